@@ -1,0 +1,73 @@
+"""The project's own commands: `kedro run` with plain error messages, and `kedro prune`."""
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import click
+from kedro.framework.cli.project import run as kedro_run
+from kedro.framework.cli.utils import KedroCliError, env_option
+
+# Kedro deprecates --pipeline for --pipelines; both work here, and old habits need no scolding.
+warnings.filterwarnings("ignore", message="Option '--pipeline'")
+
+USER_ERRORS = (ValueError, OSError, FloatingPointError)
+
+
+class PlainErrorCommand(click.Command):
+    """A command that answers bad input with one line; `--verbose` shows the traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except Exception as error:
+            cause = user_error(error)
+            if cause is None:
+                raise
+            raise KedroCliError(str(cause)) from error
+
+
+def user_error(error: BaseException | None) -> BaseException | None:
+    """The innermost error that is about input rather than code, if any.
+
+    Kedro wraps what a dataset raises; the message worth reading is inside.
+    """
+    found = None
+    while error is not None:
+        if isinstance(error, USER_ERRORS):
+            found = error
+        error = error.__cause__
+    return found
+
+
+@click.group(name="car_retrieval")
+def cli() -> None:
+    """Commands of car_retrieval."""
+
+
+run = PlainErrorCommand(
+    name="run", callback=kedro_run.callback, params=kedro_run.params, help=kedro_run.help
+)
+cli.add_command(run)
+
+
+@cli.command(cls=PlainErrorCommand)
+@click.option("--keep", type=click.IntRange(min=1), default=3, show_default=True)
+@click.option("--dry-run", is_flag=True, help="Only say what would be deleted.")
+@env_option
+def prune(keep: int, dry_run: bool, env: str | None) -> None:
+    """Delete all but the newest versions of every dataset of an environment."""
+    from kedro.framework.session import KedroSession
+
+    from car_retrieval.prune import delete, old_versions, project_datasets, size_of
+
+    session = KedroSession.create(project_path=Path.cwd(), env=env)
+    folders = old_versions(project_datasets(session.load_context().catalog), keep)
+    size = sum(map(size_of, folders))
+    if not dry_run:
+        delete(folders)
+    verb = "would delete" if dry_run else "deleted"
+    for folder in folders:
+        click.echo(f"{verb} {folder.relative_to(Path.cwd())}")
+    click.echo(f"{verb} {len(folders)} versions, {size / 1e6:,.1f} MB")

@@ -1,0 +1,200 @@
+"""CompCars on disk: label files, name tables and the two photo trees (Yang et al., CVPR 2015)."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+VIEWPOINTS = {-1: "uncertain", 1: "front", 2: "rear", 3: "side", 4: "front-side", 5: "rear-side"}
+YEARS = range(1900, 2031)
+BOX = ["x1", "y1", "x2", "y2"]
+
+
+class Label(NamedTuple):
+    """A label file: viewpoint and box, 1-based inclusive pixels."""
+
+    viewpoint: int
+    box: tuple[int, int, int, int]
+
+
+def parse_label(text: str) -> Label:
+    r"""Parse a label file: viewpoint, number of boxes (always 1), `x1 y1 x2 y2`.
+
+    The release mixes line ends within one file, so that any newline separates.
+
+    >>> parse_label("4\r\n1\n52 153 849 506\n")
+    Label(viewpoint=4, box=(52, 153, 849, 506))
+
+    Raises:
+        ValueError: the text is not such a label.
+    """
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    try:
+        viewpoint, count, box = int(lines[0]), int(lines[1]), [int(x) for x in lines[2].split()]
+    except (IndexError, ValueError):
+        raise ValueError("label is not viewpoint, number of boxes, x1 y1 x2 y2") from None
+    if viewpoint not in VIEWPOINTS:
+        raise ValueError(f"label has the unknown viewpoint {viewpoint}")
+    if count != 1 or len(box) != 4:
+        raise ValueError("label has not exactly one box")
+    return Label(viewpoint, (box[0], box[1], box[2], box[3]))
+
+
+def parse_year(folder: str) -> int | None:
+    """A year within 1900–2030, else None (the release has `unknown` and the bogus 5008)."""
+    return int(folder) if folder.isdecimal() and int(folder) in YEARS else None
+
+
+def read_names(mat: Path) -> tuple[list[str | None], list[str | None]]:
+    """Read `make_model_name.mat`: names of makes and of models; row i belongs to id i + 1.
+
+    Names are for display only (they repeat, and are padded): join on ids.
+    """
+    tables = _load_mat(mat, ("make_names", "model_names"))
+    makes, models = ([_cell_text(cell[0]) for cell in table] for table in tables)
+    return makes, models
+
+
+def read_surveillance_names(mat: Path) -> pd.DataFrame:
+    """Read `sv_make_model_name.mat`: MakeName, ModelName, Class (web model id), indexed by folder.
+
+    Row i of the file is folder i + 1. A row without an id gets class -1: no ground truth.
+    """
+    (table,) = _load_mat(mat, ("sv_make_model_name",))
+    rows = [(_cell_text(make), _cell_text(model), _cell_id(id_)) for make, model, id_ in table]
+    folders = pd.RangeIndex(1, len(rows) + 1, name="folder")
+    return pd.DataFrame(rows, columns=["MakeName", "ModelName", "Class"], index=folders)
+
+
+def find_tree(root: Path, name: str) -> Path:
+    """The folder of a tree: `root` itself or its child `name`, whichever holds `image/`.
+
+    Raises:
+        FileNotFoundError: neither does.
+    """
+    for folder in (root / name, root):
+        if (folder / "image").is_dir():
+            return folder
+    raise FileNotFoundError(
+        f"{root}: found neither {name}/image/ nor image/; set the root in the environment's "
+        "globals.yml to the folder that was made by unpacking CompCars"
+    )
+
+
+def list_web(root: Path) -> pd.DataFrame:
+    """List web-nature: `image/<make>/<model>/<year>/<name>.jpg` with `label/` beside it.
+
+    Args:
+        root: a folder that is, or contains, `data/`.
+
+    Returns:
+        One row a photo, sorted by path: Path, FileName, View Point, Year (nullable), CarMake,
+        Class (model id), x1, y1, x2, y2, MakeName, ModelName, Problem (why it cannot be used).
+    """
+    tree = find_tree(root, "data")
+    rows = [
+        _web_row(tree, path)
+        for path in tqdm(_photos(tree / "image"), "listing web photos", disable=None, unit="photo")
+    ]
+    columns = ["Path", "FileName", "View Point", "Year", "CarMake", "Class", *BOX, "Problem"]
+    table = pd.DataFrame(rows, columns=columns)
+    numbers = {name: "Int64" for name in ["View Point", "Year", "CarMake", "Class", *BOX]}
+    table = table.astype(numbers | {"Problem": "str", "Path": "str", "FileName": "str"})
+    makes, models = read_names(tree / "misc" / "make_model_name.mat")
+    table["MakeName"] = _name(table["CarMake"], makes)
+    table["ModelName"] = _name(table["Class"], models)
+    return table
+
+
+def list_surveillance(root: Path) -> pd.DataFrame:
+    """List surveillance-nature: `image/<folder>/<name>.jpg`, classes from the mat file.
+
+    Args:
+        root: a folder that is, or contains, `sv_data/`.
+
+    Returns:
+        One row a photo, sorted by path: Path, FileName, Class (web model id, -1 unknown),
+        MakeName, ModelName, List (`train`, `test` or empty), Problem.
+    """
+    tree = find_tree(root, "sv_data")
+    names = read_surveillance_names(tree / "sv_make_model_name.mat")
+    official = {
+        path: part
+        for part in ("train", "test")
+        for path in _read_list(tree / f"{part}_surveillance.txt")
+    }
+    rows = []
+    for path in _photos(tree / "image"):
+        folder, _, name = path.rpartition("/")
+        known = folder.isdecimal() and int(folder) in names.index
+        make, model, class_ = names.loc[int(folder)] if known else (None, None, None)
+        problem = "" if known else "folder is not a row of sv_make_model_name.mat"
+        rows.append((path, name, class_, make, model, official.pop(path, ""), problem))
+    rows += [
+        (path, path.rpartition("/")[2], None, None, None, part, "file not found")
+        for path, part in sorted(official.items())
+    ]
+    columns = ["Path", "FileName", "Class", "MakeName", "ModelName", "List", "Problem"]
+    return pd.DataFrame(rows, columns=columns).astype({"Class": "Int64"})
+
+
+def _web_row(tree: Path, path: str) -> tuple:
+    parts = path.split("/")
+    name = parts[-1]
+    viewpoint: int | None = None
+    box: tuple[int | None, ...] = (None,) * 4
+    if len(parts) != 4 or not (parts[0].isdecimal() and parts[1].isdecimal()):
+        return (path, name, None, None, None, None, *box, "path is not make/model/year/name.jpg")
+    problem = ""
+    try:
+        label = (tree / "label" / path).with_suffix(".txt").read_text("ascii")
+        viewpoint, box = parse_label(label)
+    except FileNotFoundError:
+        problem = "label file not found"
+    except ValueError as error:
+        problem = str(error)
+    make, model, year = parts[:3]
+    return (path, name, viewpoint, parse_year(year), int(make), int(model), *box, problem)
+
+
+def _photos(folder: Path) -> Iterator[str]:
+    """Relative paths of the JPEGs of a tree, sorted; other files (.DS_Store …) are ignored."""
+    for parent, folders, files in os.walk(folder):
+        folders.sort()
+        relative = Path(parent).relative_to(folder)
+        for file in sorted(files):
+            if file.lower().endswith((".jpg", ".jpeg")) and not file.startswith("."):
+                yield (relative / file).as_posix()
+
+
+def _read_list(file: Path) -> list[str]:
+    if not file.exists():
+        return []
+    return [line.strip() for line in file.read_text().splitlines() if line.strip()]
+
+
+def _load_mat(mat: Path, names: tuple[str, ...]) -> list[np.ndarray]:
+    from scipy.io import loadmat
+
+    try:
+        content = loadmat(mat)
+        return [content[name] for name in names]
+    except (FileNotFoundError, KeyError, ValueError, NotImplementedError) as error:
+        raise ValueError(f"{mat}: cannot read {', '.join(names)} ({error})") from error
+
+
+def _cell_text(cell: np.ndarray) -> str | None:
+    return str(cell.item()).strip() if cell.size else None
+
+
+def _cell_id(cell: np.ndarray) -> int:
+    id_ = int(cell.item()) if cell.size else 0
+    return id_ if id_ > 0 else -1
+
+
+def _name(ids: pd.Series, names: list[str | None]) -> pd.Series:
+    return ids.map({number: name for number, name in enumerate(names, start=1) if name})

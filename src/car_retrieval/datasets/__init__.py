@@ -1,0 +1,1 @@
+"""Kedro dataset types: how the project's data lies on disk."""

@@ -1,0 +1,86 @@
+"""Checkpoints of training, one file an epoch: `model.ep0`, `model.ep1` and so on."""
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from kedro.io import Version
+from kedro.io.core import VersionNotFoundError
+
+from car_retrieval.datasets.versioned import LocalVersionedDataset
+from car_retrieval.models.checkpoint import Checkpoint
+
+PREFIX = "model.ep"
+COMPLETE = "complete"
+
+
+class Checkpoints(Mapping[int, Checkpoint]):
+    """Checkpoints of a folder by epoch; a file is read when its epoch is looked up."""
+
+    def __init__(self, folder: Path | None) -> None:
+        files = folder.glob(f"{PREFIX}*") if folder else []
+        numbers = {file.name.removeprefix(PREFIX): file for file in files}
+        epochs = {int(number): file for number, file in numbers.items() if number.isdecimal()}
+        self._files = dict(sorted(epochs.items()))
+
+    def __getitem__(self, epoch: int) -> Checkpoint:
+        import torch
+
+        return torch.load(self._files[epoch], map_location="cpu", weights_only=True)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._files)
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+
+class CheckpointsDataset(LocalVersionedDataset):
+    """A folder of checkpoints, written one by one as training yields them.
+
+    What was written before a crash stays there to resume from; such a version lacks the mark of
+    completion, so that it does not count as existing.
+
+    Args:
+        filepath: the folder.
+        version: set by Kedro when the catalog says `versioned: true`.
+        partial: also load versions that a crash left incomplete, and nothing when there is none.
+        metadata: ignored by Kedro, read by plugins.
+    """
+
+    def __init__(
+        self,
+        filepath: str,
+        version: Version | None = None,
+        partial: bool = False,
+        metadata: dict[str, Any] | None = None,
+    ) -> None:
+        self._partial = partial
+        super().__init__(filepath, version, metadata)
+
+    def save(self, data: Iterable[Checkpoint]) -> None:
+        """Write each checkpoint when it comes."""
+        import torch
+
+        folder = self.save_path
+        folder.mkdir(parents=True, exist_ok=True)
+        for checkpoint in data:
+            file = folder / f"{PREFIX}{checkpoint['report']['epoch']}"
+            part = folder / f"part.{file.name}"
+            torch.save(dict(checkpoint), part)
+            os.replace(part, file)
+            if checkpoint["last"]:
+                (folder / COMPLETE).touch()
+
+    def load(self) -> Checkpoints:
+        """Open the folder."""
+        try:
+            return Checkpoints(self.load_path)
+        except VersionNotFoundError:
+            if not self._partial:
+                raise
+            return Checkpoints(None)
+
+    def _is_complete(self, path: str) -> bool:
+        return (Path(path) / ("" if self._partial else COMPLETE)).exists()

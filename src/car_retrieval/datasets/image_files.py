@@ -1,0 +1,64 @@
+"""A folder of photos, read one at a time."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from kedro.io import AbstractDataset, DatasetError
+
+
+class ImageFiles(Mapping[str, bytes]):
+    """The files of a folder by relative path; a file is read when its key is looked up."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def __getitem__(self, path: str) -> bytes:
+        try:
+            return (self.root / path).read_bytes()
+        except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+            raise KeyError(path) from None
+
+    def __iter__(self) -> Iterator[str]:
+        files = (file for file in self.root.rglob("*") if file.is_file())
+        return iter(sorted(file.relative_to(self.root).as_posix() for file in files))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def __repr__(self) -> str:
+        return f"ImageFiles({self.root})"
+
+
+class ImageFilesDataset(AbstractDataset[Any, ImageFiles]):
+    """Photos below a folder. Read only.
+
+    Args:
+        filepath: the folder; `~` is expanded. With `tree`, a folder that is, or contains, it.
+        tree: `data` or `sv_data` for a CompCars tree, whose photos lie in `image/`.
+        metadata: ignored by Kedro, read by plugins.
+    """
+
+    def __init__(
+        self, filepath: str, tree: str | None = None, metadata: dict[str, Any] | None = None
+    ) -> None:
+        self._root, self._tree, self.metadata = Path(filepath).expanduser(), tree, metadata
+
+    def load(self) -> ImageFiles:
+        """Open the folder."""
+        from car_retrieval.compcars import find_tree
+
+        root = find_tree(self._root, self._tree) / "image" if self._tree else self._root
+        if not root.is_dir():
+            raise FileNotFoundError(f"{root}: this folder of photos does not exist")
+        return ImageFiles(root)
+
+    def save(self, data: Any) -> None:
+        """Photos are input: refuse to write them."""
+        raise DatasetError(f"{self._root} is read only")
+
+    def _exists(self) -> bool:
+        return self._root.is_dir()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self._root), "tree": self._tree}

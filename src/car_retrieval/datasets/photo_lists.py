@@ -1,0 +1,128 @@
+"""Lists of photos: walked from a CompCars tree, or read from a user's own index."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from kedro.io import AbstractDataset, DatasetError
+
+from car_retrieval import compcars
+
+
+class _PhotoList(AbstractDataset[Any, pd.DataFrame]):
+    """A table of photos made from what lies on disk. Read only."""
+
+    def __init__(self, filepath: str, metadata: dict[str, Any] | None = None) -> None:
+        self._path, self.metadata = Path(filepath).expanduser(), metadata
+
+    def save(self, data: Any) -> None:
+        """Photos are input: refuse to write them."""
+        raise DatasetError(f"{self._path} is read only")
+
+    def _exists(self) -> bool:
+        return self._path.exists()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self._path)}
+
+
+class WebNatureDataset(_PhotoList):
+    """The web photos below a CompCars root (see `compcars.list_web`)."""
+
+    def load(self) -> pd.DataFrame:
+        """Walk the tree."""
+        return compcars.list_web(self._path)
+
+
+class SurveillanceNatureDataset(_PhotoList):
+    """The surveillance photos below a CompCars root (see `compcars.list_surveillance`)."""
+
+    def load(self) -> pd.DataFrame:
+        """Walk the tree."""
+        return compcars.list_surveillance(self._path)
+
+
+class IndexedPhotosDataset(_PhotoList):
+    """A user's own `indexinfo.csv` (Path, Index, Class), checked row by row.
+
+    Args:
+        filepath: the CSV; further columns are kept.
+        labels: a `.npy` file beside it, int64 [m, 2] of Index and Class, that chooses the rows to
+            use and must agree with the CSV; none: all rows.
+        metadata: ignored by Kedro, read by plugins.
+    """
+
+    def __init__(
+        self, filepath: str, labels: str | None = None, metadata: dict[str, Any] | None = None
+    ) -> None:
+        super().__init__(filepath, metadata)
+        self._labels = self._path.parent / labels if labels else None
+
+    def load(self) -> pd.DataFrame:
+        """Read and check the list, ordered by Index."""
+        table = read_index(self._path)
+        if self._labels is not None:
+            table = table.iloc[_chosen_rows(table, self._labels, self._path)]
+        return table
+
+
+def read_index(file: Path) -> pd.DataFrame:
+    """Read a CSV of Path, Index, Class (integers of any size up to 64 bits).
+
+    Raises:
+        ValueError: names the file, the row (1 is the first below the header) and the column.
+    """
+    if not file.exists():
+        raise FileNotFoundError(f"{file} does not exist: it lists Path, Index and Class of photos")
+    table = pd.read_csv(file, dtype=str, keep_default_na=False)
+    for name in ("Path", "Index", "Class"):
+        if name not in table:
+            raise ValueError(f"{file}: there is no column {name}; it needs Path, Index, Class")
+    for name in ("Index", "Class"):
+        table[name] = _integers(table[name], file)
+    _refuse(file, table["Path"], table["Path"].str.strip() == "", "is empty")
+    _refuse(file, table["Path"], table["Path"].duplicated(), "stands twice")
+    _refuse(file, table["Index"], table["Index"] < 0, "is negative")
+    _refuse(file, table["Index"], table["Index"].duplicated(), "stands twice")
+    return table.sort_values("Index", ignore_index=True)
+
+
+def _integers(column: pd.Series, file: Path) -> pd.Series:
+    text = column.str.strip()
+    _refuse(file, column, ~text.str.fullmatch(r"[+-]?\d{1,19}"), "is not an integer")
+    values = text.map(int)
+    bounds = np.iinfo(np.int64)
+    outside = (values < bounds.min) | (values > bounds.max)
+    _refuse(file, column, outside, "does not fit into 64 bits")
+    return values.astype("int64")
+
+
+def _refuse(file: Path, column: pd.Series, bad: pd.Series, why: str) -> None:
+    if bad.any():
+        row = int(np.flatnonzero(bad)[0])
+        more = f" ({int(bad.sum())} such rows)" if bad.sum() > 1 else ""
+        raise ValueError(f"{file}, row {row + 1}, {column.name}: {column[row]!r} {why}{more}")
+
+
+def _chosen_rows(table: pd.DataFrame, labels: Path, file: Path) -> np.ndarray:
+    if not labels.exists():
+        raise FileNotFoundError(f"{labels} does not exist: it holds Index and Class of the queries")
+    chosen = np.load(labels, allow_pickle=False)
+    if chosen.ndim != 2 or chosen.shape[1] != 2 or not np.issubdtype(chosen.dtype, np.integer):
+        raise ValueError(
+            f"{labels}: expected integers [n, 2] of Index and Class, found {chosen.dtype} "
+            f"{list(chosen.shape)}"
+        )
+    rows = pd.Index(table["Index"]).get_indexer(chosen[:, 0])
+    if (rows < 0).any():
+        row = int(np.flatnonzero(rows < 0)[0])
+        raise ValueError(f"{labels}, row {row}: Index {chosen[row, 0]} is not in {file.name}")
+    differs = table["Class"].to_numpy()[rows] != chosen[:, 1]
+    if differs.any():
+        row = int(np.flatnonzero(differs)[0])
+        raise ValueError(
+            f"{labels}, row {row}: Class {chosen[row, 1]} of Index {chosen[row, 0]} is "
+            f"{table['Class'].iloc[rows[row]]} in {file.name}"
+        )
+    return np.sort(rows)

@@ -1,0 +1,25 @@
+"""Search results as compressed numpy archives."""
+
+import os
+
+import numpy as np
+
+from car_retrieval.datasets.versioned import LocalVersionedDataset
+from car_retrieval.metrics.results import RetrievalResult
+
+
+class RetrievalResultDataset(LocalVersionedDataset):
+    """A `.npz` file of query_ids int64 [q], hits int64 [q, k] and scores float32 [q, k]."""
+
+    def save(self, data: RetrievalResult) -> None:
+        """Write the result."""
+        path = self.save_path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name("part." + path.name)
+        np.savez(part, query_ids=data.query_ids, hits=data.hits, scores=data.scores)
+        os.replace(part, path)
+
+    def load(self) -> RetrievalResult:
+        """Read and validate the result."""
+        with np.load(self.load_path, allow_pickle=False) as archive:
+            return RetrievalResult(**archive)

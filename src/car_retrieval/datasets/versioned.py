@@ -1,0 +1,39 @@
+"""What the project's versioned datasets share."""
+
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from kedro.io import AbstractVersionedDataset, Version
+
+
+class LocalVersionedDataset(AbstractVersionedDataset[Any, Any]):
+    """A file or folder on this machine at `<filepath>/<version>/<name>`.
+
+    Args:
+        filepath: where it lies; `~` is expanded.
+        version: set by Kedro when the catalog says `versioned: true`.
+        metadata: ignored by Kedro, read by plugins.
+    """
+
+    def __init__(
+        self, filepath: str, version: Version | None = None, metadata: dict[str, Any] | None = None
+    ) -> None:
+        self.metadata = metadata
+        path = PurePosixPath(Path(filepath).expanduser().as_posix())
+        super().__init__(path, version, exists_function=self._is_complete)
+
+    @property
+    def load_path(self) -> Path:
+        """Where the version to load lies."""
+        return Path(self._get_load_path())
+
+    @property
+    def save_path(self) -> Path:
+        """Where the version to save will lie."""
+        return Path(self._get_save_path())
+
+    def _is_complete(self, path: str) -> bool:
+        return Path(path).exists()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self._filepath), "version": self._version}

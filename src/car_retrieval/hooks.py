@@ -1,0 +1,95 @@
+"""What a run tells its user at the end: scores, seconds and memory by stage, where to look."""
+
+import threading
+import time
+from collections import defaultdict
+
+import psutil
+from kedro.framework.hooks import hook_impl
+from kedro.io import DataCatalog
+from kedro.pipeline import Pipeline
+from kedro.pipeline.node import Node
+
+STAGES = ("sample_data", "data_processing", "training", "encoding", "evaluation")
+
+
+class MemoryWatch:
+    """The largest resident memory of this process and its children since the last `reset`."""
+
+    def __init__(self, interval: float = 0.05) -> None:
+        self._interval, self._peak, self._stop = interval, 0, threading.Event()
+        self._process = psutil.Process()
+        threading.Thread(target=self._watch, daemon=True).start()
+
+    def reset(self) -> int:
+        """The peak in bytes, and begin anew."""
+        self._look()
+        peak, self._peak = self._peak, 0
+        return peak
+
+    def stop(self) -> None:
+        """Watch no more."""
+        self._stop.set()
+
+    def _watch(self) -> None:
+        while not self._stop.wait(self._interval):
+            self._look()
+
+    def _look(self) -> None:
+        resident = 0
+        for process in [self._process, *self._process.children(recursive=True)]:
+            try:
+                resident += process.memory_info().rss
+            except psutil.NoSuchProcess:
+                continue
+        self._peak = max(self._peak, resident)
+
+
+class RunReport:
+    """Prints one table when a run ends."""
+
+    def __init__(self) -> None:
+        self._begin()
+
+    def _begin(self) -> None:
+        self._seconds: dict[str, float] = defaultdict(float)
+        self._peak: dict[str, int] = defaultdict(int)
+        self._stage: str | None = None
+        self._since = 0.0
+        self._watch: MemoryWatch | None = None
+
+    @hook_impl
+    def before_pipeline_run(self) -> None:
+        """Begin to watch."""
+        self._begin()
+        self._watch = MemoryWatch()
+
+    @hook_impl
+    def before_node_run(self, node: Node) -> None:
+        """Charge what passed since the last node to that node's stage."""
+        self._close_stage()
+        self._stage = next((tag for tag in STAGES if tag in node.tags), None)
+
+    @hook_impl
+    def on_pipeline_error(self) -> None:
+        """Watch no more."""
+        if self._watch:
+            self._watch.stop()
+
+    @hook_impl
+    def after_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
+        """Print what was measured."""
+        self._close_stage()
+        if self._watch:
+            self._watch.stop()
+        from car_retrieval.run_report import print_run
+
+        print_run(pipeline, catalog, dict(self._seconds), dict(self._peak))
+
+    def _close_stage(self) -> None:
+        now = time.perf_counter()
+        peak = self._watch.reset() if self._watch else 0
+        if self._stage:
+            self._seconds[self._stage] += now - self._since
+            self._peak[self._stage] = max(self._peak[self._stage], peak)
+        self._since = now

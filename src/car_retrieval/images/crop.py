@@ -1,0 +1,54 @@
+"""Cropping to a labelled box."""
+
+from math import ceil, floor
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Box(NamedTuple):
+    """A box in 1-based inclusive pixels of the full upright picture, as CompCars labels it."""
+
+    x1: float
+    y1: float
+    x2: float
+    y2: float
+
+    @property
+    def width(self) -> float:
+        """Width in pixels of the full picture."""
+        return self.x2 - self.x1 + 1
+
+    @property
+    def height(self) -> float:
+        """Height in pixels of the full picture."""
+        return self.y2 - self.y1 + 1
+
+
+def crop(pixels: np.ndarray, box: Box, width: int, height: int) -> np.ndarray:
+    """Cut `box` out of a picture that may have been decoded smaller.
+
+    Example: columns 3 to 6 of a picture 8 wide are `pixels[:, 2:6]`; of the same picture decoded
+    at half its size, `pixels[:, 1:3]`. A border between two pixels takes in both.
+
+    Args:
+        pixels: uint8 [h, w, 3], the whole picture.
+        box: What to keep; what sticks out of the picture is left out.
+        width: Full width of the picture in pixels.
+        height: Full height of the picture in pixels.
+
+    Returns:
+        uint8 [h', w', 3], a view, at least one pixel on each side.
+
+    Raises:
+        ValueError: No part of the box lies in the picture.
+    """
+    if box.x2 < max(box.x1, 1) or box.y2 < max(box.y1, 1) or box.x1 > width or box.y1 > height:
+        raise ValueError(
+            f"the box {box.x1:g} {box.y1:g} {box.x2:g} {box.y2:g} holds no pixel of the picture "
+            f"of {width} x {height}"
+        )
+    y_scale, x_scale = pixels.shape[0] / height, pixels.shape[1] / width
+    rows = slice(max(0, floor((box.y1 - 1) * y_scale)), ceil(box.y2 * y_scale))
+    columns = slice(max(0, floor((box.x1 - 1) * x_scale)), ceil(box.x2 * x_scale))
+    return pixels[rows, columns]

@@ -1,0 +1,100 @@
+"""From what a listing and a look at the files say to a clean table whose row is its Index."""
+
+import numpy as np
+import pandas as pd
+
+from car_retrieval.compcars import BOX
+
+MIN_BOX_SIDE = 16
+PROBLEM_COLUMNS = ["Path", "Problem", "Action"]
+
+
+def select_views(listing: pd.DataFrame, views: list[int]) -> pd.DataFrame:
+    """The photos with one of the viewpoints; all photos of a listing without viewpoints."""
+    if "View Point" not in listing:
+        return listing
+    return listing[listing["View Point"].isin(views).fillna(False)]
+
+
+def numbered(photos: pd.DataFrame) -> pd.DataFrame:
+    """The photos with `Index` equal to the row, and without the listing's `Problem`."""
+    return photos.reset_index(drop=True).assign(Index=np.arange(len(photos), dtype=np.int64))
+
+
+def unusable(listing: pd.DataFrame) -> pd.DataFrame:
+    """The photos that the listing itself could not place: Path, Problem, Action."""
+    if "Problem" not in listing:
+        return pd.DataFrame(columns=PROBLEM_COLUMNS)
+    return problems(listing[listing["Problem"] != ""], "left out")
+
+
+def problems(photos: pd.DataFrame, action: str, problem: str | None = None) -> pd.DataFrame:
+    """A problem table of these photos: Path, Problem, Action."""
+    found = photos["Problem"] if problem is None else problem
+    return pd.DataFrame({"Path": photos["Path"], "Problem": found, "Action": action})
+
+
+def readable_photos(
+    listing: pd.DataFrame, inspection: pd.DataFrame, max_rejected_fraction: float
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Drop the photos that cannot be read, and boxes that cannot be right.
+
+    Args:
+        listing: the chosen photos (Path, Class and whatever else is known).
+        inspection: one row a photo in the same order: Path, Width, Height, Hash, Problem.
+        max_rejected_fraction: the run stops when more than this share cannot be read.
+
+    Returns:
+        The readable photos with Index, Width, Height, Hash; and the problems found.
+
+    Raises:
+        ValueError: too many files cannot be read, or none can.
+    """
+    broken = inspection[inspection["Problem"] != ""]
+    if len(broken) == len(inspection) or len(broken) > max_rejected_fraction * len(inspection):
+        first = (
+            f"; the first is {broken.iloc[0]['Path']}: {broken.iloc[0]['Problem']}"
+            if len(broken)
+            else ""
+        )
+        raise ValueError(
+            f"{len(broken)} of {len(inspection)} photos cannot be read, more than the parameter "
+            f"data_processing.max_rejected_fraction = {max_rejected_fraction} allows{first}"
+        )
+    photos = listing.drop(columns="Problem", errors="ignore").reset_index(drop=True)
+    seen = inspection.drop(columns=["Path", "Problem"]).reset_index(drop=True)
+    photos = pd.concat([photos, seen], axis=1)[(inspection["Problem"] == "").to_numpy()]
+    photos = numbered(photos.astype({"Class": np.int64}))
+    photos, boxes = without_bad_boxes(photos)
+    return photos, pd.concat([problems(broken, "left out"), boxes], ignore_index=True)
+
+
+def without_bad_boxes(photos: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Empty the boxes under 16 px on a side or not inside the photo: the full frame is used.
+
+    Returns:
+        The photos, and the problems found.
+    """
+    if "x1" not in photos:
+        return photos, pd.DataFrame(columns=PROBLEM_COLUMNS)
+    x1, y1, x2, y2 = (photos[side] for side in BOX)
+    small = (x2 - x1 + 1 < MIN_BOX_SIDE) | (y2 - y1 + 1 < MIN_BOX_SIDE)
+    outside = (x1 < 1) | (y1 < 1) | (x2 > photos["Width"]) | (y2 > photos["Height"])
+    small, outside = small.fillna(False), outside.fillna(False)
+    found = [
+        problems(photos[small], "full frame used", f"box under {MIN_BOX_SIDE} px on a side"),
+        problems(photos[outside & ~small], "full frame used", "box is not inside the photo"),
+    ]
+    photos = photos.assign(**{side: photos[side].mask(small | outside) for side in BOX})
+    return photos, pd.concat(found, ignore_index=True)
+
+
+def duplicates(photos: pd.DataFrame) -> pd.DataFrame:
+    """The photos whose file occurs more than once, with `Conflict`: under different classes."""
+    twins = photos[photos.duplicated("Hash", keep=False)]
+    return twins.assign(Conflict=twins.groupby("Hash")["Class"].transform("nunique") > 1)
+
+
+def boxes_of(photos: pd.DataFrame) -> np.ndarray | None:
+    """Boxes float64 [n, 4] of x1, y1, x2, y2; NaN where the full frame is meant."""
+    return photos[BOX].to_numpy(np.float64, na_value=np.nan) if "x1" in photos else None

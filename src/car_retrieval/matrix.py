@@ -1,0 +1,172 @@
+"""Matrices on disk, written block by block and read by rows, so that memory stays flat."""
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class MatrixStream:
+    """A matrix on its way to disk.
+
+    Attributes:
+        blocks: arrays [m, ...] of one dtype and row shape, in row order; consumed once.
+        attributes: JSON values that are kept beside the matrix, such as an encoder's signature.
+    """
+
+    blocks: Iterable[np.ndarray]
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Matrix:
+    """A read-only `.npy` matrix on disk whose rows are read on demand.
+
+    Rows are read by position instead of through a memory map: mapped pages count as resident
+    memory, so that a pass over a mapped matrix looks, and on a small machine acts, like loading it.
+
+    Args:
+        path: a C-ordered `.npy` file.
+
+    Raises:
+        ValueError: the file holds objects or is not C-ordered.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        header = np.load(self.path, mmap_mode="r", allow_pickle=False)
+        if header.ndim == 0 or not header.flags.c_contiguous:
+            raise ValueError(f"{self.path}: expected a C-ordered matrix with at least one axis")
+        self.shape: tuple[int, ...] = header.shape
+        self.dtype: np.dtype = header.dtype
+        self._offset: int = getattr(header, "offset", 0)
+
+    @property
+    def attributes(self) -> dict[str, Any]:
+        """What was stored beside the matrix."""
+        sidecar = attributes_path(self.path)
+        return json.loads(sidecar.read_text()) if sidecar.exists() else {}
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __repr__(self) -> str:
+        return f"Matrix({self.shape}, {self.dtype}, {self.path.name})"
+
+    def __getitem__(self, rows: int | slice | np.ndarray | list[int]) -> np.ndarray:
+        """Read one row, a slice of rows or any selection of rows, in the order asked for."""
+        if isinstance(rows, slice):
+            start, stop, step = rows.indices(len(self))
+            if step == 1:
+                return self._read(start, max(0, stop - start))
+            return self[np.arange(start, stop, step)]
+        if np.ndim(rows) == 0:
+            return self._read(self._checked(int(rows)), 1)[0]  # type: ignore[arg-type]
+        wanted = [self._checked(int(row)) for row in np.asarray(rows, dtype=np.int64)]
+        selection = np.empty((len(wanted), *self.shape[1:]), self.dtype)
+        for place, row in enumerate(wanted):
+            selection[place] = self._read(row, 1)[0]
+        return selection
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        whole = self[:]
+        return whole if dtype is None else whole.astype(dtype)
+
+    def blocks(self, size: int, rows: np.ndarray | None = None) -> Iterator[np.ndarray]:
+        """Read all rows, or the chosen ones, in blocks of at most `size`."""
+        for start in range(0, len(self) if rows is None else len(rows), size):
+            part = slice(start, start + size)
+            yield self[part] if rows is None else self[rows[part]]
+
+    def _checked(self, row: int) -> int:
+        if not -len(self) <= row < len(self):
+            raise IndexError(f"row {row} of {self!r}")
+        return row % len(self)
+
+    def _read(self, start: int, count: int) -> np.ndarray:
+        row_size = int(np.prod(self.shape[1:], dtype=np.int64))
+        offset = self._offset + start * row_size * self.dtype.itemsize
+        values = np.fromfile(self.path, self.dtype, count * row_size, offset=offset)
+        if len(values) < count * row_size:
+            raise ValueError(f"{self.path} ends early: the file is damaged, make it again")
+        return values.reshape(count, *self.shape[1:])
+
+
+def attributes_path(path: Path) -> Path:
+    """The JSON file beside a matrix."""
+    return path.with_suffix(".json")
+
+
+def write_matrix(path: str | Path, data: MatrixStream | np.ndarray) -> None:
+    """Write a matrix so that `path` either holds all of it or does not exist.
+
+    Args:
+        path: the `.npy` file to make; its folder is created.
+        data: a stream of blocks, or a whole array.
+
+    Raises:
+        ValueError: blocks differ in dtype or row shape, or there is none.
+    """
+    path = Path(path)
+    stream = data if isinstance(data, MatrixStream) else MatrixStream([np.asarray(data)])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + ".part")
+    try:
+        with part.open("wb+") as file:
+            _write_blocks(file, stream.blocks, path)
+        if stream.attributes:
+            attributes_path(path).write_text(json.dumps(stream.attributes, indent=2))
+        os.replace(part, path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        attributes_path(path).unlink(missing_ok=True)
+        _remove_empty(path.parent)
+        raise
+
+
+def _write_blocks(file: BinaryIO, blocks: Iterable[np.ndarray], path: Path) -> None:
+    header: _Header | None = None
+    for block in blocks:
+        if header is None:
+            header = _Header(block.dtype, block.shape[1:])
+            header.write(file, rows=0)
+        header.check(block, path)
+        np.ascontiguousarray(block).tofile(file)
+        header.rows += len(block)
+    if header is None:
+        raise ValueError(f"{path.name}: there is no row to write")
+    file.seek(0)
+    header.write(file, header.rows)
+    file.flush()
+    os.fsync(file.fileno())
+
+
+class _Header:
+    """The `.npy` header, of the same length whatever the number of rows (NEP 1 pads it)."""
+
+    def __init__(self, dtype: np.dtype, row_shape: tuple[int, ...]) -> None:
+        self.dtype, self.row_shape, self.rows = dtype, row_shape, 0
+
+    def write(self, file: BinaryIO, rows: int) -> None:
+        description = {
+            "descr": np.lib.format.dtype_to_descr(self.dtype),
+            "fortran_order": False,
+            "shape": (rows, *self.row_shape),
+        }
+        np.lib.format.write_array_header_1_0(file, description)
+
+    def check(self, block: np.ndarray, path: Path) -> None:
+        if block.dtype != self.dtype or block.shape[1:] != self.row_shape:
+            raise ValueError(
+                f"{path.name}: a block of {block.dtype} {block.shape[1:]} rows among rows of "
+                f"{self.dtype} {self.row_shape}"
+            )
+
+
+def _remove_empty(folder: Path) -> None:
+    if not any(folder.iterdir()):
+        folder.rmdir()

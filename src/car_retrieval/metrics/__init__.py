@@ -1,0 +1,1 @@
+"""Retrieval and verification metrics: pure functions on ids, classes and scores."""

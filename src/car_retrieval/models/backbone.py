@@ -1,0 +1,58 @@
+"""Convolutional backbones by name, with weights from the ecosystem's cache, a file, or none."""
+
+import os
+from pathlib import Path
+from urllib.error import URLError
+
+import torch
+import torchvision
+from torch import nn
+
+IMAGENET = "imagenet"
+
+
+def build_backbone(arch: str, weights: str | None) -> tuple[nn.Module, int]:
+    """Build a ResNet without its pooling and classifier.
+
+    Args:
+        arch: a torchvision ResNet, `resnet18` … `resnet152`.
+        weights: `imagenet` (torchvision's default weights of that network), the path of a state
+            dict of the whole network or of the backbone, or None for a random start.
+
+    Returns:
+        The network, images [b, 3, h, w] → features [b, channels, h/32, w/32]; and its channels.
+
+    Raises:
+        FileNotFoundError: the weights are not there; says what to put where.
+        ValueError: the file does not hold weights of this network.
+    """
+    net = torchvision.models.get_model(arch, weights=None)
+    if weights is not None:
+        _load_weights(net, arch, weights)
+    channels: int = net.fc.in_features
+    return nn.Sequential(*list(net.children())[:-2]), channels
+
+
+def _load_weights(net: nn.Module, arch: str, weights: str) -> None:
+    file = _imagenet_file(arch) if weights == IMAGENET else Path(weights).expanduser()
+    if not file.is_file():
+        raise FileNotFoundError(f"training.weights: the file {file} does not exist")
+    state = torch.load(file, map_location="cpu", weights_only=True)
+    missing, unexpected = net.load_state_dict(state, strict=False)
+    if unexpected or set(missing) - {"fc.weight", "fc.bias"}:
+        raise ValueError(f"training.weights: {file} does not hold the weights of {arch}")
+
+
+def _imagenet_file(arch: str) -> Path:
+    url: str = torchvision.models.get_model_weights(arch).DEFAULT.url
+    file = Path(torch.hub.get_dir()) / "checkpoints" / os.path.basename(url)
+    if not file.exists():
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            torch.hub.download_url_to_file(url, str(file))
+        except (URLError, OSError) as error:
+            raise FileNotFoundError(
+                f"training.weights: imagenet could not be downloaded ({error}). Put {url} at "
+                f"{file}, or set training.weights to a file, or to null for a random start"
+            ) from None
+    return file

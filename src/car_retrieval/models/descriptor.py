@@ -1,0 +1,99 @@
+"""The descriptor network: backbone, GeM pooling, projection, unit length."""
+
+import hashlib
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor, nn
+
+from car_retrieval.models.backbone import build_backbone
+from car_retrieval.models.checkpoint import Checkpoint
+from car_retrieval.models.gem import GeM
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True)
+class DescriptorConfig:
+    """What a network is built from.
+
+    Attributes:
+        arch: name of the backbone.
+        dimension: of the descriptor; None: as many as the backbone has channels.
+        image_size: side in pixels of the images that it was trained on.
+    """
+
+    arch: str
+    dimension: int | None
+    image_size: int
+
+
+class DescriptorNet(nn.Module):
+    """Images to unit vectors whose inner product is their similarity.
+
+    Args:
+        config: what to build.
+        weights: of the backbone, see `build_backbone`.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, config: DescriptorConfig, weights: str | None = None) -> None:
+        super().__init__()
+        self.config = config
+        self.backbone, channels = build_backbone(config.arch, weights)
+        self.pool = GeM()
+        self.dimension = config.dimension or channels
+        self.projection = nn.Linear(channels, self.dimension)
+        for name, values in (("mean", IMAGENET_MEAN), ("std", IMAGENET_STD)):
+            self.register_buffer(name, 255 * torch.tensor(values).view(3, 1, 1), persistent=False)
+        self.to(memory_format=torch.channels_last)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Describe images [b, 3, h, w], RGB in 0…255 of any dtype, as float32 [b, dimension]."""
+        pixels = (images.float() - self.mean) / self.std
+        features = self.backbone(pixels.contiguous(memory_format=torch.channels_last))
+        return F.normalize(self.projection(self.pool(features)))
+
+    def fingerprint(self) -> str:
+        """A hash of the weights: 16 hex digits."""
+        digest = hashlib.blake2b(digest_size=8)
+        for name, value in sorted(self.state_dict().items()):
+            digest.update(name.encode())
+            digest.update(value.detach().cpu().contiguous().numpy().tobytes())
+        return digest.hexdigest()
+
+    def signature(self, scales: list[float]) -> dict[str, Any]:
+        """What two sets of descriptors must share to be comparable."""
+        return asdict(self.config) | {"scales": scales, "weights": self.fingerprint()}
+
+
+def restored(config: DescriptorConfig, state: dict[str, Tensor]) -> DescriptorNet:
+    """A network with these weights, in evaluation mode."""
+    net = DescriptorNet(config)
+    net.load_state_dict(state)
+    return net.eval()
+
+
+def network_of(checkpoint: Checkpoint) -> DescriptorNet:
+    """The network as it was after an epoch, in evaluation mode."""
+    return restored(DescriptorConfig(**checkpoint["config"]), checkpoint["model"])
+
+
+def pick_device(name: str) -> torch.device:
+    """The device by name; `auto` is CUDA when there is one.
+
+    Raises:
+        ValueError: there is no such device here.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        return torch.empty(0, device=name).device
+    except (RuntimeError, AssertionError) as error:
+        first = str(error).splitlines()[0]
+        raise ValueError(f"device {name!r} cannot be used here: {first}") from None

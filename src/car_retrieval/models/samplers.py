@@ -1,0 +1,69 @@
+"""Which training images meet in a batch: one epoch's batches from labels and a random stream."""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+Batches = Iterator[np.ndarray]
+
+
+def shuffle(labels: np.ndarray, batch_size: int, rng: np.random.Generator) -> Batches:
+    """Every image once in random order; a last batch of one image is left out (batch norm)."""
+    order = rng.permutation(len(labels))
+    for start in range(0, len(order), batch_size):
+        if len(batch := order[start : start + batch_size]) > 1:
+            yield batch
+
+
+def pk(
+    labels: np.ndarray, batch_size: int, rng: np.random.Generator, photos_per_class: int = 4
+) -> Batches:
+    """P classes × K photos: each image about once, in groups of K of its class.
+
+    A class's photos are dealt into groups of K; the last group is filled up with photos of the
+    same class (Hermans et al., "In defense of the triplet loss", 2017, sec. 2).
+    """
+    if batch_size % photos_per_class:
+        raise ValueError(
+            f"training.batch_size = {batch_size} is not a multiple of the sampler's "
+            f"photos_per_class = {photos_per_class}"
+        )
+    groups = []
+    for class_ in np.unique(labels):
+        members = rng.permutation(np.flatnonzero(labels == class_))
+        missing = -len(members) % photos_per_class
+        filled = np.concatenate([members, rng.choice(members, missing)])
+        groups.append(filled.reshape(-1, photos_per_class))
+    dealt = rng.permutation(np.concatenate(groups))
+    for start in range(0, len(dealt), batch_size // photos_per_class):
+        yield dealt[start : start + batch_size // photos_per_class].ravel()
+
+
+def tuples(
+    labels: np.ndarray, batch_size: int, rng: np.random.Generator, negatives: int = 4
+) -> Batches:
+    """Rows of anchor, positive and negatives, drawn anew each epoch; for `TupleSoftmax`.
+
+    Every image of a class of at least two is an anchor once; a batch holds as many rows as fit
+    into `batch_size` images.
+    """
+    classes, inverse, sizes = np.unique(labels, return_inverse=True, return_counts=True)
+    if len(classes) < 2:
+        raise ValueError("the sampler tuples needs photos of at least two classes")
+    by_class = np.argsort(inverse, kind="stable")
+    start = np.concatenate([[0], np.cumsum(sizes)])
+    place = np.empty(len(labels), np.int64)
+    place[by_class] = np.arange(len(labels))
+    anchors = rng.permutation(np.flatnonzero(sizes[inverse] > 1))
+    own, size = inverse[anchors], sizes[inverse[anchors]]
+    step = rng.integers(1, size)
+    positive = by_class[start[own] + (place[anchors] - start[own] + step) % size]
+    others = rng.integers(0, (len(labels) - size)[:, None], (len(anchors), negatives))
+    others += np.where(others >= start[own][:, None], size[:, None], 0)
+    rows = np.column_stack([anchors, positive, by_class[others]])
+    count = max(1, batch_size // rows.shape[1])
+    for first in range(0, len(rows), count):
+        yield rows[first : first + count].ravel()
+
+
+SAMPLERS: dict[str, Callable[..., Batches]] = {"shuffle": shuffle, "pk": pk, "tuples": tuples}

@@ -1,0 +1,133 @@
+"""Every parameter of the project, with its type, bounds and meaning: a typo is an error."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from car_retrieval.images.letterbox import Fill
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class Params(BaseModel):
+    """Base of all parameter groups: unknown names are refused, values are frozen."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SampleParams(Params):
+    """The drawn miniature of CompCars (`parameters_sample_data.yml`)."""
+
+    models: Annotated[int, Field(ge=3)] = 30
+    web_photos: Count = 900
+    surveillance_photos: Count = 300
+    surveillance_models: Count = 20
+    width: Annotated[int, Field(ge=32)] = 192
+    seed: int = 7
+
+
+class DataParams(Params):
+    """Listing, packing and splitting (`parameters_data_processing.yml`)."""
+
+    front_views: list[int] = Field([1, 4], description="viewpoints of the gallery")
+    rear_views: list[int] = Field([2, 5], description="viewpoints listed in car_rear")
+    queries: Literal["all", "test"] = Field("all", description="surveillance list to query with")
+    image_size: Annotated[int, Field(ge=16)] = Field(224, description="pixels a side")
+    crop_to_box: bool = Field(False, description="cut photos to their labelled box")
+    fill: Fill = Field("gaussian", description="what surrounds a letterboxed photo")
+    max_rejected_fraction: Fraction = Field(0.01, description="more unreadable files stop the run")
+    valid_ratio: Annotated[int, Field(ge=2)] = Field(
+        7, description="one photo in so many validates"
+    )
+    twins: Literal["exclude", "keep"] = Field(
+        "exclude", description="training on one photo filed under two classes"
+    )
+    workers: Count = Field(2, description="decoding threads")
+    seed: int = 7
+
+
+class Named(Params):
+    """A class chosen by name, with its keyword arguments."""
+
+    name: str
+    args: dict[str, Any] = {}
+
+
+class Sampler(Params):
+    """What meets in a training batch, with the sampler's keyword arguments."""
+
+    name: Literal["pk", "shuffle", "tuples"]
+    args: dict[str, int] = {}
+
+
+class AugmentationParams(Params):
+    """Random changes of training images, meant for the gap from web to surveillance photos."""
+
+    crop: Fraction = Field(default=0.4, description="largest share of the area a crop takes away")
+    rotation: Annotated[float, Field(ge=0, le=180)] = Field(default=8.0, description="degrees")
+    flip: Fraction = 0.5
+    brightness: Annotated[float, Field(ge=0, lt=1)] = 0.5
+    contrast: Annotated[float, Field(ge=0, lt=1)] = 0.5
+    hue: Annotated[float, Field(ge=0, le=0.5)] = 0.5
+    grey: Fraction = 0.3
+    blur: Fraction = 0.3
+    noise: Annotated[float, Field(ge=0)] = Field(
+        default=0.05, description="largest standard deviation"
+    )
+    erase: Fraction = 0.3
+
+
+class TrainingParams(Params):
+    """The network and how it is trained (`parameters_training.yml`)."""
+
+    arch: Literal["resnet18", "resnet34", "resnet50", "resnet101", "resnet152"] = "resnet18"
+    weights: str | None = Field(
+        None, description="`imagenet`, the path of a state dict of the backbone, or none"
+    )
+    dimension: Count | None = Field(None, description="of the descriptor; none: the backbone's")
+    loss: Named = Named(name="CosFaceLoss", args={"margin": 0.2, "scale": 16})
+    miner: Named | None = None
+    sampler: Sampler = Sampler(name="pk", args={"photos_per_class": 4})
+    epochs: Count = 6
+    batch_size: Annotated[int, Field(ge=2)] = 64
+    lr: Annotated[float, Field(gt=0)] = 1e-3
+    lr_shrink: Annotated[float, Field(gt=0, le=1)] = Field(0.9, description="factor per epoch")
+    weight_decay: Annotated[float, Field(ge=0)] = 1e-4
+    scale: Annotated[float, Field(gt=0)] = Field(1.0, description="resizes training images")
+    augmentation: AugmentationParams | None = AugmentationParams()
+    start_epoch: int | Literal["latest"] = Field(
+        -1, description="resume after this epoch; -1 starts afresh"
+    )
+    show_batch: Count = Field(5, description="batches between two log lines")
+    k: Count = Field(20, description="of the validation's mAP@k")
+    device: str = "auto"
+    seed: int = 7
+
+    @model_validator(mode="after")
+    def _tuples_go_together(self) -> "TrainingParams":
+        if (self.loss.name == "TupleSoftmax") != (self.sampler.name == "tuples"):
+            raise ValueError("the loss TupleSoftmax and the sampler tuples need each other")
+        if self.loss.args.get("negatives", 4) != self.sampler.args.get("negatives", 4):
+            raise ValueError("the loss and the sampler tuples differ in their negatives")
+        return self
+
+
+class EncodingParams(Params):
+    """Descriptors of a collection (`parameters_encoding.yml`)."""
+
+    checkpoint: Literal["best"] | Annotated[int, Field(ge=0)] = "best"
+    scales: Annotated[list[Annotated[float, Field(gt=0)]], Field(min_length=1)] = [1.0]
+    batch_size: Count = 64
+    device: str = "auto"
+
+
+class EvaluationParams(Params):
+    """Search and scores (`parameters_evaluation.yml`)."""
+
+    k: Count = Field(20, description="of mAP@k")
+    recall_at: list[Count] = [1, 5, 20]
+    min_class_size: Count = Field(58, description="gallery photos a class of `filtered` has")
+    batch_size: Count = Field(1024, description="queries searched at a time")
+    shown_queries: Count = Field(5, description="rows of a picture gallery")
+    seed: int = 7

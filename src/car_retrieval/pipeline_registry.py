@@ -1,0 +1,26 @@
+"""The pipelines by name."""
+
+from kedro.pipeline import Pipeline
+
+
+def register_pipelines() -> dict[str, Pipeline]:
+    """The main job is the default; `sample_data` draws the sample anew."""
+    from car_retrieval.pipelines import (
+        data_processing,
+        encoding,
+        evaluation,
+        sample_data,
+        training,
+    )
+
+    stages = {
+        "data_processing": data_processing.create_pipeline(),
+        "training": training.create_pipeline(),
+        "encoding": encoding.create_pipeline(),
+        "evaluation": evaluation.create_pipeline(),
+    }
+    return {
+        "__default__": sum(stages.values(), start=Pipeline([])),
+        "sample_data": sample_data.create_pipeline(),
+        **stages,
+    }

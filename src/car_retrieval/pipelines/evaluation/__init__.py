@@ -1,0 +1,5 @@
+"""Search, scores, figures and the report."""
+
+from car_retrieval.pipelines.evaluation.pipeline import create_pipeline
+
+__all__ = ["create_pipeline"]

@@ -1,0 +1,134 @@
+"""Wiring of the evaluation pipeline."""
+
+from itertools import product
+from typing import Any
+
+from kedro.pipeline import Node, Pipeline
+
+from car_retrieval.pipelines.evaluation import nodes
+
+PARAMS = "params:evaluation"
+GALLERY = {"gallery": "database", "gallery_photos": "car_front", "gallery_images": "web_images"}
+QUERIES = {
+    "valid": {"queries": "database", "query_photos": "car_front", "query_images": "web_images"},
+    "test": {
+        "queries": "tdatabase",
+        "query_photos": "test_index",
+        "query_images": "surveillance_images",
+    },
+}
+RESULTS = {"hits": "exact_hits", "metrics": "exact_metrics", "by_query": "queries"}
+RESULTS |= {"by_class": "classes"} | {kind: f"{kind}_figure" for kind in nodes.CAPTIONS}
+
+
+def create_pipeline(**kwargs: Any) -> Pipeline:
+    """Evaluate each split under each protocol with one template, then report."""
+    parts = list(product(QUERIES, ("all", "filtered")))
+    return Pipeline(
+        [_selection(), *(_evaluation(*part) for part in parts), _report(parts)], tags="evaluation"
+    )
+
+
+def _selection() -> Pipeline:
+    filters = [
+        Node(
+            nodes.keep_large_classes,
+            inputs=[
+                f"{split}_all_query_labels",
+                f"{split}_all_gallery_labels",
+                "car_front",
+                PARAMS,
+            ],
+            outputs=[f"{split}_filtered_query_labels", f"{split}_filtered_gallery_labels"],
+            name=f"filter_{split}",
+        )
+        for split in QUERIES
+    ]
+    return Pipeline(
+        [
+            Node(
+                nodes.select_valid,
+                inputs="split",
+                outputs=["valid_all_query_labels", "valid_all_gallery_labels"],
+                name="select_valid",
+            ),
+            Node(
+                nodes.select_test,
+                inputs=["test_set", "car_front"],
+                outputs=["test_all_query_labels", "test_all_gallery_labels"],
+                name="select_test",
+            ),
+            *filters,
+        ]
+    )
+
+
+def _evaluation(split: str, protocol: str) -> Pipeline:
+    name = f"{split}_{protocol}"
+    labels = {side: f"{name}_{side}" for side in ("query_labels", "gallery_labels")}
+    return Pipeline(
+        _template(),
+        namespace=name,
+        inputs=GALLERY | QUERIES[split] | labels,
+        outputs={inner: f"{name}_{outer}" for inner, outer in RESULTS.items()},
+        parameters={PARAMS: PARAMS},
+    )
+
+
+def _template() -> Pipeline:
+    compared = ["queries", "gallery", "query_labels", "gallery_labels", PARAMS]
+    return Pipeline(
+        [
+            Node(nodes.search, inputs=compared, outputs="hits", name="search"),
+            Node(nodes.compare_pairs, inputs=compared, outputs="pairs", name="compare_pairs"),
+            Node(
+                nodes.score,
+                inputs=["hits", "pairs", "query_labels", "gallery_labels", PARAMS],
+                outputs=["by_query", "by_class", "metrics"],
+                name="score",
+            ),
+            Node(
+                nodes.draw_curves,
+                inputs=["by_query", "by_class", "pairs"],
+                outputs=["recall", "roc", "similarity", "sizes"],
+                name="draw_curves",
+            ),
+            Node(
+                nodes.show_queries,
+                inputs=[
+                    "by_query",
+                    "hits",
+                    "query_photos",
+                    "query_images",
+                    "gallery_photos",
+                    "gallery_images",
+                    PARAMS,
+                ],
+                outputs=["best", "median", "worst"],
+                name="show_queries",
+            ),
+        ]
+    )
+
+
+def _report(parts: list[tuple[str, str]]) -> Pipeline:
+    names = [f"{split}_{protocol}" for split, protocol in parts]
+    pictures = {
+        f"{name}_{kind}": f"{name}_{kind}_figure" for name in names for kind in nodes.CAPTIONS
+    }
+    return Pipeline(
+        [
+            Node(
+                nodes.summarise_metrics,
+                inputs={name: f"{name}_exact_metrics" for name in names},
+                outputs="summary",
+                name="summarise",
+            ),
+            Node(
+                nodes.write_report,
+                inputs={"summary": "summary", "training_curves": "training_curves"} | pictures,
+                outputs="report",
+                name="write_report",
+            ),
+        ]
+    )

@@ -1,0 +1,75 @@
+"""Train the network and choose its best epoch."""
+
+from collections.abc import Iterator, Mapping
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from car_retrieval.matrix import Matrix
+from car_retrieval.models.checkpoint import Checkpoint
+from car_retrieval.models.descriptor import DescriptorNet, network_of
+from car_retrieval.models.trainer import Trainer
+from car_retrieval.models.validation import Validation
+from car_retrieval.params import TrainingParams
+from car_retrieval.reporting import figures
+
+
+def train(
+    imageset: Matrix,
+    split: pd.DataFrame,
+    valid_pairs: Matrix,
+    previous: Mapping[int, Checkpoint],
+    params: TrainingParams,
+) -> Iterator[Checkpoint]:
+    """Train the network.
+
+    Args:
+        imageset: packed gallery images.
+        split: which of them train and which validate.
+        valid_pairs: verification pairs.
+        previous: the newest run's checkpoints, to resume from.
+        params: how to train.
+
+    Returns:
+        A generator of the state after each epoch; a resumed run begins with those it builds on.
+    """
+    validation = Validation(imageset, split, valid_pairs[:], params.k)
+    trainer = Trainer(imageset, split, validation, params)
+    start = _start_epoch(previous, params)
+    if start >= 0:
+        trainer.restore(previous[start])
+
+    def states() -> Iterator[Checkpoint]:
+        for epoch in range(start + 1):
+            yield previous[epoch]
+        yield from trainer.epochs(start + 1)
+
+    return states()
+
+
+def report_training(checkpoints: Mapping[int, Checkpoint]) -> tuple[pd.DataFrame, Figure]:
+    """Tabulate and draw loss and validation scores over the epochs."""
+    history = pd.DataFrame([checkpoints[epoch]["report"] for epoch in checkpoints])
+    return history, figures.training_curves(history)
+
+
+def choose_best(
+    checkpoints: Mapping[int, Checkpoint], training_history: pd.DataFrame
+) -> DescriptorNet:
+    """The network of the epoch with the highest validation mAP@k, the earliest of equals."""
+    score = training_history.filter(like="mAP@").iloc[:, 0]
+    best = int(training_history["epoch"].iloc[score.argmax()])
+    return network_of(checkpoints[best])
+
+
+def _start_epoch(previous: Mapping[int, Checkpoint], params: TrainingParams) -> int:
+    found = ", ".join(map(str, previous)) or "none"
+    start = max(previous, default=-1) if params.start_epoch == "latest" else params.start_epoch
+    if start >= 0 and not set(range(start + 1)) <= set(previous):
+        raise ValueError(f"training.start_epoch = {start}: there are checkpoints of: {found}")
+    if start + 1 >= params.epochs:
+        raise ValueError(
+            f"training.start_epoch = {params.start_epoch}: nothing is left to train, "
+            f"training.epochs = {params.epochs} counts the epochs of the whole run"
+        )
+    return start

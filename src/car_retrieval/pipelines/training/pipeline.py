@@ -1,0 +1,40 @@
+"""Wiring of the training pipeline."""
+
+from typing import Any
+
+from kedro.pipeline import Node, Pipeline
+
+from car_retrieval.pipelines.training import nodes
+
+
+def create_pipeline(**kwargs: Any) -> Pipeline:
+    """Train, report, choose the best epoch."""
+    return Pipeline(
+        [
+            Node(
+                nodes.train,
+                inputs=[
+                    "imageset",
+                    "split",
+                    "valid_pairs",
+                    "previous_checkpoints",
+                    "params:training",
+                ],
+                outputs="checkpoints",
+                name="train",
+            ),
+            Node(
+                nodes.report_training,
+                inputs="checkpoints",
+                outputs=["training_history", "training_curves"],
+                name="report_training",
+            ),
+            Node(
+                nodes.choose_best,
+                inputs=["checkpoints", "training_history"],
+                outputs="model",
+                name="choose_best",
+            ),
+        ],
+        tags="training",
+    )

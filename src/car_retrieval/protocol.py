@@ -1,0 +1,45 @@
+"""Which photos query which: gallery rules as row selections, never as masks.
+
+Labels are Series of Class indexed by Index, the row in the collection's matrices.
+"""
+
+import numpy as np
+import pandas as pd
+
+from car_retrieval.splits import TRAIN, VALID
+
+Labels = tuple[pd.Series, pd.Series]
+"""Classes of the queries and of the searched gallery rows."""
+
+
+def labels_of(photos: pd.DataFrame) -> pd.Series:
+    """Class by Index."""
+    return photos.set_index("Index")["Class"]
+
+
+def valid_protocol(split: pd.DataFrame) -> Labels:
+    """Validation photos query the training photos."""
+    queries, gallery = (labels_of(split[split["split"] == side]) for side in (VALID, TRAIN))
+    return queries, gallery
+
+
+def query_protocol(test_set: np.ndarray, gallery: pd.DataFrame) -> Labels:
+    """Query photos query the whole gallery."""
+    queries = pd.Series(test_set[:, 1], index=pd.Index(test_set[:, 0], name="Index"), name="Class")
+    return queries, labels_of(gallery)
+
+
+def filtered_protocol(
+    queries: pd.Series, gallery: pd.Series, photos: pd.DataFrame, min_class_size: int
+) -> Labels:
+    """Drop the classes with fewer gallery photos than `min_class_size` from both sides.
+
+    Args:
+        queries: classes of the queries.
+        gallery: classes of the gallery rows.
+        photos: the whole gallery, whose class sizes count (validation photos included).
+        min_class_size: photos that a class must have to stay.
+    """
+    sizes = photos["Class"].value_counts()
+    large = sizes.index[sizes >= min_class_size]
+    return queries[queries.isin(large)], gallery[gallery.isin(large)]

@@ -1,0 +1,1 @@
+"""Figures, galleries of retrieved photos and the one-file HTML report."""

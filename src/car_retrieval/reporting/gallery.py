@@ -1,0 +1,169 @@
+"""Photos of what was retrieved: galleries with right and wrong marked, contact sheets."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from numpy.typing import NDArray
+from PIL import Image
+
+from car_retrieval.reporting.style import DPI, GREEN, INK, MUTED, RED, printable
+
+RIGHT, WRONG = "✓", "✗"  # colour is not the only cue
+_CELL, _GAP, _HEADER, _FOOTER, _TITLE = 1.2, 0.1, 0.32, 0.5, 0.45  # inches
+
+
+@dataclass(frozen=True)
+class Match:
+    """A retrieved photo.
+
+    Attributes:
+        image: uint8 [h, w, 3], RGB, any size.
+        right: Whether it is of the query's class.
+        similarity: Its score.
+        caption: What it shows, e.g. "Audi A4L 2012".
+    """
+
+    image: NDArray[np.uint8]
+    right: bool
+    similarity: float
+    caption: str = ""
+
+
+@dataclass(frozen=True)
+class GalleryRow:
+    """A query and its matches, best first.
+
+    Attributes:
+        image: uint8 [h, w, 3], RGB, any size.
+        caption: What it shows and how it scored, e.g. "Audi A4L 2012 · AP@20 .87".
+        matches: Best first.
+    """
+
+    image: NDArray[np.uint8]
+    caption: str
+    matches: Sequence[Match]
+
+
+def retrieval_gallery(title: str, rows: Sequence[GalleryRow], columns: int = 10) -> Figure:
+    """A row per query: the photo, then its top matches, framed and marked right or wrong.
+
+    Args:
+        title: Heading.
+        rows: Queries to show.
+        columns: Matches shown of each.
+    """
+    cells = [_cell_height(row, columns) for row in rows]
+    width = (columns + 1) * (_CELL + _GAP) + 3 * _GAP
+    height = _TITLE + max(sum(cells) + len(rows) * (_HEADER + _FOOTER), _CELL)
+    figure = Figure(figsize=(width, height), dpi=DPI * 0.75, facecolor="white")
+    axes = figure.add_axes((0, 0, 1, 1))  # one sheet, measured in inches from the top left
+    axes.axis("off")
+    _write(axes, _GAP, 0.28, title, 12, weight="bold")
+    base = _TITLE
+    for row, cell in zip(rows, cells, strict=True):
+        _write(axes, _GAP, base + 0.2, row.caption, 8.5, weight="bold")
+        top, base = base + _HEADER, base + _HEADER + cell
+        _draw(axes, row.image, _GAP, top, cell, INK)
+        for column, match in enumerate(row.matches[:columns]):
+            left = 3 * _GAP + (column + 1) * (_CELL + _GAP)
+            colour, sign = (GREEN, RIGHT) if match.right else (RED, WRONG)
+            _draw(axes, match.image, left, top, cell, colour)
+            _write(axes, left, base + 0.17, f"{sign} {match.similarity:.3f}", 8, colour, "bold")
+            _write(axes, left, base + 0.31, match.caption, 6.5, MUTED, length=23)
+        base += _FOOTER
+    if not rows:
+        _write(axes, _GAP, _TITLE + 0.3, "nothing to show", 9, MUTED)
+    axes.set(xlim=(0, width), ylim=(height, 0), aspect="auto")
+    return figure
+
+
+def _cell_height(row: GalleryRow, columns: int) -> float:
+    """Height of the flattest cells that hold a row's photos in full width; at most a square."""
+    images = [row.image, *(match.image for match in row.matches[:columns])]
+    tallest = max(image.shape[0] / image.shape[1] for image in images)
+    return _CELL * min(max(tallest, 0.5), 1.0)
+
+
+def _write(
+    axes: Axes,
+    left: float,
+    base: float,
+    text: str,
+    size: float,
+    colour: str = INK,
+    weight: str = "normal",
+    length: int = 150,
+) -> None:
+    shown = printable(text, length)
+    axes.text(left, base, shown, size=size, color=colour, weight=weight, parse_math=False)
+
+
+def _draw(
+    axes: Axes, image: NDArray[np.uint8], left: float, top: float, cell: float, colour: str
+) -> None:
+    """Draw a photo as large as its cell allows, in the middle, framed."""
+    height, width = image.shape[:2]
+    scale = min(_CELL / width, cell / height)
+    width, height = width * scale, height * scale
+    left, top = left + (_CELL - width) / 2, top + (cell - height) / 2
+    axes.imshow(image, extent=(left, left + width, top + height, top), aspect="auto")
+    axes.add_patch(Rectangle((left, top), width, height, fill=False, edgecolor=colour, lw=3))
+
+
+def contact_sheet(images: NDArray[np.uint8], columns: int) -> Image.Image:
+    """All photos of an image matrix side by side, row by row.
+
+    Args:
+        images: uint8 [n, 3, R, R], RGB.
+        columns: Photos in a row.
+
+    Returns:
+        An image of ceil(n / columns) rows, with white gaps.
+
+    Raises:
+        ValueError: If `images` has another shape or type, or `columns` is below 1.
+    """
+    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1] != 3 or columns < 1:
+        raise ValueError(
+            f"a contact sheet needs uint8 [n, 3, R, R] and columns >= 1, "
+            f"not {images.dtype} {images.shape} and columns={columns}"
+        )
+    gap, (size, width) = 4, images.shape[2:]
+    rows = max(1, -(-len(images) // columns))
+    sheet = np.full((rows * (size + gap) + gap, columns * (width + gap) + gap, 3), 255, np.uint8)
+    for number, image in enumerate(images):
+        row, column = divmod(number, columns)
+        top, left = gap + row * (size + gap), gap + column * (width + gap)
+        sheet[top : top + size, left : left + width] = image.transpose(1, 2, 0)
+    return Image.fromarray(sheet)
+
+
+def pick_queries(table: pd.DataFrame, count: int) -> dict[str, list[int]]:
+    """Queries worth looking at: the best, the middling and the worst by AP@k.
+
+    No query is picked twice, and no class twice within a group while another class is left.
+    Ties go to the smaller id. Queries without a match are left out.
+
+    Args:
+        table: Output of `metrics.retrieval.per_query`.
+        count: Queries per group; fewer where the table has fewer than three times as many.
+
+    Returns:
+        Query ids under `best`, `median` and `worst`, each in the order of picking.
+    """
+    scored = table[table["Relevant"] > 0].sort_values("Query")
+    score = scored[next(name for name in table.columns if name.startswith("AP@"))]
+    count = min(count, max(1, len(scored) // 3))
+    distance = {"best": -score, "worst": score, "median": (score - score.median()).abs()}
+    picked: dict[str, list[int]] = {"best": [], "median": [], "worst": []}
+    for group, order in distance.items():
+        left = scored.loc[order.sort_values(kind="stable").index]
+        left = left[~left["Query"].isin([query for ids in picked.values() for query in ids])]
+        again = left["Class"].duplicated()
+        picked[group] = pd.concat([left[~again], left[again]])["Query"].head(count).tolist()
+    return picked

@@ -1,0 +1,114 @@
+"""The HTML report: one file that needs nothing else, neither a server nor a network."""
+
+from base64 import b64encode
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from io import BytesIO
+from numbers import Integral, Real
+from typing import Any
+
+import pandas as pd
+from jinja2 import Environment, StrictUndefined
+from matplotlib.figure import Figure
+from PIL import Image
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the report.
+
+    Attributes:
+        title: Heading.
+        text: Paragraphs, separated by blank lines.
+        figures: Captions, each with a figure or the bytes of a PNG or JPEG.
+        table: Shown under the text.
+    """
+
+    title: str
+    text: str = ""
+    figures: Sequence[tuple[str, Figure | bytes]] = ()
+    table: pd.DataFrame | None = None
+
+
+def html_report(title: str, summary: pd.DataFrame, sections: Sequence[Section]) -> str:
+    """Lay out a report as one HTML document with its pictures inside.
+
+    Args:
+        title: Heading.
+        summary: A row per measurement. Its text columns say what was measured (split, searcher,
+            protocol), its whole numbers are counts, its other numbers are metrics. The metrics of
+            the first row become the headline, "legacy" ones left out: they flatter.
+        sections: In order.
+
+    Returns:
+        The document. All text is escaped, and its content policy forbids loading anything.
+    """
+    template = files("car_retrieval.reporting").joinpath("report.html").read_text("utf-8")
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters["columns"] = _columns
+    environment.filters["rows"] = _rows
+    environment.filters["image"] = _image
+    page = environment.from_string(template)
+    return page.render(title=title, headline=_headline(summary), summary=summary, sections=sections)
+
+
+def _headline(summary: pd.DataFrame) -> dict[str, object]:
+    """What the first row says: its subject, its counts and its metrics."""
+    if summary.empty:
+        return {"subject": "", "counts": [], "metrics": []}
+    row = {name: summary[name].iloc[0] for name in summary}
+    counts = {name: value for name, value in row.items() if isinstance(value, Integral)}
+    numbers = {name: value for name, value in row.items() if isinstance(value, Real)}
+    return {
+        "subject": " · ".join(str(value) for name, value in row.items() if name not in numbers),
+        "counts": [(_name(name), _cell(value)) for name, value in counts.items()],
+        "metrics": [
+            (_name(name), _cell(value))
+            for name, value in numbers.items()
+            if name not in counts and not str(name).startswith("legacy")
+        ],
+    }
+
+
+def _name(name: object) -> str:
+    return str(name).replace("_", " ")
+
+
+def _columns(table: pd.DataFrame) -> list[tuple[str, bool]]:
+    """Headings: the text, and whether numbers stand under it."""
+    return [(_name(name), pd.api.types.is_numeric_dtype(table[name])) for name in table]
+
+
+def _rows(table: pd.DataFrame) -> list[list[tuple[str, bool]]]:
+    """Cells by row: the text, and whether it is a number."""
+    columns = [table[name].tolist() for name in table]
+    return [[(_cell(v), isinstance(v, Real)) for v in row] for row in zip(*columns, strict=True)]
+
+
+def _cell(value: Any) -> str:
+    if pd.isna(value):
+        return "—"
+    if isinstance(value, Integral):
+        return f"{int(value):,}"
+    return f"{value:.3f}" if isinstance(value, Real) else str(value)
+
+
+def _image(picture: Figure | bytes) -> dict[str, object]:
+    """A picture as a data address with its size; photos become JPEG, charts PNG."""
+    if isinstance(picture, Figure):
+        photos = any(axes.images for axes in picture.axes)
+        buffer = BytesIO()
+        picture.savefig(
+            buffer,
+            format="jpeg" if photos else "png",
+            pil_kwargs={"quality": 88} if photos else {"optimize": True},
+        )
+        picture = buffer.getvalue()
+    with Image.open(BytesIO(picture), formats=("PNG", "JPEG")) as image:
+        width, height = image.size
+        kind = image.get_format_mimetype()
+    address = f"data:{kind};base64,{b64encode(picture).decode()}"
+    return {"address": address, "width": width, "height": height}

@@ -1,0 +1,67 @@
+"""The end of a run at the terminal."""
+
+from pathlib import Path
+
+import pandas as pd
+from kedro.io import DataCatalog
+from kedro.pipeline import Pipeline
+from rich.console import Console
+from rich.table import Table
+
+
+def print_run(
+    pipeline: Pipeline, catalog: DataCatalog, seconds: dict[str, float], peak: dict[str, int]
+) -> None:
+    """Print scores, seconds and peak memory by stage, and where the pictures are.
+
+    Args:
+        pipeline: what was run.
+        catalog: knows where the results lie.
+        seconds: by stage.
+        peak: resident memory in bytes, by stage.
+    """
+    console = Console(width=None if Console().is_terminal else 120)
+    outputs = pipeline.all_outputs()
+    if "summary" in outputs:
+        console.print(_scores(catalog.load("summary")))
+    if seconds:
+        console.print(_stages(seconds, peak))
+    for name, what in (("sample", "sample"), ("model", "model"), ("report", "report")):
+        if name in outputs:
+            console.print(f"{what}: {_shown(catalog, name)}", soft_wrap=True, highlight=False)
+    if "report" in outputs:
+        pictures = _shown(catalog, "report").parents[2]
+        console.print(f"pictures: {pictures}/*.png/", soft_wrap=True, highlight=False)
+
+
+def _scores(summary: pd.DataFrame) -> Table:
+    table = Table(title="Retrieval", title_justify="left")
+    for name in summary.columns:
+        table.add_column(str(name), justify="left" if name in ("split", "protocol") else "right")
+    for row in summary.itertuples(index=False):
+        table.add_row(*(_cell(value) for value in row))
+    return table
+
+
+def _stages(seconds: dict[str, float], peak: dict[str, int]) -> Table:
+    table = Table(title="Stages", title_justify="left")
+    table.add_column("stage")
+    table.add_column("seconds", justify="right")
+    table.add_column("peak memory", justify="right")
+    for stage, spent in seconds.items():
+        table.add_row(stage, f"{spent:.1f}", f"{peak[stage] / 1e6:,.0f} MB")
+    table.add_row("total", f"{sum(seconds.values()):.1f}", f"{max(peak.values()) / 1e6:,.0f} MB")
+    return table
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, float):
+        return "–" if pd.isna(value) else f"{value:.3f}"
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _shown(catalog: DataCatalog, name: str) -> Path:
+    dataset = catalog[name]
+    versioned = getattr(dataset, "_get_load_path", None)
+    path = Path(versioned() if versioned else dataset.load())
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

@@ -1,0 +1,1 @@
+"""The craft that draws a miniature CompCars from a seed."""

@@ -1,0 +1,14 @@
+"""Kedro settings of the project."""
+
+from omegaconf.resolvers import oc
+
+from car_retrieval.hooks import RunReport
+
+HOOKS = (RunReport(),)
+
+CONFIG_LOADER_ARGS = {
+    "base_env": "base",
+    "default_run_env": "local",
+    "merge_strategy": {"parameters": "soft"},
+    "custom_resolvers": {"oc.env": oc.env},
+}

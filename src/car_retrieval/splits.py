@@ -1,0 +1,60 @@
+"""Which gallery photos train and which validate."""
+
+import numpy as np
+import pandas as pd
+
+TRAIN, VALID, EXCLUDED = "train", "valid", "excluded"
+
+
+def split_gallery(photos: pd.DataFrame, ratio: int, keep_twins: bool, seed: int) -> pd.DataFrame:
+    """Put ⌊n / ratio⌋ photos of each class of n into the validation part.
+
+    The choice is a seeded shuffle, spread over the viewpoints in their proportion. Exact
+    duplicates stay on one side. A photo filed under several classes has no true class: unless
+    `keep_twins`, it neither trains nor validates (it stays in the gallery).
+
+    Args:
+        photos: Index, Class, Hash and, if known, View Point.
+        ratio: one photo in so many validates.
+        keep_twins: use photos that occur under several classes as they are labelled.
+        seed: of the shuffle; each class has its own stream.
+
+    Returns:
+        Index, Class and split (`train`, `valid`, `excluded`), one row a photo.
+    """
+    side = pd.Series(TRAIN, index=photos.index)
+    conflicting = photos.groupby("Hash")["Class"].transform("nunique") > 1
+    if not keep_twins:
+        side[conflicting] = EXCLUDED
+    usable = photos[(side == TRAIN) & ~conflicting]
+    sizes = photos.loc[side == TRAIN, "Class"].value_counts()
+    for _, members in usable.groupby("Class"):
+        class_ = int(members["Class"].iloc[0])
+        rng = np.random.default_rng([seed, class_ % 2**64])
+        side[_drawn(members, int(sizes[class_]) // ratio, rng)] = VALID
+    return pd.DataFrame({"Index": photos["Index"], "Class": photos["Class"], "split": side})
+
+
+def _drawn(members: pd.DataFrame, count: int, rng: np.random.Generator) -> pd.Index:
+    """Systematic sampling: each viewpoint's photos, shuffled, are spread evenly over [0, 1)."""
+    shuffled = members.iloc[rng.permutation(len(members))]
+    stratum = shuffled["View Point"] if "View Point" in shuffled else pd.Series(0, shuffled.index)
+    place = stratum.groupby(stratum).cumcount() + rng.random()
+    place = place / stratum.map(stratum.value_counts())
+    first = place.groupby(shuffled["Hash"]).transform("min")
+    order = pd.DataFrame({"first": first, "Hash": shuffled["Hash"]}).sort_values(
+        ["first", "Hash"], kind="stable"
+    )
+    sizes = order.groupby("Hash", sort=False).size()
+    chosen = sizes.index[_fitting(sizes.to_numpy(), count)]
+    return order.index[order["Hash"].isin(chosen)]
+
+
+def _fitting(sizes: np.ndarray, count: int) -> np.ndarray:
+    """Groups taken in order as long as they fit into `count`."""
+    taken = np.zeros(len(sizes), bool)
+    for group, size in enumerate(sizes):
+        if size <= count:
+            taken[group] = True
+            count -= size
+    return taken
