@@ -67,7 +67,7 @@ class AugmentationParams(Params):
     crop: Fraction = Field(default=0.4, description="largest share of the area a crop takes away")
     rotation: Annotated[float, Field(ge=0, le=180)] = Field(default=8.0, description="degrees")
     flip: Fraction = 0.5
-    brightness: Annotated[float, Field(ge=0, lt=1)] = 0.5
+    brightness: tuple[float, float] = Field((0.3, 1.2), description="range of factors")
     contrast: Annotated[float, Field(ge=0, lt=1)] = 0.5
     hue: Annotated[float, Field(ge=0, le=0.5)] = 0.5
     grey: Fraction = 0.3

@@ -78,7 +78,7 @@ class Augmentation:
         matrix = torch.linalg.inv(to_yiq) @ turn @ to_yiq
         images = torch.einsum("bij,bjhw->bihw", matrix, images)
         contrast = self._uniform(1 - p.contrast, 1 + p.contrast, count, 1, 1, 1)
-        brightness = self._uniform(1 - p.brightness, 1 + p.brightness, count, 1, 1, 1)
+        brightness = self._uniform(*p.brightness, count, 1, 1, 1)
         mean = images.mean((1, 2, 3), keepdim=True)
         return brightness * (mean + contrast * (images - mean))
 
