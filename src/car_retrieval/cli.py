@@ -1,5 +1,6 @@
 """The project's own commands: `kedro run` with plain error messages, and `kedro prune`."""
 
+import re
 import warnings
 from pathlib import Path
 from typing import Any
@@ -7,15 +8,16 @@ from typing import Any
 import click
 from kedro.framework.cli.project import run as kedro_run
 from kedro.framework.cli.utils import KedroCliError, env_option
+from kedro.validation.exceptions import ParameterValidationError
 
 # Kedro deprecates --pipeline for --pipelines; both work here, and old habits need no scolding.
 warnings.filterwarnings("ignore", message="Option '--pipeline'")
 
-USER_ERRORS = (ValueError, OSError, FloatingPointError)
+USER_ERRORS = (ValueError, OSError, FloatingPointError, ParameterValidationError)
 
 
 class PlainErrorCommand(click.Command):
-    """A command that answers bad input with one line; `--verbose` shows the traceback."""
+    """A command that answers bad input with one line; `kedro --verbose` shows the traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
@@ -23,9 +25,9 @@ class PlainErrorCommand(click.Command):
             return super().invoke(ctx)
         except Exception as error:
             cause = user_error(error)
-            if cause is None:
+            if cause is None or KedroCliError.VERBOSE_ERROR:
                 raise
-            raise KedroCliError(str(cause)) from error
+            raise click.ClickException(plain_message(cause)) from error
 
 
 def user_error(error: BaseException | None) -> BaseException | None:
@@ -39,6 +41,20 @@ def user_error(error: BaseException | None) -> BaseException | None:
             found = error
         error = error.__cause__
     return found
+
+
+def plain_message(error: BaseException) -> str:
+    """The error's message; of wrong parameters only which they are and what is wrong."""
+    message = str(error)
+    if not isinstance(error, ParameterValidationError):
+        return message
+    lines = []
+    for part in message.split("- Parameter ")[1:]:
+        group = part.split("'")[1]
+        found = re.findall(r"^(\S+)\n  (.+?) \[type=", part, re.MULTILINE)
+        found += [("", text) for text in re.findall(r"^  (.+?) \[type=", part, re.M) if not found]
+        lines += [f"{group}.{name}: {what}" if name else f"{group}: {what}" for name, what in found]
+    return "parameters: " + "; ".join(lines) if lines else message
 
 
 @click.group(name="car_retrieval")

@@ -180,11 +180,13 @@ def _read_list(file: Path) -> list[str]:
 def _load_mat(mat: Path, names: tuple[str, ...]) -> list[np.ndarray]:
     from scipy.io import loadmat
 
+    if not mat.is_file():
+        raise FileNotFoundError(f"{mat} does not exist: CompCars keeps {', '.join(names)} in it")
     try:
         content = loadmat(mat)
         return [content[name] for name in names]
-    except (FileNotFoundError, KeyError, ValueError, NotImplementedError) as error:
-        raise ValueError(f"{mat}: cannot read {', '.join(names)} ({error})") from error
+    except Exception as error:  # whatever scipy trips over in a damaged file
+        raise ValueError(f"{mat}: cannot read {', '.join(names)} ({error})") from None
 
 
 def _cell_text(cell: np.ndarray) -> str | None:

@@ -1,5 +1,7 @@
 """What a run tells its user at the end: scores, seconds and memory by stage, where to look."""
 
+import contextlib
+import itertools
 import threading
 import time
 from collections import defaultdict
@@ -10,15 +12,18 @@ from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
+SECONDS_BETWEEN_LOOKS = 0.05
+LOOKS_PER_SEARCH = 40  # finding children reads the whole process table
 STAGES = ("sample_data", "data_processing", "training", "encoding", "evaluation")
 
 
 class MemoryWatch:
     """The largest resident memory of this process and its children since the last `reset`."""
 
-    def __init__(self, interval: float = 0.05) -> None:
-        self._interval, self._peak, self._stop = interval, 0, threading.Event()
+    def __init__(self) -> None:
+        self._peak, self._stop = 0, threading.Event()
         self._process = psutil.Process()
+        self._children: list[psutil.Process] = []
         threading.Thread(target=self._watch, daemon=True).start()
 
     def reset(self) -> int:
@@ -32,16 +37,18 @@ class MemoryWatch:
         self._stop.set()
 
     def _watch(self) -> None:
-        while not self._stop.wait(self._interval):
+        for tick in itertools.count():
+            if tick % LOOKS_PER_SEARCH == 0:
+                self._children = self._process.children(recursive=True)
             self._look()
+            if self._stop.wait(SECONDS_BETWEEN_LOOKS):
+                return
 
     def _look(self) -> None:
         resident = 0
-        for process in [self._process, *self._process.children(recursive=True)]:
-            try:
+        for process in [self._process, *self._children]:
+            with contextlib.suppress(psutil.NoSuchProcess):
                 resident += process.memory_info().rss
-            except psutil.NoSuchProcess:
-                continue
         self._peak = max(self._peak, resident)
 
 

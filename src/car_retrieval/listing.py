@@ -51,15 +51,14 @@ def readable_photos(
         ValueError: too many files cannot be read, or none can.
     """
     broken = inspection[inspection["Problem"] != ""]
+    if inspection.empty:
+        raise ValueError("there is no photo to read: the list is empty")
     if len(broken) == len(inspection) or len(broken) > max_rejected_fraction * len(inspection):
-        first = (
-            f"; the first is {broken.iloc[0]['Path']}: {broken.iloc[0]['Problem']}"
-            if len(broken)
-            else ""
-        )
+        first = broken.iloc[0]
         raise ValueError(
             f"{len(broken)} of {len(inspection)} photos cannot be read, more than the parameter "
-            f"data_processing.max_rejected_fraction = {max_rejected_fraction} allows{first}"
+            f"data_processing.max_rejected_fraction = {max_rejected_fraction} allows; the first "
+            f"is {first['Path']}: {first['Problem']}"
         )
     photos = listing.drop(columns="Problem", errors="ignore").reset_index(drop=True)
     seen = inspection.drop(columns=["Path", "Problem"]).reset_index(drop=True)

@@ -33,12 +33,17 @@ class Matrix:
         path: a C-ordered `.npy` file.
 
     Raises:
-        ValueError: the file holds objects or is not C-ordered.
+        ValueError: the file is damaged, holds objects or is not C-ordered.
     """
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-        header = np.load(self.path, mmap_mode="r", allow_pickle=False)
+        try:
+            header = np.lib.format.open_memmap(self.path, mode="r")
+        except ValueError as error:
+            raise ValueError(
+                f"{self.path} cannot be read as a matrix, make it again ({error})"
+            ) from None
         if header.ndim == 0 or not header.flags.c_contiguous:
             raise ValueError(f"{self.path}: expected a C-ordered matrix with at least one axis")
         self.shape: tuple[int, ...] = header.shape
@@ -66,7 +71,10 @@ class Matrix:
             return self[np.arange(start, stop, step)]
         if np.ndim(rows) == 0:
             return self._read(self._checked(int(rows)), 1)[0]  # type: ignore[arg-type]
-        wanted = [self._checked(int(row)) for row in np.asarray(rows, dtype=np.int64)]
+        positions = np.asarray(rows)
+        if len(positions) and positions.dtype.kind not in "iu":
+            raise IndexError(f"rows of {self!r} are chosen by integers, not {positions.dtype}")
+        wanted = [self._checked(int(row)) for row in positions]
         selection = np.empty((len(wanted), *self.shape[1:]), self.dtype)
         for place, row in enumerate(wanted):
             selection[place] = self._read(row, 1)[0]
@@ -113,17 +121,20 @@ def write_matrix(path: str | Path, data: MatrixStream | np.ndarray) -> None:
     """
     path = Path(path)
     stream = data if isinstance(data, MatrixStream) else MatrixStream([np.asarray(data)])
+    attributes = json.dumps(dict(stream.attributes), indent=2)
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(path.name + ".part")
     try:
         with part.open("wb+") as file:
             _write_blocks(file, stream.blocks, path)
+        attributes_path(path).unlink(missing_ok=True)
         if stream.attributes:
-            attributes_path(path).write_text(json.dumps(stream.attributes, indent=2))
+            attributes_path(path).write_text(attributes)
         os.replace(part, path)
     except BaseException:
         part.unlink(missing_ok=True)
-        attributes_path(path).unlink(missing_ok=True)
+        if not path.exists():
+            attributes_path(path).unlink(missing_ok=True)
         _remove_empty(path.parent)
         raise
 

@@ -58,7 +58,14 @@ class Sampler(Params):
     """What meets in a training batch, with the sampler's keyword arguments."""
 
     name: Literal["pk", "shuffle", "tuples"]
-    args: dict[str, int] = {}
+    args: dict[Literal["photos_per_class", "negatives"], Count] = {}
+
+    @model_validator(mode="after")
+    def _args_fit(self) -> "Sampler":
+        own = {"pk": {"photos_per_class"}, "shuffle": set(), "tuples": {"negatives"}}[self.name]
+        if other := ", ".join(sorted(set(self.args) - own)):
+            raise ValueError(f"the sampler {self.name} has no argument {other}")
+        return self
 
 
 class AugmentationParams(Params):
@@ -67,7 +74,7 @@ class AugmentationParams(Params):
     crop: Fraction = Field(default=0.4, description="largest share of the area a crop takes away")
     rotation: Annotated[float, Field(ge=0, le=180)] = Field(default=8.0, description="degrees")
     flip: Fraction = 0.5
-    brightness: tuple[float, float] = Field((0.3, 1.2), description="range of factors")
+    brightness: tuple[float, float] = Field(default=(0.3, 1.2), description="range of factors")
     contrast: Annotated[float, Field(ge=0, lt=1)] = 0.5
     hue: Annotated[float, Field(ge=0, le=0.5)] = 0.5
     grey: Fraction = 0.3
@@ -86,6 +93,9 @@ class TrainingParams(Params):
         None, description="`imagenet`, the path of a state dict of the backbone, or none"
     )
     dimension: Count | None = Field(None, description="of the descriptor; none: the backbone's")
+    normalisation: Literal["imagenet", "image"] = Field(
+        "imagenet", description="of the pixels: by ImageNet's or by each image's own statistics"
+    )
     loss: Named = Named(name="CosFaceLoss", args={"margin": 0.2, "scale": 16})
     miner: Named | None = None
     sampler: Sampler = Sampler(name="pk", args={"photos_per_class": 4})

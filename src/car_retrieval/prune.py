@@ -11,15 +11,17 @@ from kedro.io.core import AbstractVersionedDataset, VersionNotFoundError
 
 def old_versions(datasets: Iterable[Any], keep: int) -> list[Path]:
     """The version folders of versioned datasets, all but the newest `keep` of each."""
-    folders: set[Path] = set()
+    old: set[Path] = set()
+    kept: set[Path] = set()
     for dataset in datasets:
         if isinstance(dataset, AbstractVersionedDataset) and dataset._version is not None:
             try:
                 versions = dataset.list_versions()
             except VersionNotFoundError:
                 continue
-            folders |= {Path(version).parent for version in versions[keep:]}
-    return sorted(folders)
+            kept |= {Path(version).parent for version in versions[:keep]}
+            old |= {Path(version).parent for version in versions[keep:]}
+    return sorted(old - kept)
 
 
 def delete(folders: Iterable[Path]) -> None:

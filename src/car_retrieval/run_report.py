@@ -35,11 +35,13 @@ def print_run(
 
 
 def _scores(summary: pd.DataFrame) -> Table:
+    """Metrics as rows, so that the table fits any terminal."""
     table = Table(title="Retrieval", title_justify="left")
-    for name in summary.columns:
-        table.add_column(str(name), justify="left" if name in ("split", "protocol") else "right")
+    table.add_column("")
     for row in summary.itertuples(index=False):
-        table.add_row(*(_cell(value) for value in row))
+        table.add_column(f"{row.split}\n{row.protocol}", justify="right")
+    for name in summary.columns.drop(["split", "protocol"]):
+        table.add_row(str(name), *(_cell(value) for value in summary[name]))
     return table
 
 

@@ -50,7 +50,8 @@ def chart():
 
 
 def photos():
-    return retrieval_gallery("", [GalleryRow(np.zeros((9, 9, 3), np.uint8), "", [])])
+    photo = np.random.default_rng(0).integers(0, 256, (400, 600, 3), np.uint8)
+    return retrieval_gallery("", [GalleryRow(photo, "", [])])
 
 
 def png():

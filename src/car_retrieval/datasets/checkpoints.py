@@ -64,14 +64,16 @@ class CheckpointsDataset(LocalVersionedDataset):
         import torch
 
         folder = self.save_path
-        folder.mkdir(parents=True, exist_ok=True)
+        last = False
         for checkpoint in data:
+            folder.mkdir(parents=True, exist_ok=True)
             file = folder / f"{PREFIX}{checkpoint['report']['epoch']}"
             part = folder / f"part.{file.name}"
             torch.save(dict(checkpoint), part)
             os.replace(part, file)
-            if checkpoint["last"]:
-                (folder / COMPLETE).touch()
+            last = checkpoint["last"]
+        if last:
+            (folder / COMPLETE).touch()
 
     def load(self) -> Checkpoints:
         """Open the folder."""

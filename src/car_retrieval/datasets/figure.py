@@ -1,9 +1,8 @@
 """Figures as PNG files."""
 
-import base64
 from typing import TYPE_CHECKING
 
-from car_retrieval.datasets.matrix import ImagePreview
+from car_retrieval.datasets.preview import ImagePreview, png_preview
 from car_retrieval.datasets.versioned import LocalVersionedDataset
 
 if TYPE_CHECKING:
@@ -24,5 +23,5 @@ class FigureDataset(LocalVersionedDataset):
         return self.load_path.read_bytes()
 
     def preview(self) -> ImagePreview:
-        """The figure for Kedro-Viz, as base64."""
-        return ImagePreview(base64.b64encode(self.load()).decode())
+        """The figure itself."""
+        return png_preview(self.load())

@@ -1,17 +1,12 @@
 """Matrices as `.npy` files: descriptors, pairs, packed images."""
 
-import base64
-import io
-from typing import TYPE_CHECKING, NewType
+import json
 
+import numpy as np
+
+from car_retrieval.datasets.preview import ImagePreview, JSONPreview, png_preview
 from car_retrieval.datasets.versioned import LocalVersionedDataset
 from car_retrieval.matrix import Matrix, MatrixStream, write_matrix
-
-if TYPE_CHECKING:
-    from PIL.Image import Image
-
-ImagePreview = NewType("ImagePreview", str)
-"""Kedro-Viz recognises a preview by this name: a base64 PNG."""
 
 
 class MatrixDataset(LocalVersionedDataset):
@@ -20,7 +15,7 @@ class MatrixDataset(LocalVersionedDataset):
     A stream that fails leaves no version behind.
     """
 
-    def save(self, data: "MatrixStream") -> None:
+    def save(self, data: MatrixStream | np.ndarray) -> None:
         """Write the matrix block by block."""
         write_matrix(self.save_path, data)
 
@@ -28,23 +23,21 @@ class MatrixDataset(LocalVersionedDataset):
         """Open the matrix; rows are read on demand."""
         return Matrix(self.load_path)
 
+    def preview(self) -> JSONPreview:
+        """Shape, type, attributes and the upper left corner."""
+        matrix = self.load()
+        about = {"shape": matrix.shape, "dtype": str(matrix.dtype)} | matrix.attributes
+        corner = [" ".join(map(str, row)) for row in matrix[:5][:, :8].round(3)]
+        return JSONPreview(json.dumps(about | {"corner": corner}))
+
 
 class ImageMatrixDataset(MatrixDataset):
     """Packed images uint8 [n, 3, R, R], previewed in Kedro-Viz as a contact sheet."""
 
-    def preview(self) -> ImagePreview:
-        """Photos spread evenly over the matrix, as a base64 PNG."""
-        import numpy as np
-
+    def preview(self) -> ImagePreview:  # type: ignore[override]  # Viz goes by the type
+        """Photos spread evenly over the matrix."""
         from car_retrieval.reporting.gallery import contact_sheet
 
         images = self.load()
         rows = np.linspace(0, len(images) - 1, min(40, len(images)), dtype=int)
         return png_preview(contact_sheet(images[rows], columns=8))
-
-
-def png_preview(image: "Image") -> ImagePreview:
-    """A picture as the base64 PNG that Kedro-Viz shows."""
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG")
-    return ImagePreview(base64.b64encode(buffer.getvalue()).decode())

@@ -9,6 +9,8 @@ from kedro.io import AbstractDataset, DatasetError
 
 from car_retrieval import compcars
 
+OPTIONAL = ["View Point", "Year", "CarMake", *compcars.BOX]
+
 
 class _PhotoList(AbstractDataset[Any, pd.DataFrame]):
     """A table of photos made from what lies on disk. Read only."""
@@ -47,7 +49,7 @@ class IndexedPhotosDataset(_PhotoList):
     """A user's own `indexinfo.csv` (Path, Index, Class), checked row by row.
 
     Args:
-        filepath: the CSV; further columns are kept.
+        filepath: the CSV; further columns are kept, View Point, Year, CarMake and box as integers.
         labels: a `.npy` file beside it, int64 [m, 2] of Index and Class, that chooses the rows to
             use and must agree with the CSV; none: all rows.
         metadata: ignored by Kedro, read by plugins.
@@ -75,12 +77,21 @@ def read_index(file: Path) -> pd.DataFrame:
     """
     if not file.exists():
         raise FileNotFoundError(f"{file} does not exist: it lists Path, Index and Class of photos")
-    table = pd.read_csv(file, dtype=str, keep_default_na=False)
+    try:
+        table = pd.read_csv(file, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+    except ValueError as error:
+        raise ValueError(f"{file} cannot be read as CSV: {str(error).strip()}") from None
     for name in ("Path", "Index", "Class"):
         if name not in table:
             raise ValueError(f"{file}: there is no column {name}; it needs Path, Index, Class")
+    if not isinstance(table.index, pd.RangeIndex):
+        raise ValueError(f"{file}, row 1: has more fields than the header has columns")
+    table = table.fillna("")
     for name in ("Index", "Class"):
         table[name] = _integers(table[name], file)
+    for name in table.columns.intersection(OPTIONAL):
+        known = table[name].str.strip() != ""
+        table[name] = _integers(table[name].where(known, "0"), file).astype("Int64").where(known)
     _refuse(file, table["Path"], table["Path"].str.strip() == "", "is empty")
     _refuse(file, table["Path"], table["Path"].duplicated(), "stands twice")
     _refuse(file, table["Index"], table["Index"] < 0, "is negative")
@@ -90,8 +101,8 @@ def read_index(file: Path) -> pd.DataFrame:
 
 def _integers(column: pd.Series, file: Path) -> pd.Series:
     text = column.str.strip()
-    _refuse(file, column, ~text.str.fullmatch(r"[+-]?\d{1,19}"), "is not an integer")
-    values = text.map(int)
+    _refuse(file, column, ~text.str.fullmatch(r"[+-]?\d{1,99}"), "is not an integer")
+    values = text.map(int).astype(object)
     bounds = np.iinfo(np.int64)
     outside = (values < bounds.min) | (values > bounds.max)
     _refuse(file, column, outside, "does not fit into 64 bits")
@@ -102,13 +113,17 @@ def _refuse(file: Path, column: pd.Series, bad: pd.Series, why: str) -> None:
     if bad.any():
         row = int(np.flatnonzero(bad)[0])
         more = f" ({int(bad.sum())} such rows)" if bad.sum() > 1 else ""
-        raise ValueError(f"{file}, row {row + 1}, {column.name}: {column[row]!r} {why}{more}")
+        raise ValueError(f"{file}, row {row + 1}, {column.name}: '{column[row]}' {why}{more}")
 
 
 def _chosen_rows(table: pd.DataFrame, labels: Path, file: Path) -> np.ndarray:
     if not labels.exists():
         raise FileNotFoundError(f"{labels} does not exist: it holds Index and Class of the queries")
-    chosen = np.load(labels, allow_pickle=False)
+    try:
+        with labels.open("rb") as stream:
+            chosen = np.lib.format.read_array(stream, allow_pickle=False)
+    except ValueError as error:
+        raise ValueError(f"{labels} cannot be read as a .npy file: {error}") from None
     if chosen.ndim != 2 or chosen.shape[1] != 2 or not np.issubdtype(chosen.dtype, np.integer):
         raise ValueError(
             f"{labels}: expected integers [n, 2] of Index and Class, found {chosen.dtype} "
@@ -125,4 +140,8 @@ def _chosen_rows(table: pd.DataFrame, labels: Path, file: Path) -> np.ndarray:
             f"{labels}, row {row}: Class {chosen[row, 1]} of Index {chosen[row, 0]} is "
             f"{table['Class'].iloc[rows[row]]} in {file.name}"
         )
-    return np.sort(rows)
+    rows.sort()
+    if (twice := rows[1:] == rows[:-1]).any():
+        index = table["Index"].iloc[rows[np.argmax(twice)]]
+        raise ValueError(f"{labels}: Index {index} stands twice")
+    return rows

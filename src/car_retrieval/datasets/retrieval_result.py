@@ -1,4 +1,4 @@
-"""Search results as compressed numpy archives."""
+"""Search results as numpy archives."""
 
 import os
 

@@ -15,6 +15,7 @@ from car_retrieval.params import AugmentationParams
 BLUR_KERNEL = 5
 LARGEST_BLUR = 1.5
 LARGEST_ERASED_SIDE = 0.4
+LARGEST_STRETCH = 1.25  # of width over height, where a crop allows it
 # Hue is an angle in the plane of I and Q (NTSC's YIQ).
 YIQ = ((0.299, 0.587, 0.114), (0.596, -0.274, -0.322), (0.211, -0.523, 0.312))
 
@@ -48,11 +49,12 @@ class Augmentation:
         return self._uniform(0, 1, count) < probability
 
     def _move(self, images: Tensor) -> Tensor:
-        """Crop, turn and flip by one affine resampling."""
+        """Zoom in or out, shift, turn and flip by one affine resampling."""
         count, p = len(images), self.params
-        area = self._uniform(1 - p.crop, 1, count)
-        aspect = self._uniform(-math.log(1.25), math.log(1.25), count).exp()
-        width, height = (area * aspect).sqrt().clamp(max=1), (area / aspect).sqrt().clamp(max=1)
+        area = self._uniform(1 - p.crop, 1 + p.crop, count)
+        stretch = min(p.crop, math.log(LARGEST_STRETCH))
+        aspect = self._uniform(-stretch, stretch, count).exp()
+        width, height = (area * aspect).sqrt(), (area / aspect).sqrt()
         angle = torch.deg2rad(self._uniform(-p.rotation, p.rotation, count))
         mirror = 1 - 2 * self._chosen(count, p.flip).float()
         shift = self._uniform(-1, 1, 2, count) * torch.stack([1 - width, 1 - height])

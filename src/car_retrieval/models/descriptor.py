@@ -2,7 +2,7 @@
 
 import hashlib
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F  # noqa: N812
@@ -24,11 +24,15 @@ class DescriptorConfig:
         arch: name of the backbone.
         dimension: of the descriptor; None: as many as the backbone has channels.
         image_size: side in pixels of the images that it was trained on.
+        normalisation: of the pixels: `imagenet`, by that collection's mean and deviation, as
+            pretrained weights expect; or `image`, by each image's own, which makes dark
+            surveillance photos look like bright ones.
     """
 
     arch: str
     dimension: int | None
     image_size: int
+    normalisation: Literal["imagenet", "image"] = "imagenet"
 
 
 class DescriptorNet(nn.Module):
@@ -55,9 +59,16 @@ class DescriptorNet(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Describe images [b, 3, h, w], RGB in 0…255 of any dtype, as float32 [b, dimension]."""
-        pixels = (images.float() - self.mean) / self.std
+        pixels = self._normalised(images.float())
         features = self.backbone(pixels.contiguous(memory_format=torch.channels_last))
         return F.normalize(self.projection(self.pool(features)))
+
+    def _normalised(self, pixels: Tensor) -> Tensor:
+        if self.config.normalisation == "imagenet":
+            return (pixels - self.mean) / self.std
+        mean = pixels.mean((1, 2, 3), keepdim=True)
+        # One level of 255 keeps a plain image finite.
+        return (pixels - mean) / (pixels.std((1, 2, 3), keepdim=True) + 1)
 
     def fingerprint(self) -> str:
         """A hash of the weights: 16 hex digits."""

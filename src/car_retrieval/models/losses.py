@@ -58,9 +58,12 @@ def build_miner(name: str, args: dict[str, Any]) -> nn.Module:
 def _build(
     library: Any, kind: str, name: str, args: dict[str, Any], known: dict[str, Any]
 ) -> nn.Module:
-    maker = TupleSoftmax if name == "TupleSoftmax" else getattr(library, name, None)
+    known_classes = {key: value for key, value in vars(library).items() if isinstance(value, type)}
+    if kind == "loss":
+        known_classes["TupleSoftmax"] = TupleSoftmax
+    maker = known_classes.get(name)
     if maker is None:
-        names = ", ".join(sorted(n for n in vars(library) if n[0].isupper()))
+        names = ", ".join(sorted(known_classes))
         raise ValueError(f"training.{kind}.name: there is no {name!r}; choose among {names}")
     accepted = {
         argument

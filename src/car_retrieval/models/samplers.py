@@ -48,8 +48,8 @@ def tuples(
     into `batch_size` images.
     """
     classes, inverse, sizes = np.unique(labels, return_inverse=True, return_counts=True)
-    if len(classes) < 2:
-        raise ValueError("the sampler tuples needs photos of at least two classes")
+    if len(classes) < 2 or sizes.max() < 2:
+        raise ValueError("the sampler tuples needs two classes, one of them with two photos")
     by_class = np.argsort(inverse, kind="stable")
     start = np.concatenate([[0], np.cumsum(sizes)])
     place = np.empty(len(labels), np.int64)

@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from dataclasses import asdict
 
 import numpy as np
@@ -50,7 +51,9 @@ class Trainer:
         self.rows, self.images = part["Index"].to_numpy(), images
         self.validation, self.params = validation, params
         self.device = pick_device(params.device)
-        config = DescriptorConfig(params.arch, params.dimension, images.shape[-1])
+        config = DescriptorConfig(
+            params.arch, params.dimension, images.shape[-1], params.normalisation
+        )
         with torch.random.fork_rng():
             torch.manual_seed(params.seed)
             self.net = DescriptorNet(config, params.weights).to(self.device)
@@ -90,20 +93,20 @@ class Trainer:
         """Go on from a checkpoint.
 
         Raises:
-            ValueError: it belongs to another network or other classes.
+            ValueError: it belongs to another network, other classes or another loss.
         """
         for name, here, there in (
             ("network", asdict(self.net.config), checkpoint["config"]),
             ("list of training classes", self.classes.tolist(), checkpoint["classes"]),
         ):
             if here != there:
-                raise ValueError(
-                    f"training.start_epoch: the checkpoint has another {name}; resume with the "
-                    "parameters and data it was trained with, or set start_epoch to -1"
-                )
+                raise _differs(name)
         self.net.load_state_dict(checkpoint["model"])
-        self.loss.load_state_dict(checkpoint["loss"])
-        self.optimizer.load_state_dict(checkpoint["optimizer"])
+        try:
+            self.loss.load_state_dict(checkpoint["loss"])
+            self.optimizer.load_state_dict(checkpoint["optimizer"])
+        except (RuntimeError, ValueError):
+            raise _differs("loss") from None
 
     def _train_epoch(self, epoch: int) -> tuple[float, int]:
         self.net.train()
@@ -150,9 +153,16 @@ class Trainer:
         return {
             "config": asdict(self.net.config),
             "classes": self.classes.tolist(),
-            "model": self.net.state_dict(),
-            "loss": self.loss.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
+            "model": deepcopy(self.net.state_dict()),
+            "loss": deepcopy(self.loss.state_dict()),
+            "optimizer": deepcopy(self.optimizer.state_dict()),
             "report": report,
             "last": report["epoch"] + 1 == self.params.epochs,
         }
+
+
+def _differs(what: str) -> ValueError:
+    return ValueError(
+        f"training.start_epoch: the checkpoint has another {what}; resume with the parameters "
+        "and data it was trained with, or set start_epoch to -1"
+    )

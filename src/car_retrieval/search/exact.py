@@ -72,8 +72,9 @@ def _resolve_ties(
         depth = min(len(vectors), 2 * depth)
         wide, where = faiss.knn(queries[tied], vectors, depth, metric=faiss.METRIC_INNER_PRODUCT)
         where, wide = _merge([where], [wide], depth)
-        clear = (wide[:, -1] < scores[tied, -1]) | (depth == len(vectors))
-        done, width = tied[clear], scores.shape[1]
+        width = scores.shape[1]
+        clear = (wide[:, -1] < wide[:, width - 1]) | (depth == len(vectors))
+        done = tied[clear]
         scores[done], places[done] = wide[clear, :width], where[clear, :width]
         tied = tied[~clear]
 

@@ -178,8 +178,14 @@ def summarise_metrics(**metrics: dict[str, Any]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def write_report(summary: pd.DataFrame, training_curves: bytes, **pictures: bytes) -> str:
+def write_report(
+    summary: pd.DataFrame, training_curves: bytes, params: EvaluationParams, **pictures: bytes
+) -> str:
     """One HTML page of the whole run."""
+    selections = {
+        "all": "All classes.",
+        "filtered": f"Only the classes of at least {params.min_class_size} gallery photos.",
+    }
     sections = [
         Section(
             "Training",
@@ -191,8 +197,8 @@ def write_report(summary: pd.DataFrame, training_curves: bytes, **pictures: byte
         own = {kind: pictures[f"{split}_{selection}_{kind}"] for kind in CAPTIONS}
         sections.append(
             Section(
-                f"{split}, {selection}",
-                PROTOCOLS[split, selection],
+                f"{split.capitalize()}, {selection}",
+                f"{PROTOCOLS[split]} {selections[selection]}",
                 [(CAPTIONS[kind], picture) for kind, picture in own.items()],
             )
         )
@@ -209,10 +215,8 @@ CAPTIONS = {
     "worst": "Worst queries",
 }
 PROTOCOLS = {
-    ("valid", "all"): "Validation photos query the training photos.",
-    ("valid", "filtered"): "The same, without classes of few gallery photos.",
-    ("test", "all"): "Query photos query the whole gallery.",
-    ("test", "filtered"): "The same, without classes of few gallery photos.",
+    "test": "Query photos query the whole gallery.",
+    "valid": "Validation photos query the training photos.",
 }
 
 

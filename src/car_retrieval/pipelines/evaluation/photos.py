@@ -61,6 +61,8 @@ def _photo(collection: Collection, row: int) -> np.ndarray:
 
 
 def _name(photo: pd.Series) -> str:
-    names = [photo.get("MakeName"), photo.get("ModelName")]
-    known = [str(name) for name in names if pd.notna(name)]
-    return " ".join(known) if known else f"class {photo['Class']}"
+    make, model = (photo.get(name) for name in ("MakeName", "ModelName"))
+    if pd.isna(model):
+        return f"class {photo['Class']}"
+    named = pd.isna(make) or str(model).startswith(str(make))
+    return str(model) if named else f"{make} {model}"

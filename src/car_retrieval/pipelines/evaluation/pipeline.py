@@ -10,12 +10,12 @@ from car_retrieval.pipelines.evaluation import nodes
 PARAMS = "params:evaluation"
 GALLERY = {"gallery": "database", "gallery_photos": "car_front", "gallery_images": "web_images"}
 QUERIES = {
-    "valid": {"queries": "database", "query_photos": "car_front", "query_images": "web_images"},
     "test": {
         "queries": "tdatabase",
         "query_photos": "test_index",
         "query_images": "surveillance_images",
     },
+    "valid": {"queries": "database", "query_photos": "car_front", "query_images": "web_images"},
 }
 RESULTS = {"hits": "exact_hits", "metrics": "exact_metrics", "by_query": "queries"}
 RESULTS |= {"by_class": "classes"} | {kind: f"{kind}_figure" for kind in nodes.CAPTIONS}
@@ -126,7 +126,9 @@ def _report(parts: list[tuple[str, str]]) -> Pipeline:
             ),
             Node(
                 nodes.write_report,
-                inputs={"summary": "summary", "training_curves": "training_curves"} | pictures,
+                inputs={name: name for name in ("summary", "training_curves")}
+                | {"params": PARAMS}
+                | pictures,
                 outputs="report",
                 name="write_report",
             ),

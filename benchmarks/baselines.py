@@ -1,0 +1,73 @@
+"""Is the trained network any good? Raw pixels, an untrained network and the newest model.
+
+    kedro run && python benchmarks/baselines.py [--env independent]
+
+All three describe the same packed images of the newest run; queries search the whole gallery.
+"""
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from kedro.framework.session import KedroSession
+from kedro.framework.startup import bootstrap_project
+
+from car_retrieval.matrix import Matrix
+from car_retrieval.metrics.retrieval import per_query, required_depth, summarise
+from car_retrieval.models.descriptor import DescriptorNet
+from car_retrieval.models.encoder import encode, resized
+from car_retrieval.protocol import labels_of
+from car_retrieval.search.exact import search_exact
+
+PIXELS = 32
+K = 20
+
+
+def raw_pixels(images: Matrix) -> np.ndarray:
+    """The photos as 32 × 32 pixels, float32 [n, 3072]."""
+    scale = PIXELS / images.shape[-1]
+    blocks = (torch.from_numpy(block) for block in images.blocks(256))
+    small = [resized(block.float(), scale).flatten(1).numpy() for block in blocks]
+    return np.concatenate(small)
+
+
+def descriptors(images: dict[str, Matrix], model: DescriptorNet) -> Iterator[tuple[str, dict]]:
+    """Each way to describe a photo, with the descriptors of both collections."""
+    pixels = {name: raw_pixels(matrix) for name, matrix in images.items()}
+    mean = pixels["gallery"].mean(axis=0)
+    centred = {name: values - mean for name, values in pixels.items()}
+    unit = {
+        name: values / np.linalg.norm(values, axis=1, keepdims=True)
+        for name, values in centred.items()
+    }
+    yield "raw 32 × 32 pixels, mean-centred", unit
+    torch.manual_seed(7)
+    for title, net in (("untrained", DescriptorNet(model.config)), ("trained", model)):
+        encoded = {name: np.concatenate(list(encode(net, m))) for name, m in images.items()}
+        yield f"{title} {model.config.arch}", encoded
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--env", default=None)
+    env = parser.parse_args().env
+    root = Path(__file__).parents[1]
+    bootstrap_project(root)
+    catalog = KedroSession.create(project_path=root, env=env).load_context().catalog
+    images = {"gallery": catalog.load("imageset"), "queries": catalog.load("test_image")}
+    gallery, queries = (labels_of(catalog.load(name)) for name in ("car_front", "test_index"))
+    depth = required_depth(queries, gallery, K)
+    print(
+        f"{len(queries)} queries, {len(gallery)} gallery photos, {images['gallery'].shape[-1]} px"
+    )
+    for title, vectors in descriptors(images, catalog.load("model")):
+        block = (gallery.index.to_numpy(), vectors["gallery"].astype(np.float32))
+        result = search_exact(queries.index.to_numpy(), vectors["queries"], [block], depth)
+        scores = summarise(per_query(result, queries, gallery, k=K), gallery, K)
+        print(f"{title:34} mAP@{K} {scores[f'mAP@{K}']:.3f}   R@1 {scores['R@1']:.3f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,73 @@
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+QUICK = {
+    "data_processing.image_size": 32,
+    "training.epochs": 1,
+    "training.dimension": 16,
+    "evaluation.shown_queries": 2,
+}
+
+Kedro = Callable[..., subprocess.CompletedProcess]
+
+
+def make_project(folder: Path) -> Path:
+    """A project of its own for results, over this checkout's code, configuration and sample."""
+    shutil.copy(ROOT / "pyproject.toml", folder)
+    shutil.copytree(ROOT / "conf", folder / "conf")
+    (folder / "src").symlink_to(ROOT / "src")
+    (folder / "data" / "01_raw").mkdir(parents=True)
+    (folder / "data" / "01_raw" / "sample").symlink_to(ROOT / "data" / "01_raw" / "sample")
+    (folder / "notebooks").symlink_to(ROOT / "notebooks")
+    return folder
+
+
+def kedro(
+    project: Path, *arguments: str, timeout: float = 300, **environment: str
+) -> subprocess.CompletedProcess:
+    """Run a kedro command in a project as a user would."""
+    return subprocess.run(
+        [sys.executable, "-m", "kedro", *arguments],
+        cwd=project,
+        env=os.environ
+        | {"KEDRO_DISABLE_TELEMETRY": "1", "COLUMNS": "100", "OMP_NUM_THREADS": "2"}
+        | environment,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+
+
+def params(**changes: object) -> str:
+    """`--params` for a quick run, with changes (`training__epochs=2`)."""
+    wanted = QUICK | {name.replace("__", "."): value for name, value in changes.items()}
+    return "--params=" + ",".join(f"{name}={value}" for name, value in wanted.items())
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A project without results."""
+    return make_project(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def first_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A project in which the main job was run once on the sample, and what it printed."""
+    folder = make_project(tmp_path_factory.mktemp("project"))
+    run = kedro(folder, "run", params())
+    assert run.returncode == 0, run.stdout + run.stderr
+    return folder, run.stdout
+
+
+@pytest.fixture(scope="session")
+def finished_run(first_run: tuple[Path, str]) -> Path:
+    """A project in which the main job was run on the sample."""
+    return first_run[0]

@@ -1,0 +1,125 @@
+import pickle
+
+import pytest
+import torch
+from kedro.io import DatasetError, Version
+from kedro.io.core import VersionNotFoundError
+
+from car_retrieval.datasets.checkpoints import COMPLETE, CheckpointsDataset
+
+V1 = Version(None, "v1")
+ANY = Version(None, None)
+
+
+def states(count, epochs=3, last_of=()):
+    for epoch in range(count):
+        yield {
+            "config": {"arch": "resnet18", "dimension": None, "image_size": 32},
+            "classes": [-1, 2**62],
+            "model": {"w": torch.full((2, 2), float(epoch))},
+            "loss": {},
+            "optimizer": {"state": {0: {"step": torch.tensor(1.0)}}},
+            "report": {"epoch": epoch, "loss": 0.5},
+            "last": epoch + 1 == epochs or epoch in last_of,
+        }
+
+
+def crashing(count, **kwargs):
+    yield from states(count, **kwargs)
+    raise RuntimeError("out of memory")
+
+
+@pytest.fixture
+def make(tmp_path):
+    def dataset(version, **kwargs):
+        return CheckpointsDataset(filepath=str(tmp_path / "checkpoints"), version=version, **kwargs)
+
+    return dataset
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return tmp_path / "checkpoints" / "v1" / "checkpoints"
+
+
+def test_round_trip(make, folder):
+    dataset = make(V1)
+    dataset.save(states(3))
+    assert dataset.exists()
+    assert sorted(f.name for f in folder.iterdir()) == [
+        COMPLETE,
+        *(f"model.ep{i}" for i in range(3)),
+    ]
+    loaded = make(ANY).load()
+    assert list(loaded) == [0, 1, 2]
+    assert len(loaded) == 3
+    for epoch, state in enumerate(states(3)):
+        torch.testing.assert_close(loaded[epoch], state, rtol=0, atol=0)
+
+
+def test_epochs_are_ordered_as_numbers(make):
+    make(V1).save(states(11, epochs=11))
+    assert list(make(ANY).load()) == list(range(11))
+
+
+def test_each_checkpoint_is_written_when_it_comes(make, folder):
+    seen = []
+
+    def watched():
+        for state in states(3):
+            seen.append(len(list(folder.glob("model.ep*"))))
+            yield state
+
+    make(V1).save(watched())
+    assert seen == [0, 1, 2]
+
+
+def test_a_crash_leaves_what_was_written_to_resume_from(make, folder):
+    with pytest.raises(DatasetError, match="out of memory"):
+        make(V1).save(crashing(2))
+    assert sorted(f.name for f in folder.iterdir()) == ["model.ep0", "model.ep1"]
+    assert not make(ANY).exists()
+    with pytest.raises(VersionNotFoundError):
+        make(ANY).load()
+    assert list(make(ANY, partial=True).load()) == [0, 1]
+
+
+def test_a_crashed_version_does_not_hide_an_older_complete_one(make):
+    make(Version("v0", "v0")).save(states(3))
+    with pytest.raises(DatasetError):
+        make(V1).save(crashing(1))
+    assert len(make(ANY).load()) == 3
+    assert len(make(ANY, partial=True).load()) == 1
+
+
+def test_a_crash_before_the_first_epoch_leaves_nothing(make, folder):
+    make(Version("v0", "v0")).save(states(3))
+    with pytest.raises(DatasetError):
+        make(V1).save(crashing(0))
+    assert not folder.exists()
+    assert len(make(ANY, partial=True).load()) == 3
+
+
+def test_a_longer_run_is_complete_at_its_own_end(make):
+    # Resuming a finished run hands its last checkpoint, too, to the new version.
+    with pytest.raises(DatasetError):
+        make(V1).save(crashing(4, epochs=6, last_of=[2]))
+    assert not make(ANY).exists()
+    assert len(make(ANY, partial=True).load()) == 4
+
+
+def test_no_version_at_all(make):
+    assert len(make(ANY, partial=True).load()) == 0
+    with pytest.raises(VersionNotFoundError):
+        make(ANY).load()
+
+
+def test_code_in_a_checkpoint_is_not_run(make, folder):
+    class Evil:
+        def __reduce__(self):
+            return print, ("run",)
+
+    make(V1).save(states(3))
+    torch.save({"model": Evil()}, folder / "model.ep0")
+    with pytest.raises(pickle.UnpicklingError):
+        make(ANY).load()[0]

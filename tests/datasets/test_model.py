@@ -1,0 +1,26 @@
+import pytest
+import torch
+from kedro.io import Version
+
+from car_retrieval.datasets.model import ModelDataset
+from car_retrieval.models.descriptor import DescriptorConfig, DescriptorNet
+
+
+@pytest.mark.parametrize("dimension", [None, 8])
+def test_round_trip(tmp_path, dimension):
+    torch.manual_seed(0)
+    net = DescriptorNet(DescriptorConfig("resnet18", dimension, 32)).eval()
+    dataset = ModelDataset(
+        filepath=str(tmp_path / "model.safetensors"), version=Version(None, "v1")
+    )
+    dataset.save(net)
+    read = dataset.load()
+    assert read.config == net.config
+    assert read.fingerprint() == net.fingerprint()
+    assert not read.training
+    images = torch.randint(0, 256, (2, 3, 32, 32), dtype=torch.uint8)
+    with torch.inference_mode():
+        assert torch.equal(read(images), net(images))
+    assert [f.name for f in (tmp_path / "model.safetensors" / "v1").iterdir()] == [
+        "model.safetensors"
+    ]

@@ -1,0 +1,93 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from car_retrieval.search.exact import search_exact
+
+
+def oracle(queries, ids, vectors, k, exclude=None):
+    """Sort everything in float64: falling score, then rising id."""
+    hits = np.full((len(queries), k), -1, np.int64)
+    scores = np.full((len(queries), k), -np.inf)
+    for row, query in enumerate(queries.astype(float)):
+        products = vectors.astype(float) @ query
+        order = np.lexsort((ids, -products))
+        if exclude is not None:
+            order = order[ids[order] != exclude[row]]
+        order = order[:k]
+        hits[row, : len(order)], scores[row, : len(order)] = ids[order], products[order]
+    return hits, scores
+
+
+def in_blocks(ids, vectors, size):
+    for start in range(0, len(ids), size):
+        yield ids[start : start + size], vectors[start : start + size]
+
+
+def small_integers(rows, width):
+    values = st.integers(-2, 2).map(float)
+    return hnp.arrays(np.float32, (rows, width), elements=values)
+
+
+@given(data=st.data())
+def test_equals_sorting_everything(data):
+    # Products of small integers are exact in float32, and many of them are equal.
+    width, n, q = (data.draw(st.integers(low, high)) for low, high in ((1, 3), (0, 40), (0, 25)))
+    vectors, queries = data.draw(small_integers(n, width)), data.draw(small_integers(q, width))
+    ids = np.array(data.draw(st.permutations(range(0, 3 * n, 3))), dtype=np.int64)
+    k, size = data.draw(st.integers(1, 12)), data.draw(st.integers(1, 50))
+    exclude = None
+    if data.draw(st.booleans()):
+        choices = st.sampled_from([-1, *ids.tolist()])
+        exclude = np.array([data.draw(choices) for _ in range(q)], dtype=np.int64)
+    result = search_exact(np.arange(q), queries, in_blocks(ids, vectors, size), k, exclude)
+    hits, scores = oracle(queries, ids, vectors, k, exclude)
+    np.testing.assert_array_equal(result.hits, hits)
+    np.testing.assert_array_equal(result.scores, scores)
+
+
+@pytest.mark.parametrize("copies", [2, 9, 300])
+@pytest.mark.parametrize("queries", [1, 64])
+def test_ties_of_real_vectors_are_cut_by_the_smaller_id(copies, queries):
+    # faiss computes few and many products by different means, which differ in the last bit.
+    rng = np.random.default_rng(5)
+    vectors = rng.normal(size=(500, 33)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    wanted = rng.normal(size=(queries, 33)).astype(np.float32)
+    same = np.sort(rng.choice(500, copies, replace=False))
+    vectors[same] = wanted[-1] / np.linalg.norm(wanted[-1])
+    result = search_exact(np.arange(queries), wanted, [(np.arange(500), vectors)], 5)
+    assert result.hits[-1, : min(5, copies)].tolist() == same[:5].tolist()
+
+
+@pytest.mark.parametrize("size", [1, 7, 64, 1000])
+def test_blocks_do_not_matter(size):
+    rng = np.random.default_rng(2)
+    vectors = rng.integers(-3, 4, (300, 4)).astype(np.float32)
+    queries, ids = vectors[:40], rng.permutation(300)
+    result = search_exact(ids[:40], queries, in_blocks(ids, vectors, size), 10, ids[:40])
+    hits, scores = oracle(queries, ids, vectors, 10, ids[:40])
+    np.testing.assert_array_equal(result.hits, hits)
+    np.testing.assert_array_equal(result.scores, scores)
+    assert result.query_ids.tolist() == ids[:40].tolist()
+
+
+@pytest.mark.parametrize("gallery", [[], [(np.arange(0), np.zeros((0, 2), np.float32))]])
+def test_an_empty_gallery(gallery):
+    result = search_exact(np.arange(3), np.ones((3, 2)), gallery, 4)
+    assert (result.hits == -1).all()
+    assert result.hits.shape == (3, 4)
+
+
+def test_an_only_vector_that_is_excluded():
+    vector = np.ones((1, 2), np.float32)
+    result = search_exact(np.array([5]), vector, [(np.array([5]), vector)], 2, np.array([5]))
+    assert result.hits.tolist() == [[-1, -1]]
+
+
+def test_float64_and_strided_input():
+    vectors = np.asfortranarray(np.eye(3))
+    result = search_exact(np.arange(3), vectors[::-1], [(np.arange(3), vectors)], 1)
+    assert result.hits[:, 0].tolist() == [2, 1, 0]

@@ -1,0 +1,54 @@
+import click
+import pytest
+from click.testing import CliRunner
+from kedro.io import DatasetError
+
+from car_retrieval.cli import PlainErrorCommand, user_error
+
+
+def chained(*errors):
+    """The last error, caused by the one before it, and so on."""
+    for cause, error in zip(errors, errors[1:], strict=False):
+        error.__cause__ = cause
+    return errors[-1]
+
+
+def test_the_innermost_error_about_input_is_found():
+    inner = ValueError("m.npy ends early")
+    wrapped = chained(inner, DatasetError("Failed while loading"), RuntimeError("node failed"))
+    assert user_error(wrapped) is inner
+    middle = FileNotFoundError("no photo")
+    assert user_error(chained(KeyError("a"), middle, DatasetError("x"))) is middle
+    assert user_error(chained(inner, OSError("outer"))) is inner
+
+
+@pytest.mark.parametrize("error", [None, KeyError("a"), DatasetError("x"), TypeError("y")])
+def test_an_error_of_the_code_is_none(error):
+    assert user_error(error) is None
+
+
+@pytest.mark.parametrize("error", [ValueError("bad"), OSError("bad"), FloatingPointError("bad")])
+def test_a_user_reads_one_line(error):
+    def fail():
+        raise chained(error, DatasetError("Failed while saving"))
+
+    result = CliRunner().invoke(PlainErrorCommand("run", callback=fail))
+    assert result.exit_code == 1
+    assert result.output.splitlines()[0] == "Error: bad"
+    assert "Traceback" not in result.output
+
+
+def test_an_error_of_the_code_keeps_its_traceback():
+    def fail():
+        raise KeyError("bug")
+
+    result = CliRunner().invoke(PlainErrorCommand("run", callback=fail))
+    assert isinstance(result.exception, KeyError)
+
+
+def test_a_click_error_stays_one():
+    def fail():
+        raise click.UsageError("no such option")
+
+    result = CliRunner().invoke(PlainErrorCommand("run", callback=fail))
+    assert result.exit_code == 2

@@ -1,0 +1,128 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from car_retrieval import listing
+from car_retrieval.compcars import BOX
+
+
+def table(*rows, columns):
+    return pd.DataFrame(rows, columns=columns)
+
+
+@pytest.fixture
+def photos():
+    """Six photos 100 × 80 with boxes, whose third cannot be read."""
+    boxes = [(1, 1, 100, 80), (5, 5, 20, 20), (5, 5, 19, 40), (0, 1, 50, 50), (1, 1, 100, 81),
+             (None,) * 4]  # fmt: skip
+    frame = pd.DataFrame(boxes, columns=BOX).astype("Int64")
+    return frame.assign(Path=list("abcdef"), Class=[3, 3, -1, 4, 5, 6], Problem="")
+
+
+@pytest.fixture
+def inspection():
+    frame = pd.DataFrame(
+        {"Path": list("abcdef"), "Width": 100, "Height": 80, "Hash": list("uvwxyz")}
+    )
+    return frame.assign(Problem="")
+
+
+def with_broken(inspection, *rows):
+    inspection.loc[list(rows), ["Width", "Height", "Hash", "Problem"]] = [0, 0, "", "cut off"]
+    return inspection
+
+
+class TestReadablePhotos:
+    def test_the_index_is_the_row_also_after_rejects(self, photos, inspection):
+        # A listing is a selection of a larger table, so that its own index has holes.
+        photos.index = [7, 9, 10, 11, 40, 41]
+        kept, problems = listing.readable_photos(photos, with_broken(inspection, 0, 3), 0.5)
+        assert kept["Path"].tolist() == list("bcef")
+        assert kept["Index"].tolist() == list(range(4)) == kept.index.tolist()
+        assert kept["Hash"].tolist() == list("vwyz")
+        assert kept["Class"].tolist() == [3, -1, 5, 6]
+        assert (kept["Index"].dtype, kept["Class"].dtype) == (np.int64, np.int64)
+        assert "Problem" not in kept
+        broken = problems[problems["Action"] == "left out"]
+        assert broken[["Path", "Problem"]].to_numpy().tolist() == [
+            ["a", "cut off"],
+            ["d", "cut off"],
+        ]
+
+    def test_too_many_rejects(self, photos, inspection):
+        inspection = with_broken(inspection, 2, 4)
+        listing.readable_photos(photos, inspection, 2 / 6)
+        with pytest.raises(
+            ValueError, match=r"2 of 6 .*max_rejected_fraction = 0.3 .*first is c: cut off"
+        ):
+            listing.readable_photos(photos, inspection, 0.3)
+
+    def test_nothing_can_be_read(self, photos, inspection):
+        with pytest.raises(ValueError, match="6 of 6"):
+            listing.readable_photos(photos, with_broken(inspection, *range(6)), 1.0)
+
+    def test_an_empty_list(self, photos, inspection):
+        with pytest.raises(ValueError, match="the list is empty"):
+            listing.readable_photos(photos[:0], inspection[:0], 1.0)
+
+    def test_boxes_that_cannot_be_right_are_emptied_and_reported(self, photos, inspection):
+        kept, problems = listing.readable_photos(photos, inspection, 0)
+        emptied = kept["x1"].isna()
+        assert kept["Path"][emptied].tolist() == list("cdef")
+        assert kept[BOX].isna().all(axis=1).equals(emptied)
+        assert problems.set_index("Path")["Problem"].to_dict() == {
+            "c": "box under 16 px on a side",
+            "d": "box is not inside the photo",
+            "e": "box is not inside the photo",
+        }
+        assert set(problems["Action"]) == {"full frame used"}
+        np.testing.assert_array_equal(
+            listing.boxes_of(kept),
+            [[1, 1, 100, 80], [5, 5, 20, 20], *[[np.nan] * 4] * 4],
+        )
+
+    def test_a_list_without_boxes(self, photos, inspection):
+        kept, problems = listing.readable_photos(photos[["Path", "Class"]], inspection, 0)
+        assert listing.boxes_of(kept) is None
+        assert len(kept) == 6
+        assert list(problems.columns) == listing.PROBLEM_COLUMNS
+        assert problems.empty
+
+
+def test_select_views():
+    views = pd.Series([1, None, 2, 4, -1], dtype="Int64")
+    photos = pd.DataFrame({"View Point": views, "Path": list("abcde")})
+    assert listing.select_views(photos, [1, 4])["Path"].tolist() == ["a", "d"]
+    assert listing.select_views(photos, []).empty
+
+
+def test_a_list_without_viewpoints_is_taken_whole():
+    photos = pd.DataFrame({"Path": list("ab")})
+    assert listing.select_views(photos, [1]) is photos
+
+
+def test_numbered():
+    photos = pd.DataFrame({"Path": list("ab")}, index=[5, 3])
+    assert listing.numbered(photos).to_dict("list") == {"Path": ["a", "b"], "Index": [0, 1]}
+
+
+def test_unusable():
+    photos = table(("a", ""), ("b", "no label"), columns=["Path", "Problem"])
+    found = listing.unusable(photos)
+    assert found.to_dict("records") == [{"Path": "b", "Problem": "no label", "Action": "left out"}]
+    assert listing.unusable(photos[["Path"]]).empty
+
+
+def test_duplicates():
+    photos = table(
+        *[("a", "x", 1), ("b", "y", 1), ("c", "x", 1), ("d", "y", 2), ("e", "z", 2)],
+        columns=["Path", "Hash", "Class"],
+    )
+    found = listing.duplicates(photos)
+    assert found.set_index("Path")["Conflict"].to_dict() == {
+        "a": False,
+        "b": True,
+        "c": False,
+        "d": True,
+    }
+    assert listing.duplicates(photos[:2]).empty

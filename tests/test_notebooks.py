@@ -1,0 +1,56 @@
+"""The notebooks run top to bottom on the results of a run, and are kept clean."""
+
+import os
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+from nbformat.v4 import new_code_cell
+
+ROOT = Path(__file__).parents[1]
+TOP_K = ROOT / "notebooks" / "top_k.ipynb"
+CHECKS = """
+assert len(matches) == k == 10
+assert matches["Similarity"].is_monotonic_decreasing
+assert matches["Similarity"].between(-1.001, 1.001).all()
+assert matches["Right"].equals(matches["Class"] == query["Class"])
+if collection == "gallery":
+    assert index not in matches.index
+"""
+
+
+def execute(notebook: nbformat.NotebookNode, project: Path) -> None:
+    resources = {"metadata": {"path": str(project)}}
+    client = NotebookClient(notebook, kernel_name="python3", timeout=120, resources=resources)
+    client.execute(env=os.environ | {"KEDRO_DISABLE_TELEMETRY": "1", "OMP_NUM_THREADS": "2"})
+
+
+@pytest.mark.parametrize("collection", ["queries", "gallery"])
+def test_top_k_runs_for_either_collection(finished_run: Path, collection: str) -> None:
+    notebook = nbformat.read(TOP_K, as_version=4)
+    for cell in notebook.cells:
+        cell.source = cell.source.replace('collection = "queries"', f'collection = "{collection}"')
+    notebook.cells.append(new_code_cell(CHECKS))
+    execute(notebook, finished_run)
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    data = [output.data for output in outputs if "data" in output]
+    assert sum("image/png" in item for item in data) == 1
+    assert any("<table" in item.get("text/html", "") for item in data)
+
+
+def test_a_notebook_is_kept_with_small_outputs_and_no_paths_of_a_machine() -> None:
+    for path in (ROOT / "notebooks").glob("*.ipynb"):
+        notebook = nbformat.read(path, as_version=4)
+        nbformat.validate(notebook)
+        assert notebook.metadata.kernelspec.name == "python3"
+        code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+        assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1))
+        outputs = [output for cell in code for output in cell.outputs]
+        assert all(output.output_type in ("execute_result", "display_data") for output in outputs)
+        pictures = [output.data["image/png"] for output in outputs if "image/png" in output.data]
+        assert pictures
+        assert all(len(picture) < 4 / 3 * 300_000 for picture in pictures)
+        shown = "".join(str(output.data.get("text/html", "")) for output in outputs)
+        assert "file://" not in shown
+        assert "site-packages" not in shown

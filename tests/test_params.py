@@ -1,0 +1,96 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from car_retrieval.params import (
+    DataParams,
+    EncodingParams,
+    EvaluationParams,
+    SampleParams,
+    Sampler,
+    TrainingParams,
+)
+
+GROUPS = [DataParams, EncodingParams, EvaluationParams, SampleParams, TrainingParams]
+TUPLES = {"name": "tuples"}
+SOFTMAX = {"name": "TupleSoftmax"}
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_a_typo_is_named(group):
+    with pytest.raises(ValidationError, match=r"sed\n.*not permitted"):
+        group(sed=3)
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_values_are_frozen(group):
+    with pytest.raises(ValidationError, match="frozen"):
+        group().batch_size = 3
+
+
+@pytest.mark.parametrize(
+    ("group", "name", "value"),
+    [
+        (DataParams, "valid_ratio", 1),
+        (DataParams, "max_rejected_fraction", 1.1),
+        (DataParams, "fill", "pink"),
+        (DataParams, "queries", "train"),
+        (DataParams, "workers", 0),
+        (TrainingParams, "arch", "vgg16"),
+        (TrainingParams, "lr", 0),
+        (TrainingParams, "start_epoch", "newest"),
+        (TrainingParams, "batch_size", "many"),
+        (EncodingParams, "scales", []),
+        (EncodingParams, "scales", [1, -1]),
+        (EncodingParams, "checkpoint", "worst"),
+        (EncodingParams, "checkpoint", -1),
+        (EvaluationParams, "k", 0),
+        (EvaluationParams, "recall_at", [0]),
+    ],
+)
+def test_bounds(group, name, value):
+    with pytest.raises(ValidationError, match=name):
+        group(**{name: value})
+
+
+def test_a_nested_typo_is_named():
+    with pytest.raises(ValidationError, match=r"augmentation\.blurr"):
+        TrainingParams(augmentation={"blurr": 1})
+
+
+class TestTuples:
+    def test_they_go_together(self):
+        params = TrainingParams(loss=SOFTMAX, sampler=TUPLES)
+        assert params.sampler.name == "tuples"
+
+    @pytest.mark.parametrize("change", [{"loss": SOFTMAX}, {"sampler": TUPLES}])
+    def test_one_alone(self, change):
+        with pytest.raises(ValidationError, match="need each other"):
+            TrainingParams(**change)
+
+    @given(loss=st.none() | st.integers(1, 6), sampler=st.none() | st.integers(1, 6))
+    def test_both_have_as_many_negatives(self, loss, sampler):
+        args = [{} if n is None else {"negatives": n} for n in (loss, sampler)]
+        wanted = {"loss": SOFTMAX | {"args": args[0]}, "sampler": TUPLES | {"args": args[1]}}
+        if (loss or 4) == (sampler or 4):
+            TrainingParams(**wanted)
+        else:
+            with pytest.raises(ValidationError, match="differ in their negatives"):
+                TrainingParams(**wanted)
+
+
+@pytest.mark.parametrize(
+    ("name", "args"),
+    [
+        ("pk", {"photos": 4}),
+        ("pk", {"negatives": 4}),
+        ("pk", {"photos_per_class": 0}),
+        ("tuples", {"photos_per_class": 4}),
+        ("shuffle", {"negatives": 4}),
+        ("pkk", {}),
+    ],
+)
+def test_sampler_arguments(name, args):
+    with pytest.raises(ValidationError):
+        Sampler(name=name, args=args)

@@ -1,0 +1,176 @@
+"""The whole job, as its users run it."""
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from tests.conftest import kedro, params
+
+OUTPUTS = {
+    "02_intermediate": ["car_front.csv", "car_rear.csv", "tindexinfo.csv", "test.npy"],
+    "03_primary": [
+        "imageset.npy",
+        "test_image.npy",
+        "split.csv",
+        "valid.npy",
+        "valid_for_test.npy",
+    ],
+    "04_feature": ["database.npy", "tdatabase.npy"],
+    "06_models": ["checkpoints", "model.safetensors"],
+    "07_model_output": ["test_all_exact_hits.npz", "valid_filtered_exact_hits.npz"],
+    "08_reporting": [
+        "rejected_images.csv",
+        "data_report.json",
+        "training_history.csv",
+        "training_curves.png",
+        "test_all_queries.csv",
+        "test_filtered_classes.csv",
+        "test_all_best.png",
+        "valid_all_roc.png",
+        "summary.csv",
+        "report.html",
+    ],
+}
+
+
+def versions(project: Path, name: str, layer: str, collection: str = "sample") -> list[Path]:
+    return sorted((project / "data" / layer / collection / name).glob(f"*/{name}"))
+
+
+def newest(project: Path, name: str, layer: str, collection: str = "sample") -> Path:
+    return versions(project, name, layer, collection)[-1]
+
+
+def test_every_output_is_written_under_one_version(finished_run: Path) -> None:
+    found = [
+        newest(finished_run, name, layer) for layer, names in OUTPUTS.items() for name in names
+    ]
+    assert len({path.parent.name for path in found}) == 1
+
+
+def test_matrices_lie_as_the_reference_system_had_them(finished_run: Path) -> None:
+    images = np.load(newest(finished_run, "imageset.npy", "03_primary"), mmap_mode="r")
+    front = pd.read_csv(newest(finished_run, "car_front.csv", "02_intermediate"))
+    assert images.dtype == np.uint8
+    assert images.shape == (len(front), 3, 32, 32)
+    assert front["Index"].tolist() == list(range(len(front)))
+    test_set = np.load(newest(finished_run, "test.npy", "02_intermediate"))
+    assert test_set.dtype == np.int64
+    assert test_set.shape[1] == 2
+    database = np.load(newest(finished_run, "database.npy", "04_feature"))
+    assert database.dtype == np.float32
+    np.testing.assert_allclose(np.linalg.norm(database, axis=1), 1, atol=1e-5)
+
+
+def test_the_sample_oddities_are_counted(finished_run: Path) -> None:
+    report = json.loads(newest(finished_run, "data_report.json", "08_reporting").read_text())
+    problems = report["gallery"]["problems"]
+    assert problems["box under 16 px on a side"] >= 1
+    assert problems["same photo under several classes"] == 2
+    assert problems["year unknown or impossible"] >= 2
+    assert any("truncated" in problem or "decode" in problem for problem in problems), problems
+    assert report["queries"]["photos without a class in the gallery"] == 8
+
+
+def test_the_table_at_the_end(first_run: tuple[Path, str]) -> None:
+    printed = first_run[1]
+    for row in ("queries", "classes", "gallery", "mAP@20", "R@1", "R@5", "R@20", "MAP@R", "EER"):
+        assert re.search(rf"│ {row} +│", printed), (row, printed)
+    for stage in ("data_processing", "training", "encoding", "evaluation", "peak memory"):
+        assert stage in printed
+    assert "report: data/08_reporting/sample/report.html/" in printed
+    assert "…" not in printed
+
+
+def test_summary_agrees_with_the_hits(finished_run: Path) -> None:
+    summary = pd.read_csv(newest(finished_run, "summary.csv", "08_reporting"))
+    row = summary.set_index(["split", "protocol"]).loc[("test", "all")]
+    hits = np.load(newest(finished_run, "test_all_exact_hits.npz", "07_model_output"))
+    front = pd.read_csv(newest(finished_run, "car_front.csv", "02_intermediate"))
+    labels = np.load(newest(finished_run, "test.npy", "02_intermediate"))
+    known = np.isin(labels[:, 1], front["Class"])
+    first = front["Class"].to_numpy()[hits["hits"][known, 0]]
+    assert row["R@1"] == pytest.approx((first == labels[known, 1]).mean())
+    assert row["queries"] == known.sum()
+    assert row["gallery"] == len(front)
+
+
+def test_report_needs_no_network(finished_run: Path) -> None:
+    html = newest(finished_run, "report.html", "08_reporting").read_text()
+    assert not re.findall(r"""(?:src|href)=["']?(?:https?:)?//""", html)
+    assert "Worst queries" in html
+
+
+def test_resuming_adds_to_the_epochs_before(finished_run: Path, project: Path) -> None:
+    shutil.copytree(finished_run / "data", project / "data", dirs_exist_ok=True, symlinks=True)
+    resumed = params(training__epochs=2, training__start_epoch="latest")
+    run = kedro(project, "run", "--pipelines=training", resumed)
+    assert run.returncode == 0, run.stdout + run.stderr
+    first, second = versions(project, "checkpoints", "06_models")
+    assert sorted(file.name for file in second.iterdir()) == ["complete", "model.ep0", "model.ep1"]
+    history = pd.read_csv(newest(project, "training_history.csv", "08_reporting"))
+    assert history["epoch"].tolist() == [0, 1]
+
+    pruned = kedro(project, "prune", "--keep=1")
+    assert pruned.returncode == 0, pruned.stdout + pruned.stderr
+    assert not first.exists()
+    assert second.exists()
+
+
+def test_a_misspelt_parameter_stops_before_any_work(project: Path) -> None:
+    run = kedro(project, "run", "--params=training.epoch=3")
+    assert run.returncode != 0
+    assert "epoch" in run.stdout + run.stderr
+    assert "Extra inputs are not permitted" in run.stdout + run.stderr
+    assert sorted(path.name for path in (project / "data").iterdir()) == ["01_raw"]
+
+
+@pytest.fixture
+def own_images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Photos of stripes, whose class is the direction and spacing, with huge class numbers."""
+    root = tmp_path_factory.mktemp("own")
+    rng = np.random.default_rng(0)
+    classes = [-5, 7, 2**40, 2**62]
+    for folder, index, count in (("traini", "indexinfo.csv", 12), ("testi", "tindexinfo.csv", 3)):
+        rows = []
+        for number, class_ in enumerate(np.repeat(classes, count)):
+            y, x = np.mgrid[:40, :60]
+            wave = [x, y, x + y, x - y][classes.index(class_)]
+            pixels = 127 + 100 * np.sin(wave / 2 + rng.random() * 6)[..., None]
+            noisy = pixels + rng.normal(0, 10, (40, 60, 3))
+            path = f"{number % 3}/{number}.png"
+            (root / folder / path).parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(noisy.clip(0, 255).astype(np.uint8)).save(root / folder / path)
+            rows.append((path, number, class_))
+        table = pd.DataFrame(rows, columns=["Path", "Index", "Class"])
+        table.to_csv(root / index, index=False)
+        np.save(root / "test.npy", table[["Index", "Class"]].to_numpy(np.int64))
+    return root
+
+
+def test_own_images(project: Path, own_images: Path) -> None:
+    quick = params(training__batch_size=16, evaluation__min_class_size=13)
+    run = kedro(project, "run", "--env=independent", quick, INDEPENDENT_ROOT=str(own_images))
+    assert run.returncode == 0, run.stdout + run.stderr
+    summary = pd.read_csv(newest(project, "summary.csv", "08_reporting", "independent"))
+    rows = summary.set_index(["split", "protocol"])
+    assert rows.loc[("test", "all"), "queries"] == 12
+    assert rows.loc[("test", "filtered"), "queries"] == 0
+
+
+def test_a_bad_row_is_one_line_with_its_place(project: Path, own_images: Path) -> None:
+    lines = (own_images / "indexinfo.csv").read_text().splitlines()
+    lines[3] = lines[3].rsplit(",", 1)[0] + ",red"
+    (own_images / "indexinfo.csv").write_text("\n".join(lines))
+    run = kedro(project, "run", "--env=independent", INDEPENDENT_ROOT=str(own_images))
+    printed = run.stdout + run.stderr
+    assert run.returncode != 0
+    assert "indexinfo.csv, row 3, Class: 'red' is not an integer" in printed
+    assert "Traceback" not in printed
+    assert not (project / "data" / "02_intermediate").exists()

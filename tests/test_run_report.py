@@ -1,0 +1,53 @@
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from kedro.io import DataCatalog, MemoryDataset, Version
+from kedro.pipeline import Node, Pipeline
+
+from car_retrieval.datasets.figure import FigureDataset
+from car_retrieval.run_report import print_run
+
+SUMMARY = pd.DataFrame(
+    {
+        "split": ["valid", "test"],
+        "protocol": ["all", "filtered"],
+        "queries": [1234567, 20],
+        "mAP@20": [0.123456, np.nan],
+    }
+)
+
+
+def pipeline(*outputs):
+    return Pipeline([Node(lambda: None, None, list(outputs), name="n")])
+
+
+def test_scores_stages_and_places(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    place = tmp_path / "reporting" / "report.html"
+    report = FigureDataset(filepath=str(place), version=Version(None, "v1"))
+    (place / "v1").mkdir(parents=True)
+    (place / "v1" / "report.html").touch()
+    catalog = DataCatalog({"summary": MemoryDataset(SUMMARY), "report": report})
+    seconds, peak = {"training": 12.34, "encoding": 1.0}, {"training": 3 * 10**9, "encoding": 10**8}
+    print_run(pipeline("summary", "report"), catalog, seconds, peak)
+    text = capsys.readouterr().out
+    for wanted in ("1,234,567", "0.123", "–", "12.3", "13.3", "3,000 MB", "100 MB"):
+        assert wanted in text
+    assert f"report: {Path('reporting/report.html/v1/report.html')}" in text
+    assert "pictures: reporting/*.png/" in text
+
+
+def test_a_part_of_the_pipeline_shows_its_part(capsys):
+    print_run(pipeline("split"), DataCatalog({}), {}, {})
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("inside", [True, False])
+def test_a_path_is_relative_where_it_can_be(tmp_path, monkeypatch, capsys, inside):
+    monkeypatch.chdir(tmp_path if inside else Path("/"))
+    catalog = DataCatalog({"sample": MemoryDataset(tmp_path / "raw")})
+    print_run(pipeline("sample"), catalog, {}, {})
+    shown = "raw" if inside else str(tmp_path / "raw").lstrip("/")
+    assert capsys.readouterr().out.strip() in (f"sample: {shown}", f"sample: {tmp_path / 'raw'}")

@@ -1,0 +1,109 @@
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from car_retrieval.splits import EXCLUDED, TRAIN, VALID, split_gallery
+
+
+def gallery(classes, hashes=None, views=None):
+    count = len(classes)
+    photos = pd.DataFrame({"Index": np.arange(count), "Class": np.array(classes, dtype=np.int64)})
+    photos["Hash"] = [f"h{i}" for i in range(count)] if hashes is None else list(map(str, hashes))
+    return photos if views is None else photos.assign(**{"View Point": views})
+
+
+def split(photos, ratio=7, keep_twins=False, seed=0):
+    return split_gallery(photos, ratio, keep_twins, seed)
+
+
+CLASSES = st.lists(st.sampled_from([-1, 0, 3, 2**62]), max_size=60)
+RATIOS = st.integers(2, 9)
+
+
+@given(classes=CLASSES, ratio=RATIOS, seed=st.integers(0, 3))
+def test_one_photo_in_so_many_of_each_class(classes, ratio, seed):
+    result = split(gallery(classes), ratio, seed=seed)
+    assert result["Index"].tolist() == list(range(len(classes)))
+    assert result["Class"].tolist() == classes
+    for class_ in set(classes):
+        sides = result[result["Class"] == class_]["split"].value_counts()
+        assert sides.get(VALID, 0) == classes.count(class_) // ratio
+        assert sides.sum() == sides.get(VALID, 0) + sides.get(TRAIN, 0)
+
+
+@given(classes=CLASSES, ratio=RATIOS)
+def test_deterministic_and_independent_of_other_classes(classes, ratio):
+    photos = gallery(classes)
+    result = split(photos, ratio)
+    pd.testing.assert_frame_equal(split(photos, ratio), result)
+    for class_ in set(classes):
+        alone = photos["Class"] == class_
+        pd.testing.assert_frame_equal(split(photos[alone], ratio), result[alone])
+
+
+def test_seed_and_class_change_the_choice():
+    photos = gallery([1] * 70)
+    chosen = {tuple(split(photos, seed=seed)["split"]) for seed in range(5)}
+    assert len(chosen) == 5
+    other = gallery([2] * 70)
+    assert split(other)["split"].tolist() != split(photos)["split"].tolist()
+
+
+@given(views=st.lists(st.sampled_from([1, 4]), max_size=80), ratio=RATIOS, seed=st.integers(0, 9))
+def test_viewpoints_in_their_proportion(views, ratio, seed):
+    photos = gallery([5] * len(views), views=views)
+    valid = photos[split(photos, ratio, seed=seed)["split"] == VALID]
+    for view in set(views):
+        due = len(views) // ratio * views.count(view) / len(views)
+        assert abs((valid["View Point"] == view).sum() - due) <= 1
+
+
+def test_every_photo_can_validate():
+    photos = gallery([1] * 14, views=[1] * 10 + [4] * 4)
+    seen = set()
+    for seed in range(200):
+        seen |= set(np.flatnonzero(split(photos, seed=seed)["split"] == VALID))
+    assert seen == set(range(14))
+
+
+@given(
+    photos=st.lists(st.tuples(st.integers(0, 2), st.integers(0, 12)), max_size=50),
+    ratio=st.integers(2, 4),
+    keep=st.booleans(),
+)
+def test_equal_files_stay_on_one_side(photos, ratio, keep):
+    table = gallery([c for c, _ in photos], [h for _, h in photos])
+    result = split(table, ratio, keep)
+    classes = table.groupby("Hash")["Class"].nunique()
+    conflicting = table["Hash"].map(classes) > 1 if len(table) else np.zeros(0, bool)
+    assert (result["split"][conflicting] == (TRAIN if keep else EXCLUDED)).all()
+    assert (result["split"][~conflicting] != EXCLUDED).all()
+    sides = result.groupby(table["Hash"])["split"].nunique()
+    assert (sides <= 1).all()
+    used = result[result["split"] != EXCLUDED]
+    for _, members in used.groupby("Class"):
+        assert (members["split"] == VALID).sum() <= len(members) // ratio
+
+
+def test_duplicates_count_as_photos():
+    # Two pairs and ten single photos: 14 // 7 = 2 validate, a pair or two single photos.
+    photos = gallery([1] * 14, [0, 0, 1, 1, *range(2, 12)])
+    for seed in range(20):
+        assert (split(photos, seed=seed)["split"] == VALID).sum() == 2
+
+
+def test_a_twin_filed_under_two_classes():
+    photos = gallery([1] * 8 + [2] * 8, [*range(8), 0, *range(9, 16)])
+    dropped = split(photos)
+    assert np.flatnonzero(dropped["split"] == EXCLUDED).tolist() == [0, 8]
+    assert (dropped["split"] == VALID).sum() == 2
+    kept = split(photos, keep_twins=True)
+    assert kept["split"].loc[[0, 8]].tolist() == [TRAIN, TRAIN]
+    assert (kept["split"] == EXCLUDED).sum() == 0
+
+
+@pytest.mark.parametrize("count", [0, 6])
+def test_small_classes_only_train(count):
+    assert (split(gallery([1] * count))["split"] == TRAIN).all()
