@@ -1,3 +1,5 @@
+import itertools
+
 import click
 import pytest
 from click.testing import CliRunner
@@ -8,7 +10,7 @@ from car_retrieval.cli import PlainErrorCommand, user_error
 
 def chained(*errors):
     """The last error, caused by the one before it, and so on."""
-    for cause, error in zip(errors, errors[1:], strict=False):
+    for cause, error in itertools.pairwise(errors):
         error.__cause__ = cause
     return errors[-1]
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.io import savemat
 
@@ -15,6 +15,7 @@ SAMPLE = Path(__file__).parents[1] / "data" / "01_raw" / "sample"
 
 
 class TestParseLabel:
+    @settings(deadline=None)
     @given(
         view=st.sampled_from(sorted(compcars.VIEWPOINTS)),
         box=st.tuples(*[st.integers(-9, 9999)] * 4),

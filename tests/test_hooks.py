@@ -1,17 +1,21 @@
+import subprocess
+import sys
 import time
 from types import SimpleNamespace
 
 import pytest
 
-from car_retrieval import run_report
+from car_retrieval import hooks, run_report
 from car_retrieval.hooks import MemoryWatch, RunReport
 
-MEGABYTES = 60
+SIZE = 60 << 20
 
 
 @pytest.fixture
-def watch():
-    watch = MemoryWatch(interval=0.005)
+def watch(monkeypatch):
+    monkeypatch.setattr(hooks, "SECONDS_BETWEEN_LOOKS", 0.005)
+    monkeypatch.setattr(hooks, "LOOKS_PER_SEARCH", 2)
+    watch = MemoryWatch()
     yield watch
     watch.stop()
 
@@ -24,12 +28,21 @@ def wait(done, seconds=10.0):
 
 def test_an_allocation_is_seen_after_it_is_gone(watch):
     before = watch.reset()
-    block = bytearray(b"x" * (MEGABYTES << 20))
-    wait(lambda: watch._peak > before + len(block) // 2)
+    block = b"x" * SIZE
+    wait(lambda: watch._peak > before + SIZE // 2)
     del block
     peak = watch.reset()
-    assert peak > before + (MEGABYTES << 19)
+    assert peak > before + SIZE // 2
     assert watch.reset() < peak
+
+
+def test_a_childs_memory_counts(watch):
+    before = watch.reset()
+    code = f"block = b'x' * {SIZE}; input()"
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE) as child:
+        wait(lambda: watch._peak > before + SIZE // 2)
+        child.communicate(b"\n")
+    assert watch.reset() > before + SIZE // 2
 
 
 def test_seconds_and_memory_are_charged_to_the_stage_of_the_node(monkeypatch):

@@ -2,7 +2,7 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -30,6 +30,7 @@ def matrix(file):
     return Matrix(file)
 
 
+@settings(deadline=None)
 @given(array=arrays(), size=st.integers(1, 7))
 def test_what_is_written_is_read(tmp_path_factory, array, size):
     file = tmp_path_factory.mktemp("m") / "m.npy"
@@ -46,6 +47,7 @@ def test_what_is_written_is_read(tmp_path_factory, array, size):
         np.testing.assert_array_equal(matrix[part], array[part])
 
 
+@settings(deadline=None)
 @given(rows=st.lists(st.integers(-6, 5), max_size=9), size=st.integers(1, 4))
 def test_any_rows_in_any_order(tmp_path_factory, rows, size):
     file = tmp_path_factory.mktemp("m") / "m.npy"

@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -69,6 +69,7 @@ class TestTuples:
         with pytest.raises(ValidationError, match="need each other"):
             TrainingParams(**change)
 
+    @settings(deadline=None)
     @given(loss=st.none() | st.integers(1, 6), sampler=st.none() | st.integers(1, 6))
     def test_both_have_as_many_negatives(self, loss, sampler):
         args = [{} if n is None else {"negatives": n} for n in (loss, sampler)]

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from PIL import Image
 
 from tests.conftest import kedro, params
@@ -107,7 +108,7 @@ def test_report_needs_no_network(finished_run: Path) -> None:
     assert "Worst queries" in html
 
 
-def test_resuming_adds_to_the_epochs_before(finished_run: Path, project: Path) -> None:
+def test_a_resumed_run_equals_one_that_was_not_stopped(finished_run: Path, project: Path) -> None:
     shutil.copytree(finished_run / "data", project / "data", dirs_exist_ok=True, symlinks=True)
     resumed = params(training__epochs=2, training__start_epoch="latest")
     run = kedro(project, "run", "--pipelines=training", resumed)
@@ -117,10 +118,19 @@ def test_resuming_adds_to_the_epochs_before(finished_run: Path, project: Path) -
     history = pd.read_csv(newest(project, "training_history.csv", "08_reporting"))
     assert history["epoch"].tolist() == [0, 1]
 
+    run = kedro(project, "run", "--pipelines=training", params(training__epochs=2))
+    assert run.returncode == 0, run.stdout + run.stderr
+    whole = versions(project, "checkpoints", "06_models")[-1]
+    resumed_state, state = (
+        torch.load(folder / "model.ep1", weights_only=True)["model"] for folder in (second, whole)
+    )
+    assert all(torch.equal(resumed_state[name], state[name]) for name in state)
+
     pruned = kedro(project, "prune", "--keep=1")
     assert pruned.returncode == 0, pruned.stdout + pruned.stderr
     assert not first.exists()
-    assert second.exists()
+    assert not second.exists()
+    assert whole.exists()
 
 
 def test_a_misspelt_parameter_stops_before_any_work(project: Path) -> None:

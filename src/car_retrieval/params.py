@@ -71,18 +71,18 @@ class Sampler(Params):
 class AugmentationParams(Params):
     """Random changes of training images, meant for the gap from web to surveillance photos."""
 
-    crop: Fraction = Field(default=0.4, description="largest share of the area a crop takes away")
-    rotation: Annotated[float, Field(ge=0, le=180)] = Field(default=8.0, description="degrees")
+    crop: Fraction = Field(default=0.4, description="largest share of area zoomed away or added")
+    rotation: Annotated[float, Field(ge=0, le=180)] = Field(default=5.0, description="degrees")
     flip: Fraction = 0.5
-    brightness: tuple[float, float] = Field(default=(0.3, 1.2), description="range of factors")
-    contrast: Annotated[float, Field(ge=0, lt=1)] = 0.5
+    brightness: tuple[float, float] = Field(default=(0.25, 1.15), description="range of factors")
+    contrast: Annotated[float, Field(ge=0, lt=1)] = 0.3
     hue: Annotated[float, Field(ge=0, le=0.5)] = 0.5
-    grey: Fraction = 0.3
+    grey: Fraction = 0.0
     blur: Fraction = 0.3
     noise: Annotated[float, Field(ge=0)] = Field(
-        default=0.05, description="largest standard deviation"
+        default=0.06, description="largest standard deviation"
     )
-    erase: Fraction = 0.3
+    erase: Fraction = 0.0
 
 
 class TrainingParams(Params):
@@ -96,14 +96,14 @@ class TrainingParams(Params):
     normalisation: Literal["imagenet", "image"] = Field(
         "imagenet", description="of the pixels: by ImageNet's or by each image's own statistics"
     )
-    loss: Named = Named(name="CosFaceLoss", args={"margin": 0.2, "scale": 16})
+    loss: Named = Named(name="CosFaceLoss", args={"margin": 0.0, "scale": 16})
     miner: Named | None = None
-    sampler: Sampler = Sampler(name="pk", args={"photos_per_class": 4})
+    sampler: Sampler = Sampler(name="shuffle")
     epochs: Count = 6
-    batch_size: Annotated[int, Field(ge=2)] = 64
+    batch_size: Annotated[int, Field(ge=2)] = 32
     lr: Annotated[float, Field(gt=0)] = 1e-3
     lr_shrink: Annotated[float, Field(gt=0, le=1)] = Field(0.9, description="factor per epoch")
-    weight_decay: Annotated[float, Field(ge=0)] = 1e-4
+    weight_decay: Annotated[float, Field(ge=0)] = 0.02
     scale: Annotated[float, Field(gt=0)] = Field(1.0, description="resizes training images")
     augmentation: AugmentationParams | None = AugmentationParams()
     start_epoch: int | Literal["latest"] = Field(

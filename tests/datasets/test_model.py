@@ -10,9 +10,8 @@ from car_retrieval.models.descriptor import DescriptorConfig, DescriptorNet
 def test_round_trip(tmp_path, dimension):
     torch.manual_seed(0)
     net = DescriptorNet(DescriptorConfig("resnet18", dimension, 32)).eval()
-    dataset = ModelDataset(
-        filepath=str(tmp_path / "model.safetensors"), version=Version(None, "v1")
-    )
+    file = tmp_path / "model.safetensors"
+    dataset = ModelDataset(filepath=str(file), version=Version(None, "v1"))
     dataset.save(net)
     read = dataset.load()
     assert read.config == net.config
@@ -21,6 +20,4 @@ def test_round_trip(tmp_path, dimension):
     images = torch.randint(0, 256, (2, 3, 32, 32), dtype=torch.uint8)
     with torch.inference_mode():
         assert torch.equal(read(images), net(images))
-    assert [f.name for f in (tmp_path / "model.safetensors" / "v1").iterdir()] == [
-        "model.safetensors"
-    ]
+    assert [f.name for f in (file / "v1").iterdir()] == ["model.safetensors"]

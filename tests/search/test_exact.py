@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -31,6 +31,7 @@ def small_integers(rows, width):
     return hnp.arrays(np.float32, (rows, width), elements=values)
 
 
+@settings(deadline=None, max_examples=60)
 @given(data=st.data())
 def test_equals_sorting_everything(data):
     # Products of small integers are exact in float32, and many of them are equal.
@@ -62,11 +63,11 @@ def test_ties_of_real_vectors_are_cut_by_the_smaller_id(copies, queries):
     assert result.hits[-1, : min(5, copies)].tolist() == same[:5].tolist()
 
 
-@pytest.mark.parametrize("size", [1, 7, 64, 1000])
+@pytest.mark.parametrize("size", [3, 7, 64, 1000])
 def test_blocks_do_not_matter(size):
     rng = np.random.default_rng(2)
-    vectors = rng.integers(-3, 4, (300, 4)).astype(np.float32)
-    queries, ids = vectors[:40], rng.permutation(300)
+    vectors = rng.integers(-3, 4, (200, 4)).astype(np.float32)
+    queries, ids = vectors[:40], rng.permutation(200)
     result = search_exact(ids[:40], queries, in_blocks(ids, vectors, size), 10, ids[:40])
     hits, scores = oracle(queries, ids, vectors, 10, ids[:40])
     np.testing.assert_array_equal(result.hits, hits)

@@ -4,6 +4,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from kedro.io import AbstractVersionedDataset, Version
+from kedro.io.core import VersionNotFoundError
 
 
 class LocalVersionedDataset(AbstractVersionedDataset[Any, Any]):
@@ -31,6 +32,12 @@ class LocalVersionedDataset(AbstractVersionedDataset[Any, Any]):
     def save_path(self) -> Path:
         """Where the version to save will lie."""
         return Path(self._get_save_path())
+
+    def _exists(self) -> bool:
+        try:
+            return self._is_complete(str(self._get_load_path()))
+        except VersionNotFoundError:
+            return False
 
     def _is_complete(self, path: str) -> bool:
         return Path(path).exists()

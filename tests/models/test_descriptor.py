@@ -1,0 +1,124 @@
+from dataclasses import asdict, replace
+
+import pytest
+import torch
+import torch.nn.functional as F  # noqa: N812
+
+from car_retrieval.models.descriptor import (
+    DescriptorConfig,
+    DescriptorNet,
+    network_of,
+    pick_device,
+    restored,
+)
+
+CONFIG = DescriptorConfig("resnet18", 8, 32)
+
+
+def network(config=CONFIG):
+    torch.manual_seed(0)
+    return DescriptorNet(config).eval()
+
+
+@pytest.fixture
+def net():
+    return network()
+
+
+@pytest.fixture
+def images():
+    return torch.randint(
+        0, 256, (4, 3, 40, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)
+    )
+
+
+@pytest.fixture(autouse=True)
+def inference():
+    with torch.inference_mode():
+        yield
+
+
+def test_unit_vectors(net, images):
+    vectors = net(images)
+    assert vectors.shape == (4, 8)
+    assert vectors.dtype == torch.float32
+    torch.testing.assert_close(vectors.norm(dim=1), torch.ones(4))
+
+
+def test_bytes_and_floats_are_one(net, images):
+    assert torch.equal(net(images), net(images.float()))
+    assert torch.equal(net(images), net(images))
+
+
+def by_imagenet(images):
+    mean = torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1)
+    std = torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1)
+    return (images / 255 - mean) / std
+
+
+def by_image(images):
+    pixels = images.float()
+    return torch.stack([(image - image.mean()) / (image.std() + 1) for image in pixels])
+
+
+@pytest.mark.parametrize(
+    ("normalisation", "normalised"), [("imagenet", by_imagenet), ("image", by_image)]
+)
+def test_what_is_computed(images, normalisation, normalised):
+    net = network(replace(CONFIG, normalisation=normalisation))
+    features = net.backbone(normalised(images))
+    pooled = features.clamp(min=1e-6).pow(3).mean((2, 3)).pow(1 / 3)
+    wanted = F.normalize(pooled @ net.projection.weight.T + net.projection.bias)
+    torch.testing.assert_close(net(images), wanted, rtol=1e-4, atol=1e-5)
+
+
+def test_an_images_own_normalisation_forgives_darkness(images):
+    net = network(replace(CONFIG, normalisation="image"))
+    dark = net(0.3 * images.float() + 5)
+    assert ((net(images) * dark).sum(dim=1) > 0.999).all()
+    assert torch.isfinite(net(torch.zeros(2, 3, 32, 32))).all()
+    assert net.signature([1.0]) != network().signature([1.0])
+
+
+def test_the_dimension_is_the_backbones_by_default(images):
+    net = DescriptorNet(DescriptorConfig("resnet18", None, 32)).eval()
+    assert net.dimension == net(images).shape[1] == 512
+
+
+def test_each_image_by_itself(net, images):
+    alone = torch.cat([net(image[None]) for image in images])
+    torch.testing.assert_close(net(images), alone, rtol=1e-4, atol=1e-5)
+
+
+def test_fingerprint_and_signature(net):
+    before = net.signature([1.0])
+    assert before == asdict(CONFIG) | {"scales": [1.0], "weights": net.fingerprint()}
+    assert len(net.fingerprint()) == 16
+    assert net.signature([0.5]) != before
+    again = restored(CONFIG, net.state_dict())
+    assert again.signature([1.0]) == before
+    for weight in (net.projection.bias, net.pool.p, net.backbone[1].running_mean):
+        old = net.fingerprint()
+        weight.view(-1)[0] += 1e-3
+        assert net.fingerprint() != old
+    assert again.signature([1.0]) == before
+
+
+def test_network_of_a_checkpoint(net, images):
+    checkpoint = {"config": asdict(CONFIG), "model": net.train().state_dict()}
+    again = network_of(checkpoint)
+    assert not again.training
+    assert again.config == CONFIG
+    assert torch.equal(again(images), net.eval()(images))
+
+
+def test_devices():
+    assert pick_device("cpu").type == "cpu"
+    assert pick_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
+
+
+@pytest.mark.parametrize("name", ["tpu", "cuda:99", ""])
+def test_no_such_device(name):
+    with pytest.raises(ValueError, match=f"device '{name}' cannot be used here: ") as error:
+        pick_device(name)
+    assert "\n" not in str(error.value)

@@ -1,0 +1,82 @@
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F  # noqa: N812
+
+from car_retrieval.matrix import Matrix, write_matrix
+from car_retrieval.models.descriptor import DescriptorConfig, DescriptorNet
+from car_retrieval.models.encoder import encode, resized
+
+IMAGES = np.random.default_rng(0).integers(0, 256, (7, 3, 32, 32), dtype=np.uint8)
+
+
+@pytest.fixture(scope="module")
+def net():
+    torch.manual_seed(0)
+    return DescriptorNet(DescriptorConfig("resnet18", 8, 32)).eval()
+
+
+@pytest.fixture(scope="module")
+def whole(net):
+    with torch.inference_mode():
+        return net(torch.from_numpy(IMAGES)).numpy()
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 64])
+def test_blocks_join_to_the_whole(net, whole, batch_size):
+    blocks = list(encode(net, IMAGES, batch_size=batch_size))
+    assert [len(block) for block in blocks[:-1]] == [batch_size] * (len(blocks) - 1)
+    assert blocks[0].dtype == np.float32
+    np.testing.assert_allclose(np.concatenate(blocks), whole, atol=1e-5)
+
+
+def test_chosen_rows_in_the_order_asked_for(net, whole):
+    rows = np.array([5, 0, 0, 6])
+    found = np.concatenate(list(encode(net, IMAGES, rows=rows, batch_size=3)))
+    np.testing.assert_allclose(found, whole[rows], atol=1e-5)
+    assert list(encode(net, IMAGES, rows=rows[:0])) == []
+
+
+def test_a_matrix_on_disk(net, whole, tmp_path):
+    write_matrix(tmp_path / "m.npy", IMAGES)
+    found = np.concatenate(list(encode(net, Matrix(tmp_path / "m.npy"), batch_size=4)))
+    np.testing.assert_allclose(found, whole, atol=1e-5)
+
+
+def test_a_network_in_training_is_set_to_evaluation(net, whole):
+    found = next(encode(net.train(), IMAGES))
+    assert not net.training
+    np.testing.assert_allclose(found, whole, atol=1e-5)
+
+
+def test_several_scales_are_joined(net):
+    scales = [0.5, 1.0, 2.0]
+    found = np.concatenate(list(encode(net, IMAGES, scales=scales, batch_size=4)))
+    assert found.shape == (7, 24)
+    for image, vector in zip(torch.from_numpy(IMAGES).float(), found, strict=True):
+        parts = []
+        for scale in scales:
+            side = round(32 * scale)
+            pixels = F.interpolate(
+                image[None], (side, side), mode="bilinear", antialias=scale < 1, align_corners=False
+            )
+            with torch.inference_mode():
+                parts.append(net(pixels)[0].numpy())
+        wanted = np.concatenate(parts)
+        np.testing.assert_allclose(vector, wanted / np.linalg.norm(wanted), atol=1e-5)
+
+
+def test_one_other_scale(net):
+    images = torch.from_numpy(IMAGES)
+    with torch.inference_mode():
+        wanted = net(resized(images, 0.5)).numpy()
+    np.testing.assert_allclose(next(encode(net, IMAGES, scales=[0.5])), wanted, atol=1e-5)
+
+
+def test_resized():
+    images = torch.rand(2, 3, 10, 20)
+    assert resized(images, 1.0) is images
+    assert resized(images, 0.5).shape == (2, 3, 5, 10)
+    assert resized(images, 1.4147).shape == (2, 3, 14, 28)
+    flat = torch.full((1, 3, 9, 9), 7, dtype=torch.uint8)
+    torch.testing.assert_close(resized(flat, 1.5), torch.full((1, 3, 14, 14), 7.0))

@@ -1,0 +1,43 @@
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from sklearn.metrics import roc_auc_score
+
+from car_retrieval.models.descriptor import DescriptorConfig, DescriptorNet
+from car_retrieval.models.validation import Validation
+
+ROWS = 30
+
+
+@pytest.fixture
+def net():
+    torch.manual_seed(0)
+    return DescriptorNet(DescriptorConfig("resnet18", 8, 32)).eval()
+
+
+def test_scores_equal_a_naive_search(net):
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (ROWS, 3, 32, 32), dtype=np.uint8)
+    side = rng.choice(["train", "valid", "excluded"], ROWS, p=[0.6, 0.3, 0.1])
+    split = pd.DataFrame({"Index": range(ROWS), "Class": rng.integers(0, 4, ROWS), "split": side})
+    valid, train = np.flatnonzero(side == "valid"), np.flatnonzero(side == "train")
+    classes = split["Class"].to_numpy()
+    pairs = np.array([(v, t, classes[v] == classes[t]) for v in valid for t in train], np.int64)
+    found = Validation(images, split, rng.permutation(pairs), k=5)(net)
+    with torch.inference_mode():
+        vectors = net(torch.from_numpy(images)).numpy()
+    precisions, first = [], []
+    for query in valid:
+        ranked = train[np.argsort(-(vectors[train] @ vectors[query]), kind="stable")]
+        relevant = classes[ranked] == classes[query]
+        if not relevant.any():
+            continue
+        hits = [relevant[: i + 1].mean() for i in range(min(5, len(ranked))) if relevant[i]]
+        precisions.append(sum(hits) / min(5, relevant.sum()))
+        first.append(relevant[0])
+    similarity = [vectors[v] @ vectors[t] for v, t, _ in pairs]
+    assert found["mAP@5"] == pytest.approx(np.mean(precisions))
+    assert found["R@1"] == pytest.approx(np.mean(first))
+    assert found["auc"] == pytest.approx(roc_auc_score(pairs[:, 2], similarity), abs=1e-6)
+    assert 0 <= found["eer"] <= 1
