@@ -20,7 +20,7 @@ from PIL import Image
 from car_retrieval.matrix import Matrix, MatrixStream, write_matrix
 
 SIZE = 224
-CLASSES = 500
+PHOTOS_PER_CLASS = 40
 
 
 class Photos(Mapping[str, bytes]):
@@ -64,7 +64,7 @@ def train_all(folder: Path, count: int) -> None:
 
     images = Matrix(folder / "imageset.npy")
     rows = np.arange(count)
-    photos = pd.DataFrame({"Index": rows, "Class": rows % CLASSES, "Hash": rows.astype(str)})
+    photos = pd.DataFrame({"Index": rows, "Class": rows // PHOTOS_PER_CLASS, "Hash": rows.astype(str)})
     split = split_gallery(photos, ratio=7, keep_twins=True, seed=0)
     labels = split.set_index("Index")["Class"]
     parts = [labels[(split["split"] == side).to_numpy()] for side in ("valid", "train")]

@@ -22,7 +22,8 @@ def make_project(folder: Path) -> Path:
     """A project of its own for results, over this checkout's code, configuration and sample."""
     shutil.copy(ROOT / "pyproject.toml", folder)
     shutil.copytree(ROOT / "conf", folder / "conf")
-    (folder / "src").symlink_to(ROOT / "src")
+    (folder / "src").mkdir()
+    (folder / "src" / "car_retrieval").symlink_to(ROOT / "src" / "car_retrieval")
     (folder / "data" / "01_raw").mkdir(parents=True)
     (folder / "data" / "01_raw" / "sample").symlink_to(ROOT / "data" / "01_raw" / "sample")
     (folder / "notebooks").symlink_to(ROOT / "notebooks")

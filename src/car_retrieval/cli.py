@@ -1,5 +1,6 @@
 """The project's own commands: `kedro run` with plain error messages, and `kedro prune`."""
 
+import logging
 import re
 import warnings
 from pathlib import Path
@@ -7,17 +8,19 @@ from typing import Any
 
 import click
 from kedro.framework.cli.project import run as kedro_run
-from kedro.framework.cli.utils import KedroCliError, env_option
+from kedro.framework.cli.utils import env_option
 from kedro.validation.exceptions import ParameterValidationError
 
 # Kedro deprecates --pipeline for --pipelines; both work here, and old habits need no scolding.
 warnings.filterwarnings("ignore", message="Option '--pipeline'")
 
+log = logging.getLogger(__name__)
+
 USER_ERRORS = (ValueError, OSError, FloatingPointError, ParameterValidationError)
 
 
 class PlainErrorCommand(click.Command):
-    """A command that answers bad input with one line; `kedro --verbose` shows the traceback."""
+    """A command that answers bad input with one line; the traceback is logged as DEBUG."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
@@ -25,8 +28,9 @@ class PlainErrorCommand(click.Command):
             return super().invoke(ctx)
         except Exception as error:
             cause = user_error(error)
-            if cause is None or KedroCliError.VERBOSE_ERROR:
+            if cause is None:
                 raise
+            log.debug("the run stopped", exc_info=True)
             raise click.ClickException(plain_message(cause)) from error
 
 

@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 VIEWPOINTS = {-1: "uncertain", 1: "front", 2: "rear", 3: "side", 4: "front-side", 5: "rear-side"}
 YEARS = range(1900, 2031)
+TREE_MARKS = {"data": ("image", "label"), "sv_data": ("image", "sv_make_model_name.mat")}
 BOX = ["x1", "y1", "x2", "y2"]
 
 
@@ -71,17 +72,22 @@ def read_surveillance_names(mat: Path) -> pd.DataFrame:
 
 
 def find_tree(root: Path, name: str) -> Path:
-    """The folder of a tree: `root` itself or its child `name`, whichever holds `image/`.
+    """The folder of a tree: `root` itself or its child `name`, whichever holds its files.
+
+    Args:
+        root: a folder that is, or contains, the tree.
+        name: `data` or `sv_data`.
 
     Raises:
         FileNotFoundError: neither does.
     """
+    marks = TREE_MARKS[name]
     for folder in (root / name, root):
-        if (folder / "image").is_dir():
+        if all((folder / mark).exists() for mark in marks):
             return folder
     raise FileNotFoundError(
-        f"{root}: found neither {name}/image/ nor image/; set the root in the environment's "
-        "globals.yml to the folder that was made by unpacking CompCars"
+        f"{root}: found {' and '.join(marks)} neither in it nor in {name}/ below it; set the root "
+        "in the environment's globals.yml to the folder that was made by unpacking CompCars"
     )
 
 

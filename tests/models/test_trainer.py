@@ -98,6 +98,13 @@ def test_what_a_checkpoint_holds(make):
     assert_equal_weights(network_of(second).state_dict(), trainer.net.state_dict())
 
 
+def test_each_epoch_draws_anew(make, monkeypatch):
+    trainer, seeds = make(), []
+    monkeypatch.setattr(trainer, "_batches", lambda seed: seeds.append(seed) or [np.arange(2)])
+    list(trainer.epochs())
+    assert len(set(seeds)) == 3
+
+
 def test_the_seed_decides(make):
     first, again, other = (next(make(seed=seed, epochs=1).epochs()) for seed in (1, 1, 2))
     assert_equal_weights(first["model"], again["model"])

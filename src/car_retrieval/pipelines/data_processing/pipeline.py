@@ -56,4 +56,6 @@ def create_pipeline(**kwargs: Any) -> Pipeline:
             ),
         ],
         tags="data_processing",
+        namespace="data_processing",
+        prefix_datasets_with_namespace=False,
     )

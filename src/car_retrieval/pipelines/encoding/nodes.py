@@ -9,6 +9,24 @@ from car_retrieval.models.encoder import encode
 from car_retrieval.params import EncodingParams
 
 
+def encode_images(
+    images: Matrix,
+    model: DescriptorNet,
+    checkpoints: Mapping[int, Checkpoint],
+    params: EncodingParams,
+) -> MatrixStream:
+    """Describe packed images as float32 [n, D] of unit rows, with the encoder's signature."""
+    encoder = choose_encoder(model, checkpoints, params)
+    blocks = encode(
+        encoder,
+        images,
+        scales=params.scales,
+        batch_size=params.batch_size,
+        device=pick_device(params.device),
+    )
+    return MatrixStream(blocks, encoder.signature(params.scales))
+
+
 def choose_encoder(
     model: DescriptorNet, checkpoints: Mapping[int, Checkpoint], params: EncodingParams
 ) -> DescriptorNet:
@@ -21,15 +39,3 @@ def choose_encoder(
             f"encoding.checkpoint = {params.checkpoint}: there are checkpoints of epochs {found}"
         )
     return network_of(checkpoints[params.checkpoint])
-
-
-def encode_images(images: Matrix, encoder: DescriptorNet, params: EncodingParams) -> MatrixStream:
-    """Describe packed images as float32 [n, D] of unit rows, with the encoder's signature."""
-    blocks = encode(
-        encoder,
-        images,
-        scales=params.scales,
-        batch_size=params.batch_size,
-        device=pick_device(params.device),
-    )
-    return MatrixStream(blocks, encoder.signature(params.scales))

@@ -15,31 +15,24 @@ def create_pipeline(**kwargs: Any) -> Pipeline:
         [
             Node(
                 nodes.encode_images,
-                inputs=["images", "encoder", "params:encoding"],
+                inputs=["images", "model", "checkpoints", "params:encoding"],
                 outputs="descriptors",
                 name="encode",
             )
         ]
     )
-    choice = Node(
-        nodes.choose_encoder,
-        inputs=["model", "checkpoints", "params:encoding"],
-        outputs="encoder",
-        name="choose_encoder",
-    )
     return Pipeline(
         [
-            choice,
-            *(
-                Pipeline(
-                    template,
-                    namespace=collection,
-                    inputs={"images": images, "encoder": "encoder"},
-                    outputs={"descriptors": descriptors},
-                    parameters={"params:encoding": "params:encoding"},
-                )
-                for collection, (images, descriptors) in COLLECTIONS.items()
-            ),
+            Pipeline(
+                template,
+                namespace=collection,
+                inputs={"images": images, "model": "model", "checkpoints": "checkpoints"},
+                outputs={"descriptors": descriptors},
+                parameters={"params:encoding": "params:encoding"},
+            )
+            for collection, (images, descriptors) in COLLECTIONS.items()
         ],
         tags="encoding",
+        namespace="encoding",
+        prefix_datasets_with_namespace=False,
     )

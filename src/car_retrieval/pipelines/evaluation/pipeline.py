@@ -17,7 +17,12 @@ QUERIES = {
     },
     "valid": {"queries": "database", "query_photos": "car_front", "query_images": "web_images"},
 }
-RESULTS = {"hits": "exact_hits", "metrics": "exact_metrics", "by_query": "queries"}
+RESULTS = {
+    "hits": "exact_hits",
+    "metrics": "exact_metrics",
+    "by_query": "queries",
+    "pairs": "pairs",
+}
 RESULTS |= {"by_class": "classes"} | {kind: f"{kind}_figure" for kind in nodes.CAPTIONS}
 
 
@@ -25,7 +30,10 @@ def create_pipeline(**kwargs: Any) -> Pipeline:
     """Evaluate each split under each protocol with one template, then report."""
     parts = list(product(QUERIES, ("all", "filtered")))
     return Pipeline(
-        [_selection(), *(_evaluation(*part) for part in parts), _report(parts)], tags="evaluation"
+        [_selection(), *(_evaluation(*part) for part in parts), _report(parts)],
+        tags="evaluation",
+        namespace="evaluation",
+        prefix_datasets_with_namespace=False,
     )
 
 

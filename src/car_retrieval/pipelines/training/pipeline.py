@@ -37,4 +37,6 @@ def create_pipeline(**kwargs: Any) -> Pipeline:
             ),
         ],
         tags="training",
+        namespace="training",
+        prefix_datasets_with_namespace=False,
     )
