@@ -64,7 +64,9 @@ def train_all(folder: Path, count: int) -> None:
 
     images = Matrix(folder / "imageset.npy")
     rows = np.arange(count)
-    photos = pd.DataFrame({"Index": rows, "Class": rows // PHOTOS_PER_CLASS, "Hash": rows.astype(str)})
+    photos = pd.DataFrame(
+        {"Index": rows, "Class": rows // PHOTOS_PER_CLASS, "Hash": rows.astype(str)}
+    )
     split = split_gallery(photos, ratio=7, keep_twins=True, seed=0)
     labels = split.set_index("Index")["Class"]
     parts = [labels[(split["split"] == side).to_numpy()] for side in ("valid", "train")]

@@ -154,7 +154,9 @@ def test_both_roots_list_the_same(surveillance):
 
 def test_no_tree(tmp_path):
     (tmp_path / "data").mkdir()
-    with pytest.raises(FileNotFoundError, match=r"found neither data/image/ nor image/"):
+    with pytest.raises(
+        FileNotFoundError, match=r"found image and label neither in it nor in data/"
+    ):
         compcars.list_web(tmp_path)
 
 

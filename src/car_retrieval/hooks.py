@@ -91,7 +91,9 @@ class RunReport:
             self._watch.stop()
         from car_retrieval.run_report import print_run
 
-        print_run(pipeline, catalog, dict(self._seconds), dict(self._peak))
+        stages = [stage for stage in STAGES if stage in self._seconds]
+        seconds = {stage: self._seconds[stage] for stage in stages}
+        print_run(pipeline, catalog, seconds, dict(self._peak))
 
     def _close_stage(self) -> None:
         now = time.perf_counter()
