@@ -7,7 +7,7 @@ TRAIN, VALID, EXCLUDED = "train", "valid", "excluded"
 
 
 def split_gallery(photos: pd.DataFrame, ratio: int, keep_twins: bool, seed: int) -> pd.DataFrame:
-    """Put ⌊n / ratio⌋ photos of each class of n into the validation part.
+    """Put ⌊n / ratio⌋ photos of each class of n, its copies permitting, into the validation part.
 
     The choice is a seeded shuffle, spread over the viewpoints in their proportion. Exact
     duplicates stay on one side. A photo filed under several classes has no true class: unless

@@ -11,7 +11,7 @@ V1 = Version(None, "v1")
 ANY = Version(None, None)
 
 
-def states(count, epochs=3, last_of=()):
+def states(count):
     for epoch in range(count):
         yield {
             "config": {"arch": "resnet18", "dimension": None, "image_size": 32},
@@ -20,12 +20,11 @@ def states(count, epochs=3, last_of=()):
             "loss": {},
             "optimizer": {"state": {0: {"step": torch.tensor(1.0)}}},
             "report": {"epoch": epoch, "loss": 0.5},
-            "last": epoch + 1 == epochs or epoch in last_of,
         }
 
 
-def crashing(count, **kwargs):
-    yield from states(count, **kwargs)
+def crashing(count):
+    yield from states(count)
     raise RuntimeError("out of memory")
 
 
@@ -58,7 +57,7 @@ def test_round_trip(make, folder):
 
 
 def test_epochs_are_ordered_as_numbers(make):
-    make(V1).save(states(11, epochs=11))
+    make(V1).save(states(11))
     assert list(make(ANY).load()) == list(range(11))
 
 
@@ -98,20 +97,6 @@ def test_a_crash_before_the_first_epoch_leaves_nothing(make, folder):
         make(V1).save(crashing(0))
     assert not folder.exists()
     assert len(make(ANY, partial=True).load()) == 3
-
-
-def test_a_longer_run_is_complete_at_its_own_end(make):
-    # Resuming a finished run hands its last checkpoint, too, to the new version.
-    with pytest.raises(DatasetError):
-        make(V1).save(crashing(4, epochs=6, last_of=[2]))
-    assert not make(ANY).exists()
-    assert len(make(ANY, partial=True).load()) == 4
-
-
-def test_a_run_without_its_last_epoch_is_not_complete(make, folder):
-    with pytest.raises(VersionNotFoundError):
-        make(V1).save(states(2))
-    assert not (folder / COMPLETE).exists()
 
 
 def test_no_version_at_all(make):

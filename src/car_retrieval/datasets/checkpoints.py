@@ -64,16 +64,13 @@ class CheckpointsDataset(LocalVersionedDataset):
         import torch
 
         folder = self.save_path
-        last = False
         for checkpoint in data:
             folder.mkdir(parents=True, exist_ok=True)
             file = folder / f"{PREFIX}{checkpoint['report']['epoch']}"
             part = folder / f"part.{file.name}"
             torch.save(dict(checkpoint), part)
             os.replace(part, file)
-            last = checkpoint["last"]
-        if last:
-            (folder / COMPLETE).touch()
+        (folder / COMPLETE).touch()
 
     def load(self) -> Checkpoints:
         """Open the folder."""

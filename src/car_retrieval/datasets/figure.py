@@ -1,5 +1,6 @@
 """Figures as PNG files."""
 
+import os
 from typing import TYPE_CHECKING
 
 from car_retrieval.datasets.preview import ImagePreview, png_preview
@@ -16,7 +17,9 @@ class FigureDataset(LocalVersionedDataset):
         """Draw the figure."""
         path = self.save_path
         path.parent.mkdir(parents=True, exist_ok=True)
-        data.savefig(path, dpi=110, bbox_inches="tight", format="png")
+        part = path.with_name(path.name + ".part")
+        data.savefig(part, dpi=110, bbox_inches="tight", format="png")
+        os.replace(part, path)
 
     def load(self) -> bytes:
         """Read the PNG."""

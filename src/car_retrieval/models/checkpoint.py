@@ -13,7 +13,6 @@ class Checkpoint(TypedDict):
         loss: weights of the loss.
         optimizer: state of the optimiser.
         report: epoch, loss, lr, images, seconds; and of the validation photos auc, eer, mAP@k, R@1.
-        last: no epoch follows.
     """
 
     config: dict[str, Any]
@@ -22,4 +21,3 @@ class Checkpoint(TypedDict):
     loss: dict[str, Any]
     optimizer: dict[str, Any]
     report: dict[str, float]
-    last: bool

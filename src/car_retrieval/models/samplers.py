@@ -36,7 +36,8 @@ def pk(
         groups.append(filled.reshape(-1, photos_per_class))
     dealt = rng.permutation(np.concatenate(groups))
     for start in range(0, len(dealt), batch_size // photos_per_class):
-        yield dealt[start : start + batch_size // photos_per_class].ravel()
+        if len(batch := dealt[start : start + batch_size // photos_per_class].ravel()) > 1:
+            yield batch
 
 
 def tuples(

@@ -157,7 +157,6 @@ class Trainer:
             "loss": deepcopy(self.loss.state_dict()),
             "optimizer": deepcopy(self.optimizer.state_dict()),
             "report": report,
-            "last": report["epoch"] + 1 == self.params.epochs,
         }
 
 

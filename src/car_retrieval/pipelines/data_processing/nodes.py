@@ -38,9 +38,10 @@ def select_gallery(
             "same photo under several classes",
         ),
     ]
-    if "View Point" in web_nature:
+    if "Year" in photos:
         undated = photos[photos["Year"].isna()]
         problems.append(listing.problems(undated, "year left empty", "year unknown or impossible"))
+    if "View Point" in web_nature:
         rear = listing.select_views(web_nature, params.rear_views)
     else:
         rear = web_nature.iloc[:0]
