@@ -109,7 +109,8 @@ def test_report_needs_no_network(finished_run: Path) -> None:
 
 
 def test_a_resumed_run_equals_one_that_was_not_stopped(finished_run: Path, project: Path) -> None:
-    shutil.copytree(finished_run / "data", project / "data", dirs_exist_ok=True, symlinks=True)
+    for layer in ("03_primary", "06_models"):
+        shutil.copytree(finished_run / "data" / layer, project / "data" / layer)
     resumed = params(training__epochs=2, training__start_epoch="latest")
     run = kedro(project, "run", "--pipelines=training", resumed)
     assert run.returncode == 0, run.stdout + run.stderr
