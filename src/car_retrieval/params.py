@@ -88,7 +88,9 @@ class AugmentationParams(Params):
 class TrainingParams(Params):
     """The network and how it is trained (`parameters_training.yml`)."""
 
-    arch: Literal["resnet18", "resnet34", "resnet50", "resnet101", "resnet152"] = "resnet18"
+    arch: Annotated[
+        str, Field(pattern="^(resnet(18|34|50|101|152)|timm/.+)$", description="or timm/<name>")
+    ] = "resnet18"
     weights: str | None = Field(
         None, description="`imagenet`, the path of a state dict of the backbone, or none"
     )
