@@ -11,9 +11,9 @@ from car_retrieval.models.backbone import IMAGENET, TIMM, load_weights
 class FeatureMap(nn.Module):
     """The last feature map of a timm network."""
 
-    def __init__(self, net: nn.Module) -> None:
+    def __init__(self, net: Any) -> None:
         super().__init__()
-        self.net = net
+        self.net: Any = net
 
     def forward(self, images: Tensor) -> Tensor:
         """Features [b, channels, h', w'] of images [b, 3, h, w]."""
