@@ -21,7 +21,8 @@ Kedro = Callable[..., subprocess.CompletedProcess]
 def make_project(folder: Path) -> Path:
     """A project of its own for results, over this checkout's code, configuration and sample."""
     shutil.copy(ROOT / "pyproject.toml", folder)
-    shutil.copytree(ROOT / "conf", folder / "conf")
+    shutil.copytree(ROOT / "conf", folder / "conf", ignore=shutil.ignore_patterns("local"))
+    (folder / "conf" / "local").mkdir()
     (folder / "src").mkdir()
     (folder / "src" / "car_retrieval").symlink_to(ROOT / "src" / "car_retrieval")
     (folder / "data" / "01_raw").mkdir(parents=True)
@@ -37,7 +38,7 @@ def kedro(
     return subprocess.run(
         [sys.executable, "-m", "kedro", *arguments],
         cwd=project,
-        env=os.environ
+        env={name: value for name, value in os.environ.items() if name != "KEDRO_ENV"}
         | {"KEDRO_DISABLE_TELEMETRY": "1", "COLUMNS": "100", "OMP_NUM_THREADS": "2"}
         | environment,
         capture_output=True,

@@ -24,7 +24,7 @@ def test_the_innermost_error_about_input_is_found():
     assert user_error(chained(inner, OSError("outer"))) is inner
 
 
-@pytest.mark.parametrize("error", [None, KeyError("a"), DatasetError("x"), TypeError("y")])
+@pytest.mark.parametrize("error", [None, KeyError("a"), TypeError("y")])
 def test_an_error_of_the_code_is_none(error):
     assert user_error(error) is None
 
@@ -54,3 +54,9 @@ def test_a_click_error_stays_one():
 
     result = CliRunner().invoke(PlainErrorCommand("run", callback=fail))
     assert result.exit_code == 2
+
+
+def test_kedros_own_errors_are_about_input_unless_code_failed_below() -> None:
+    alone = DatasetError("Did not find any versions")
+    assert user_error(alone) is alone
+    assert user_error(chained(RuntimeError("out of memory"), DatasetError("saving"))) is None

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import click
+from kedro.config import MissingConfigException
 from kedro.framework.cli.project import run as kedro_run
 from kedro.framework.cli.utils import env_option
+from kedro.io import DatasetError
 from kedro.validation.exceptions import ParameterValidationError
 
 # Kedro deprecates --pipeline for --pipelines; both work here, and old habits need no scolding.
@@ -17,6 +19,9 @@ warnings.filterwarnings("ignore", message="Option '--pipeline'")
 log = logging.getLogger(__name__)
 
 USER_ERRORS = (ValueError, OSError, FloatingPointError, ParameterValidationError)
+
+# Kedro's own words, where nothing else went wrong: no version to load, no such environment.
+KEDRO_ERRORS = (DatasetError, MissingConfigException)
 
 
 class PlainErrorCommand(click.Command):
@@ -39,12 +44,13 @@ def user_error(error: BaseException | None) -> BaseException | None:
 
     Kedro wraps what a dataset raises; the message worth reading is inside.
     """
-    found = None
+    found = innermost = None
     while error is not None:
+        innermost = error
         if isinstance(error, USER_ERRORS):
             found = error
         error = error.__cause__
-    return found
+    return found or (innermost if isinstance(innermost, KEDRO_ERRORS) else None)
 
 
 def plain_message(error: BaseException) -> str:

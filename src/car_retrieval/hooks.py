@@ -47,7 +47,7 @@ class MemoryWatch:
     def _look(self) -> None:
         resident = 0
         for process in [self._process, *self._children]:
-            with contextlib.suppress(psutil.NoSuchProcess):
+            with contextlib.suppress(psutil.Error):
                 resident += process.memory_info().rss
         self._peak = max(self._peak, resident)
 

@@ -24,7 +24,7 @@ class SampleParams(Params):
     surveillance_photos: Count = 300
     surveillance_models: Count = 20
     width: Annotated[int, Field(ge=32)] = 192
-    seed: int = 7
+    seed: Annotated[int, Field(ge=0)] = 7
 
 
 class DataParams(Params):
@@ -44,7 +44,7 @@ class DataParams(Params):
         "exclude", description="training on one photo filed under two classes"
     )
     workers: Count = Field(2, description="decoding threads")
-    seed: int = 7
+    seed: Annotated[int, Field(ge=0)] = 7
 
 
 class Named(Params):
@@ -108,13 +108,13 @@ class TrainingParams(Params):
     weight_decay: Annotated[float, Field(ge=0)] = 0.02
     scale: Annotated[float, Field(gt=0)] = Field(1.0, description="resizes training images")
     augmentation: AugmentationParams | None = AugmentationParams()
-    start_epoch: int | Literal["latest"] = Field(
+    start_epoch: Annotated[int, Field(ge=-1)] | Literal["latest"] = Field(
         -1, description="resume after this epoch; -1 starts afresh"
     )
     show_batch: Count = Field(5, description="batches between two log lines")
     k: Count = Field(20, description="of the validation's mAP@k")
     device: str = "auto"
-    seed: int = 7
+    seed: Annotated[int, Field(ge=0)] = 7
 
     @model_validator(mode="after")
     def _tuples_go_together(self) -> "TrainingParams":
@@ -138,8 +138,8 @@ class EvaluationParams(Params):
     """Search and scores (`parameters_evaluation.yml`)."""
 
     k: Count = Field(20, description="of mAP@k")
-    recall_at: list[Count] = [1, 5, 20]
+    recall_at: Annotated[list[Count], Field(min_length=1)] = [1, 5, 20]
     min_class_size: Count = Field(58, description="gallery photos a class of `filtered` has")
     batch_size: Count = Field(1024, description="queries searched at a time")
     shown_queries: Count = Field(5, description="rows of a picture gallery")
-    seed: int = 7
+    seed: Annotated[int, Field(ge=0)] = 7

@@ -139,7 +139,7 @@ class TestRestore:
     @pytest.fixture
     def checkpoint(self, make):
         trainer = make()
-        return trainer._checkpoint({"epoch": 0})
+        return trainer._checkpoint({"epoch": 0, "mAP@5": 0.5})
 
     def test_other_classes(self, make, checkpoint, split):
         with pytest.raises(ValueError, match="another list of training classes"):
@@ -149,6 +149,10 @@ class TestRestore:
     def test_another_network(self, make, checkpoint, change):
         with pytest.raises(ValueError, match=r"training\.start_epoch: .* another network; resume"):
             make(**change).restore(checkpoint)
+
+    def test_another_k(self, make, checkpoint):
+        with pytest.raises(ValueError, match="not rated by mAP@7"):
+            make(k=7).restore(checkpoint)
 
     def test_another_loss(self, make, checkpoint):
         for loss in ("ProxyAnchorLoss", "NTXentLoss"):

@@ -136,3 +136,9 @@ def test_an_epoch_that_was_not_saved_cannot_encode() -> None:
 def test_resuming_where_nothing_is(start: int, epochs: int, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         training._start_epoch({0: {}, 1: {}}, TrainingParams(start_epoch=start, epochs=epochs))  # type: ignore
+
+
+def test_descriptors_older_than_the_lists_are_refused(tmp_path: Path) -> None:
+    vectors = descriptors(tmp_path / "g.npy", 50, "one")
+    with pytest.raises(ValueError, match="50 descriptors for photos up to 59"):
+        evaluation.search(vectors, vectors, labels(5), labels(60), EvaluationParams())

@@ -47,7 +47,7 @@ def pack(
         try:
             decoded = decode(read(files, paths[row]), OVERSAMPLING * size, box)
         except ValueError as error:
-            raise UnreadableImageError(f"{paths[row]}: {error}") from error
+            raise UnreadableImageError(f"{paths[row]}: {error}") from None
         square, _ = letterbox(decoded.pixels, size, fill)
         return np.ascontiguousarray(square.transpose(2, 0, 1))
 

@@ -101,6 +101,11 @@ class Trainer:
         ):
             if here != there:
                 raise _differs(name)
+        if f"mAP@{self.params.k}" not in checkpoint["report"]:
+            raise ValueError(
+                f"training.start_epoch: the checkpoint was not rated by mAP@{self.params.k}; "
+                "resume with the training.k it was trained with"
+            )
         self.net.load_state_dict(checkpoint["model"])
         try:
             self.loss.load_state_dict(checkpoint["loss"])

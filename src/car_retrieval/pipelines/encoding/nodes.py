@@ -17,6 +17,11 @@ def encode_images(
 ) -> MatrixStream:
     """Describe packed images as float32 [n, D] of unit rows, with the encoder's signature."""
     encoder = choose_encoder(model, checkpoints, params)
+    if images.shape[-1] != encoder.config.image_size:
+        raise ValueError(
+            f"the images have {images.shape[-1]} px, the network was trained at "
+            f"{encoder.config.image_size}: train again, or pack with that image_size"
+        )
     blocks = encode(
         encoder,
         images,

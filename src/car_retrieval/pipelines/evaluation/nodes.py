@@ -55,6 +55,12 @@ def search(
             "queries and gallery were not encoded alike: encode both with one model "
             f"(`kedro run --pipeline=encoding`); {queries.attributes} against {gallery.attributes}"
         )
+    for matrix, labels in ((queries, query_labels), (gallery, gallery_labels)):
+        if len(labels) and labels.index.max() >= len(matrix):
+            raise ValueError(
+                f"there are {len(matrix)} descriptors for photos up to {labels.index.max()}: they "
+                "are older than the lists; run the pipeline encoding again"
+            )
     depth = required_depth(query_labels, gallery_labels, max(params.k, *params.recall_at))
     query_ids, rows = query_labels.index.to_numpy(), gallery_labels.index.to_numpy()
 

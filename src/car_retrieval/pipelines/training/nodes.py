@@ -33,6 +33,11 @@ def train(
     Returns:
         A generator of the state after each epoch; a resumed run begins with those it builds on.
     """
+    if len(imageset) != len(split):
+        raise ValueError(
+            f"imageset has {len(imageset)} photos, split {len(split)}: they are of different runs; "
+            "run the pipeline data_processing again"
+        )
     validation = Validation(imageset, split, valid_pairs[:], params.k)
     trainer = Trainer(imageset, split, validation, params)
     start = _start_epoch(previous, params)
