@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -60,6 +61,34 @@ def test_any_rows_in_any_order(tmp_path_factory, rows, size):
     np.testing.assert_array_equal(np.concatenate([ROWS[:0], *blocks]), ROWS[chosen])
 
 
+@settings(deadline=None)
+@given(data=st.data(), count=st.integers(1, 40))
+def test_runs_of_rows_among_single_ones(tmp_path_factory, data, count):
+    file = tmp_path_factory.mktemp("m") / "m.npy"
+    array = np.arange(3 * count, dtype=np.int32).reshape(count, 3)
+    write_matrix(file, array)
+    runs = data.draw(st.lists(st.tuples(st.integers(0, count - 1), st.integers(1, 9)), max_size=6))
+    rows = np.concatenate([np.arange(0), *(np.arange(a, min(a + n, count)) for a, n in runs)])
+    for chosen in (rows, rows[::-1], rows.astype(np.uint64), rows - count):
+        found = Matrix(file)[chosen]
+        np.testing.assert_array_equal(found, array[chosen.astype(np.int64)])
+        assert found.flags.writeable
+
+
+@pytest.mark.parametrize("rows", [slice(None), [5, 0, 0, 3], np.arange(6), 2])
+def test_one_selection_opens_the_file_once(matrix, monkeypatch, rows):
+    opened = []
+    opening = Path.open
+
+    def watched(path, *args, **kwargs):
+        opened.append(path)
+        return opening(path, *args, **kwargs)
+
+    monkeypatch.setattr(Path, "open", watched)
+    np.testing.assert_array_equal(matrix[rows], ROWS[rows])
+    assert opened == [matrix.path]
+
+
 def test_blocks_of_all_rows(matrix):
     assert [len(block) for block in matrix.blocks(4)] == [4, 2]
     np.testing.assert_array_equal(np.concatenate(list(matrix.blocks(4))), ROWS)
@@ -77,7 +106,7 @@ def test_a_row_that_is_not_there(matrix, rows):
         matrix[rows]
 
 
-@pytest.mark.parametrize("rows", [np.ones(6, bool), [0.0, 1.5]])
+@pytest.mark.parametrize("rows", [np.ones(6, bool), [0.0, 1.5], 1.5, [[0, 1], [2, 3]]])
 def test_rows_are_integers(matrix, rows):
     with pytest.raises(IndexError, match="chosen by integers"):
         matrix[rows]
@@ -152,6 +181,8 @@ def test_a_file_truncated_after_opening_is_named(matrix):
     np.testing.assert_array_equal(matrix[:5], ROWS[:5])
     with pytest.raises(ValueError, match=r"m\.npy ends early"):
         matrix[5]
+    with pytest.raises(ValueError, match=r"m\.npy ends early"):
+        matrix[[0, 4, 5]]
 
 
 def test_other_files_are_refused(tmp_path):

@@ -1,6 +1,8 @@
 """Matrices on disk, written block by block and read by rows, so that memory stays flat."""
 
+import itertools
 import json
+import math
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -65,20 +67,11 @@ class Matrix:
     def __getitem__(self, rows: int | slice | np.ndarray | list[int]) -> np.ndarray:
         """Read one row, a slice of rows or any selection of rows, in the order asked for."""
         if isinstance(rows, slice):
-            start, stop, step = rows.indices(len(self))
-            if step == 1:
-                return self._read(start, max(0, stop - start))
-            return self[np.arange(start, stop, step)]
-        if np.ndim(rows) == 0:
-            return self._read(self._checked(int(rows)), 1)[0]  # type: ignore[arg-type]
+            return self._read(np.arange(*rows.indices(len(self))))
         positions = np.asarray(rows)
-        if len(positions) and positions.dtype.kind not in "iu":
-            raise IndexError(f"rows of {self!r} are chosen by integers, not {positions.dtype}")
-        wanted = [self._checked(int(row)) for row in positions]
-        selection = np.empty((len(wanted), *self.shape[1:]), self.dtype)
-        for place, row in enumerate(wanted):
-            selection[place] = self._read(row, 1)[0]
-        return selection
+        if positions.ndim == 0:
+            return self._read(self._checked(positions[None]))[0]
+        return self._read(self._checked(positions))
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         whole = self[:]
@@ -90,18 +83,30 @@ class Matrix:
             part = slice(start, start + size)
             yield self[part] if rows is None else self[rows[part]]
 
-    def _checked(self, row: int) -> int:
-        if not -len(self) <= row < len(self):
-            raise IndexError(f"row {row} of {self!r}")
-        return row % len(self)
+    def _checked(self, positions: np.ndarray) -> np.ndarray:
+        if positions.ndim > 1 or (len(positions) and positions.dtype.kind not in "iu"):
+            raise IndexError(
+                f"rows of {self!r} are chosen by integers on one axis, "
+                f"not by {positions.dtype} of shape {positions.shape}"
+            )
+        strange = positions[(positions < -len(self)) | (positions >= len(self))]
+        if len(strange):
+            raise IndexError(f"row {strange[0]} of {self!r}")
+        rows = positions.astype(np.int64)
+        return np.where(rows < 0, rows + len(self), rows)
 
-    def _read(self, start: int, count: int) -> np.ndarray:
-        row_size = int(np.prod(self.shape[1:], dtype=np.int64))
-        offset = self._offset + start * row_size * self.dtype.itemsize
-        values = np.fromfile(self.path, self.dtype, count * row_size, offset=offset)
-        if len(values) < count * row_size:
-            raise ValueError(f"{self.path} ends early: the file is damaged, make it again")
-        return values.reshape(count, *self.shape[1:])
+    def _read(self, rows: np.ndarray) -> np.ndarray:
+        """Read rows in the order given; those that follow each other on disk are read at once."""
+        row_size = self.dtype.itemsize * math.prod(self.shape[1:])
+        content = np.empty(len(rows) * row_size, np.uint8)
+        run_starts = np.flatnonzero(np.diff(rows, prepend=-2) != 1).tolist()
+        with self.path.open("rb") as file:
+            for start, stop in itertools.pairwise([*run_starts, len(rows)]):
+                file.seek(self._offset + int(rows[start]) * row_size)
+                run = content[start * row_size : stop * row_size]
+                if file.readinto(run) < len(run):  # type: ignore[arg-type]  # it is a buffer
+                    raise ValueError(f"{self.path} ends early: the file is damaged, make it again")
+        return np.ndarray((len(rows), *self.shape[1:]), self.dtype, content)
 
 
 def attributes_path(path: Path) -> Path:
