@@ -3,7 +3,6 @@
 import logging
 import re
 import warnings
-from pathlib import Path
 from typing import Any
 
 import click
@@ -83,17 +82,22 @@ cli.add_command(run)
 @click.option("--dry-run", is_flag=True, help="Only say what would be deleted.")
 @env_option
 def prune(keep: int, dry_run: bool, env: str | None) -> None:
-    """Delete all but the newest versions of every dataset of an environment."""
+    """Delete all but the newest versions of every dataset of an environment.
+
+    What killed runs left half-written is deleted too: do not prune while a run is at work.
+    """
     from kedro.framework.session import KedroSession
 
-    from car_retrieval.prune import delete, old_versions, project_datasets, size_of
+    from car_retrieval.prune import delete, project_datasets, prunable, size_of
 
-    session = KedroSession.create(project_path=Path.cwd(), env=env)
-    folders = old_versions(project_datasets(session.load_context().catalog), keep)
-    size = sum(map(size_of, folders))
+    context = KedroSession.create(env=env).load_context()
+    paths = prunable(project_datasets(context.catalog), keep)
+    size = sum(map(size_of, paths))
+    project = context.project_path
+    for path in paths:
+        shown = path.relative_to(project) if path.is_relative_to(project) else path
+        click.echo(f"{'would delete' if dry_run else 'deleting'} {shown}")
     if not dry_run:
-        delete(folders)
+        delete(paths)
     verb = "would delete" if dry_run else "deleted"
-    for folder in folders:
-        click.echo(f"{verb} {folder.relative_to(Path.cwd())}")
-    click.echo(f"{verb} {len(folders)} versions, {size / 1e6:,.1f} MB")
+    click.echo(f"{verb} {len(paths)} versions or leftovers, {size / 1e6:,.1f} MB")

@@ -1,4 +1,4 @@
-"""Deleting old versions, which Kedro never does by itself."""
+"""Deleting old versions and what killed runs left, which Kedro never does by itself."""
 
 import shutil
 from collections.abc import Iterable
@@ -9,30 +9,59 @@ from kedro.io import CatalogProtocol
 from kedro.io.core import AbstractVersionedDataset, VersionNotFoundError
 
 
-def old_versions(datasets: Iterable[Any], keep: int) -> list[Path]:
-    """The version folders of versioned datasets, all but the newest `keep` of each."""
+def prunable(datasets: Iterable[Any], keep: int) -> list[Path]:
+    """What to delete of versioned datasets: old version folders and leftovers of killed runs.
+
+    Args:
+        datasets: of any kind; those without versions are left alone.
+        keep: the newest versions of each dataset that stay; leftovers do not count as versions.
+
+    Returns:
+        Version folders and files in other version folders, sorted.
+    """
+    versioned = [
+        dataset
+        for dataset in datasets
+        if isinstance(dataset, AbstractVersionedDataset) and dataset._version is not None
+    ]
+    left = {path for dataset in versioned for path in _leftovers(Path(dataset._filepath))}
     old: set[Path] = set()
     kept: set[Path] = set()
-    for dataset in datasets:
-        if isinstance(dataset, AbstractVersionedDataset) and dataset._version is not None:
-            try:
-                versions = dataset.list_versions()
-            except VersionNotFoundError:
-                continue
-            kept |= {Path(version).parent for version in versions[:keep]}
-            old |= {Path(version).parent for version in versions[keep:]}
-    return sorted(old - kept)
+    for dataset in versioned:
+        try:
+            folders = [Path(version).parent for version in dataset.list_versions()]
+        except VersionNotFoundError:
+            continue
+        folders = [folder for folder in folders if folder not in left]
+        kept |= set(folders[:keep])
+        old |= set(folders[keep:])
+    old -= kept
+    return sorted(old | {path for path in left if old.isdisjoint(path.parents)})
 
 
-def delete(folders: Iterable[Path]) -> None:
-    """Delete version folders."""
-    for folder in folders:
-        shutil.rmtree(folder)
+def _leftovers(versions: Path) -> list[Path]:
+    """Version folders without any finished file, and half-written files among finished ones."""
+    found: list[Path] = []
+    for folder in versions.glob("*/"):
+        files = [file for file in folder.rglob("*") if file.is_file()]
+        parts = [file for file in files if file.suffix == ".part"]
+        unfinished = len(parts) == len(files) or (parts and not (folder / versions.name).exists())
+        found += [folder] if unfinished else parts
+    return found
 
 
-def size_of(folder: Path) -> int:
-    """Bytes of the files below a folder."""
-    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+def delete(paths: Iterable[Path]) -> None:
+    """Delete folders and files."""
+    for path in paths:
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
+def size_of(path: Path) -> int:
+    """Bytes of a file, or of all files below a folder."""
+    return sum(file.stat().st_size for file in (path, *path.rglob("*")) if file.is_file())
 
 
 def project_datasets(catalog: CatalogProtocol) -> list[Any]:

@@ -67,7 +67,7 @@ class CheckpointsDataset(LocalVersionedDataset):
         for checkpoint in data:
             folder.mkdir(parents=True, exist_ok=True)
             file = folder / f"{PREFIX}{checkpoint['report']['epoch']}"
-            part = folder / f"part.{file.name}"
+            part = file.with_name(file.name + ".part")
             torch.save(dict(checkpoint), part)
             os.replace(part, file)
         (folder / COMPLETE).touch()

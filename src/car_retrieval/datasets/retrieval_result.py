@@ -15,8 +15,9 @@ class RetrievalResultDataset(LocalVersionedDataset):
         """Write the result."""
         path = self.save_path
         path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name("part." + path.name)
-        np.savez(part, query_ids=data.query_ids, hits=data.hits, scores=data.scores)
+        part = path.with_name(path.name + ".part")
+        with part.open("wb") as file:
+            np.savez(file, query_ids=data.query_ids, hits=data.hits, scores=data.scores)
         os.replace(part, path)
 
     def load(self) -> RetrievalResult:
