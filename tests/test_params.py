@@ -1,3 +1,5 @@
+import math
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -39,10 +41,13 @@ def test_values_are_frozen(group):
         (DataParams, "workers", 0),
         (TrainingParams, "arch", "vgg16"),
         (TrainingParams, "lr", 0),
+        (TrainingParams, "scale", math.inf),
         (TrainingParams, "start_epoch", "newest"),
         (TrainingParams, "batch_size", "many"),
         (EncodingParams, "scales", []),
         (EncodingParams, "scales", [1, -1]),
+        (EncodingParams, "scales", [0]),
+        (EncodingParams, "scales", [math.inf]),
         (EncodingParams, "checkpoint", "worst"),
         (EncodingParams, "checkpoint", -1),
         (EvaluationParams, "k", 0),
@@ -52,6 +57,18 @@ def test_values_are_frozen(group):
 def test_bounds(group, name, value):
     with pytest.raises(ValidationError, match=name):
         group(**{name: value})
+
+
+@pytest.mark.parametrize("bounds", [(0, 1), (-1, 1), (1, 0.5), (1, math.inf), (math.nan, 1), (1,)])
+def test_brightness_out_of_bounds_is_named(bounds):
+    with pytest.raises(ValidationError, match=r"augmentation\.brightness"):
+        TrainingParams(augmentation={"brightness": bounds})
+
+
+@pytest.mark.parametrize("bounds", [(1, 1), (0.1, 3)])
+def test_brightness_within_bounds(bounds):
+    params = TrainingParams(augmentation={"brightness": bounds})
+    assert params.augmentation.brightness == bounds
 
 
 def test_a_nested_typo_is_named():

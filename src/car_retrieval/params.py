@@ -2,12 +2,19 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from car_retrieval.images.letterbox import Fill
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
+Factor = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+def _rising(bounds: tuple[float, float]) -> tuple[float, float]:
+    if bounds[0] > bounds[1]:
+        raise ValueError(f"the lower bound {bounds[0]} lies above the upper bound {bounds[1]}")
+    return bounds
 
 
 class Params(BaseModel):
@@ -74,7 +81,9 @@ class AugmentationParams(Params):
     crop: Fraction = Field(default=0.4, description="largest share of area zoomed away or added")
     rotation: Annotated[float, Field(ge=0, le=180)] = Field(default=5.0, description="degrees")
     flip: Fraction = 0.5
-    brightness: tuple[float, float] = Field(default=(0.25, 1.15), description="range of factors")
+    brightness: Annotated[tuple[Factor, Factor], AfterValidator(_rising)] = Field(
+        default=(0.25, 1.15), description="range of factors"
+    )
     contrast: Annotated[float, Field(ge=0, lt=1)] = 0.3
     hue: Annotated[float, Field(ge=0, le=0.5)] = 0.5
     grey: Fraction = 0.0
@@ -106,7 +115,7 @@ class TrainingParams(Params):
     lr: Annotated[float, Field(gt=0)] = 1e-3
     lr_shrink: Annotated[float, Field(gt=0, le=1)] = Field(0.9, description="factor per epoch")
     weight_decay: Annotated[float, Field(ge=0)] = 0.02
-    scale: Annotated[float, Field(gt=0)] = Field(1.0, description="resizes training images")
+    scale: Factor = Field(1.0, description="resizes training images")
     augmentation: AugmentationParams | None = AugmentationParams()
     start_epoch: Annotated[int, Field(ge=-1)] | Literal["latest"] = Field(
         -1, description="resume after this epoch; -1 starts afresh"
@@ -129,7 +138,7 @@ class EncodingParams(Params):
     """Descriptors of a collection (`parameters_encoding.yml`)."""
 
     checkpoint: Literal["best"] | Annotated[int, Field(ge=0)] = "best"
-    scales: Annotated[list[Annotated[float, Field(gt=0)]], Field(min_length=1)] = [1.0]
+    scales: Annotated[list[Factor], Field(min_length=1)] = [1.0]
     batch_size: Count = 64
     device: str = "auto"
 

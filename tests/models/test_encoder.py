@@ -80,3 +80,19 @@ def test_resized():
     assert resized(images, 1.4147).shape == (2, 3, 14, 28)
     flat = torch.full((1, 3, 9, 9), 7, dtype=torch.uint8)
     torch.testing.assert_close(resized(flat, 1.5), torch.full((1, 3, 14, 14), 7.0))
+
+
+@pytest.mark.parametrize("scale", [1e-9, 0.01, 0.04])
+def test_an_image_keeps_at_least_one_pixel(net, scale):
+    images = torch.full((2, 3, 10, 20), 7, dtype=torch.uint8)
+    small = resized(images, scale)
+    assert small.shape == (2, 3, 1, 1)
+    torch.testing.assert_close(small, torch.full((2, 3, 1, 1), 7.0))
+    found = next(encode(net, IMAGES, scales=[scale, 1.0]))
+    np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, atol=1e-5)
+
+
+@pytest.mark.parametrize("scale", [0, -0.5, float("nan")])
+def test_a_factor_that_is_none_is_refused(scale):
+    with pytest.raises(ValueError, match="factor above 0"):
+        resized(torch.zeros(1, 3, 4, 4), scale)

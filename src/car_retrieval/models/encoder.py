@@ -49,10 +49,16 @@ def encode(
 
 
 def resized(images: Tensor, scale: float) -> Tensor:
-    """Images [b, 3, h, w] in 0…255 resized by a factor, antialiased."""
+    """Images [b, 3, h, w] in 0…255 resized by a factor, antialiased, to at least 1 px a side.
+
+    Raises:
+        ValueError: the factor is not above 0.
+    """
     if scale == 1:
         return images
-    size = [round(side * scale) for side in images.shape[-2:]]
+    if not scale > 0:
+        raise ValueError(f"images cannot be resized by {scale}: choose a factor above 0")
+    size = [max(1, round(side * scale)) for side in images.shape[-2:]]
     return F.interpolate(images.float(), size, mode="bilinear", antialias=scale < 1)
 
 
