@@ -1,5 +1,6 @@
 import pytest
 from kedro.io import DatasetError
+from tests.conftest import link
 
 from car_retrieval.datasets.file_tree import MARKER, FileTreeDataset
 
@@ -85,7 +86,7 @@ def test_foreign_folder_is_never_replaced(dataset, folder, name):
 def test_link_and_file_are_not_replaced(tmp_path):
     own = FileTreeDataset(filepath=str(tmp_path / "own"))
     own.save([("a", b"1")])
-    (tmp_path / "link").symlink_to(tmp_path / "own")
+    link(tmp_path / "link", tmp_path / "own")
     (tmp_path / "file").write_bytes(b"1")
     for name in ("link", "file"):
         with pytest.raises(DatasetError, match="not replaced"):
