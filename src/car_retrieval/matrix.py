@@ -77,6 +77,10 @@ class Matrix:
         whole = self[:]
         return whole if dtype is None else whole.astype(dtype)
 
+    def mapped(self) -> np.ndarray:
+        """All rows as a read-only memory map, for scattered reads of few rows."""
+        return np.lib.format.open_memmap(self.path, mode="r")
+
     def blocks(self, size: int, rows: np.ndarray | None = None) -> Iterator[np.ndarray]:
         """Read all rows, or the chosen ones, in blocks of at most `size`."""
         for start in range(0, len(self) if rows is None else len(rows), size):

@@ -6,6 +6,10 @@ import faiss
 import numpy as np
 
 from car_retrieval.metrics.results import RetrievalResult
+from car_retrieval.search.products import best_first, inner_products
+
+SPARE = 8  # candidates more than wanted, so that the cut between them is seldom close
+ROUNDING = 2e-6  # largest error of a float32 matrix product, of the product of the lengths
 
 Block = tuple[np.ndarray, np.ndarray]
 """Gallery ids int64 [m] and their descriptors float32 [m, d]."""
@@ -20,8 +24,10 @@ def search_exact(
 ) -> RetrievalResult:
     """Find the k gallery descriptors with the largest inner product for each query.
 
-    The gallery is seen one block at a time, so that memory is flat in its size. Equal scores are
-    ordered, and at the end of the list chosen, by the smaller id.
+    The gallery is seen one block at a time, so that memory is flat in its size. A matrix product
+    finds the candidates, `inner_products` scores them: the result is the same to the last bit
+    however the queries and the gallery are cut. Equal scores are ordered, and at the end of the
+    list chosen, by the smaller id.
 
     Args:
         query_ids: int64 [q].
@@ -38,51 +44,47 @@ def search_exact(
     scores = np.full((len(queries), k), -np.inf, np.float32)
     for ids, vectors in gallery:
         found_ids, found_scores = _block_top(queries, ids, vectors, k, exclude)
-        hits, scores = _merge([hits, found_ids], [scores, found_scores], k)
+        hits, scores = best_first(
+            np.concatenate([hits, found_ids], axis=1),
+            np.concatenate([scores, found_scores], axis=1),
+            k,
+        )
     return RetrievalResult(np.asarray(query_ids, np.int64), hits, scores)
 
 
 def _block_top(
     queries: np.ndarray, ids: np.ndarray, vectors: np.ndarray, k: int, exclude: np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray]:
-    order = np.argsort(ids)
-    ids, vectors = ids[order], np.ascontiguousarray(vectors[order], np.float32)
-    depth = min(len(ids), k + 1 + (exclude is not None))
-    scores, places = faiss.knn(queries, vectors, depth, metric=faiss.METRIC_INNER_PRODUCT)
-    _resolve_ties(queries, vectors, scores, places)
-    found = ids[places]
+    """Ids and scores of the best k of a block for each query, and of some more; -1 is none."""
+    vectors = np.ascontiguousarray(vectors, np.float32)
+    wanted = k + (exclude is not None)
+    places, scores = _candidates(queries, vectors, wanted, wanted + SPARE)
+    found = np.where(places < 0, -1, ids[places])
     if exclude is not None:
         own = found == exclude[:, None]
         found, scores = np.where(own, -1, found), np.where(own, -np.inf, scores)
     return found, scores
 
 
-def _resolve_ties(
-    queries: np.ndarray, vectors: np.ndarray, scores: np.ndarray, places: np.ndarray
-) -> None:
-    """Among equal scores at the end of the list, keep the smallest places (in place).
-
-    faiss keeps any of them; one more result than needed shows whether the cut falls into a tie.
-    """
-    depth = scores.shape[1]
-    if depth < 2 or depth == len(vectors):
-        return
-    tied = np.flatnonzero(scores[:, -1] == scores[:, -2])
-    while len(tied) and depth < len(vectors):
-        depth = min(len(vectors), 2 * depth)
-        wide, where = faiss.knn(queries[tied], vectors, depth, metric=faiss.METRIC_INNER_PRODUCT)
-        where, wide = _merge([where], [wide], depth)
-        width = scores.shape[1]
-        clear = (wide[:, -1] < wide[:, width - 1]) | (depth == len(vectors))
-        done = tied[clear]
-        scores[done], places[done] = wide[clear, :width], where[clear, :width]
-        tied = tied[~clear]
-
-
-def _merge(
-    ids: list[np.ndarray], scores: list[np.ndarray], k: int
+def _candidates(
+    queries: np.ndarray, vectors: np.ndarray, wanted: int, depth: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The best k of several lists a query, by falling score, then by rising id."""
-    all_ids, all_scores = np.concatenate(ids, axis=1), np.concatenate(scores, axis=1)
-    order = np.lexsort((all_ids, -all_scores), axis=1)[:, :k]
-    return np.take_along_axis(all_ids, order, 1), np.take_along_axis(all_scores, order, 1)
+    """Places and scores of `depth` vectors or more, the best `wanted` surely among them.
+
+    The matrix product and `inner_products` differ in the last bits. Where the product at the end
+    of the list is not clearly below that at `wanted`, the list is made longer.
+    """
+    depth = min(depth, len(vectors))
+    rough, places = faiss.knn(queries, vectors, depth, metric=faiss.METRIC_INNER_PRODUCT)
+    scores = inner_products(queries, vectors, places)
+    if depth <= wanted or depth == len(vectors):
+        return places, scores
+    lengths = np.linalg.norm(queries, axis=1) * np.linalg.norm(vectors, axis=1).max()
+    close = np.flatnonzero(rough[:, wanted - 1] - rough[:, -1] <= ROUNDING * lengths)
+    if len(close):
+        more, more_scores = _candidates(queries[close], vectors, wanted, 4 * depth)
+        width = more.shape[1] - depth
+        places = np.pad(places, ((0, 0), (0, width)), constant_values=-1)
+        scores = np.pad(scores, ((0, 0), (0, width)), constant_values=-np.inf)
+        places[close], scores[close] = more, more_scores
+    return places, scores

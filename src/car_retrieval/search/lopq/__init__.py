@@ -1,0 +1,1 @@
+"""Locally optimised product quantisation (Kalantidis & Avrithis, CVPR 2014)."""

@@ -1,0 +1,159 @@
+"""Fitting the quantiser."""
+
+from dataclasses import dataclass
+
+import faiss
+import numpy as np
+
+from car_retrieval.search.allocation import allocate_eigenvalues
+from car_retrieval.search.lopq.codebooks import train_codebooks
+from car_retrieval.search.lopq.model import LopqModel, members, nearest_centroids
+from car_retrieval.search.pca import fit_pca
+
+COARSE_ITERATIONS = 20
+
+
+@dataclass(frozen=True)
+class LopqParams:
+    """What a quantiser is made of.
+
+    Attributes:
+        splits: 2: an inverted multi-index of two vocabularies, as the paper's best; 1: one index.
+        coarse: V, coarse centroids of a split.
+        subquantisers: M, code words of a vector.
+        bits: 8 or 4 of a code word; a code has M * bits / 8 bytes.
+        codebooks: local: each coarse centroid has its own; shared: one a split, as in the
+            original code.
+        pca: components to keep first; None: the vectors as they are.
+        whiten: scale the components to unit variance.
+        quota: points that a search looks at, at least; None: all.
+    """
+
+    splits: int = 2
+    coarse: int = 8
+    subquantisers: int = 32
+    bits: int = 8
+    codebooks: str = "local"
+    pca: int | None = None
+    whiten: bool = False
+    quota: int | None = None
+
+    def check(self, count: int, dimension: int) -> None:
+        """Raise ValueError where these parameters cannot be fitted to so many vectors."""
+        kept = self.pca or dimension
+        if self.splits not in (1, 2) or self.bits not in (4, 8):
+            raise ValueError(
+                f"lopq: splits = {self.splits}, bits = {self.bits}; splits is 1 or 2, bits 4 or 8"
+            )
+        if kept % self.subquantisers or self.subquantisers % self.splits:
+            raise ValueError(
+                f"lopq: {kept} dimensions cannot be cut into subquantisers = {self.subquantisers} "
+                f"equal parts in {self.splits} split(s); choose a divisor of {kept}, or another pca"
+            )
+        if self.bits == 4 and self.subquantisers // self.splits % 2:
+            raise ValueError(
+                f"lopq: subquantisers = {self.subquantisers} of 4 bits do not fill whole bytes in "
+                f"each of {self.splits} split(s); choose a multiple of {2 * self.splits}"
+            )
+        if count < self.coarse:
+            raise ValueError(
+                f"lopq: {count} vectors cannot train coarse = {self.coarse} centroids; choose at "
+                f"most {count}"
+            )
+
+
+def fit_lopq(vectors: np.ndarray, params: LopqParams, seed: int) -> LopqModel:
+    """Fit a quantiser.
+
+    Args:
+        vectors: float32 [n, D] to learn from; some ten thousand are enough.
+        params: what to fit.
+        seed: of every random choice.
+
+    Raises:
+        ValueError: the parameters do not fit the vectors' number or dimension.
+    """
+    params.check(*vectors.shape)
+    rng = np.random.default_rng(seed)
+    pca = fit_pca(vectors, params.pca, params.splits, params.whiten) if params.pca else None
+    parts = (pca(vectors) if pca else vectors).reshape(len(vectors), params.splits, -1)
+    fitted = [
+        _fit_split(np.ascontiguousarray(parts[:, s]), params, rng) for s in range(params.splits)
+    ]
+    coarse, means, rotations, codebooks = map(np.stack, zip(*fitted, strict=True))
+    return LopqModel(coarse, means, rotations, codebooks, pca)
+
+
+def _fit_split(
+    points: np.ndarray, params: LopqParams, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Coarse centroids, means, rotations and codebooks of one split."""
+    subspaces = params.subquantisers // params.splits
+    coarse = train_coarse(points, params.coarse, int(rng.integers(2**31)))
+    nearest = nearest_centroids(points, coarse)
+    groups = dict(members(nearest))
+    means, rotations = local_frames(points, coarse, groups, subspaces)
+    local = np.empty_like(points)
+    for v, rows in groups.items():
+        local[rows] = (points[rows] - coarse[v] - means[v]) @ rotations[v].T
+    if params.codebooks == "shared":
+        books = train_codebooks(local, subspaces, params.bits, rng)[None]
+    else:
+        books = np.stack(
+            [
+                train_codebooks(
+                    _own_or_all(local, groups.get(v), 2**params.bits), subspaces, params.bits, rng
+                )
+                for v in range(params.coarse)
+            ]
+        )
+    return coarse, means, rotations, books
+
+
+def train_coarse(points: np.ndarray, count: int, seed: int) -> np.ndarray:
+    """k-means centroids float32 [count, d] of points float32 [n, d], n ≥ count."""
+    clustering = faiss.Kmeans(
+        points.shape[1], count, niter=COARSE_ITERATIONS, seed=seed, min_points_per_centroid=1
+    )
+    clustering.train(points)
+    return np.asarray(clustering.centroids)
+
+
+def local_frames(
+    points: np.ndarray, coarse: np.ndarray, groups: dict[int, np.ndarray], subspaces: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Mean residual and local axes of each coarse centroid.
+
+    The covariance of a centroid's residuals is drawn towards that of all residuals, as if that had
+    been seen `d` times: with few points the axes are those of the whole, with many their own.
+
+    Args:
+        points: float32 [n, d].
+        coarse: float32 [V, d].
+        groups: the rows of `points` by coarse centroid.
+        subspaces: parts whose variance is balanced.
+
+    Returns:
+        Means float32 [V, d] and rotations float32 [V, d, d], rows are axes.
+    """
+    count, dimension = coarse.shape
+    means = np.zeros_like(coarse)
+    scatters = np.zeros((count, dimension, dimension), np.float32)
+    for v, rows in groups.items():
+        residuals = points[rows] - coarse[v]
+        means[v] = residuals.mean(axis=0)
+        residuals -= means[v]
+        scatters[v] = residuals.T @ residuals
+    pooled = scatters.sum(axis=0) / len(points)
+    rotations = np.empty_like(scatters)
+    for v in range(count):
+        weight = dimension + len(groups.get(v, ()))
+        variances, axes = np.linalg.eigh((scatters[v] + dimension * pooled) / weight)
+        order = allocate_eigenvalues(np.maximum(variances, 0), subspaces)
+        rotations[v] = axes[:, order].T
+    return means, rotations
+
+
+def _own_or_all(local: np.ndarray, rows: np.ndarray | None, words: int) -> np.ndarray:
+    """The points of a centroid, or, where they are fewer than words, those of all."""
+    return local if rows is None or len(rows) < words else local[rows]

@@ -1,0 +1,174 @@
+"""The LOPQ index: codes in cell order, and the search in them."""
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
+
+import faiss
+import numpy as np
+
+from car_retrieval.search.index import Index
+from car_retrieval.search.lopq.fit import LopqParams, fit_lopq
+from car_retrieval.search.lopq.kernels import keep_nearest, scan_codes
+from car_retrieval.search.lopq.model import LopqModel
+from car_retrieval.search.lopq.visits import plan_visits
+from car_retrieval.search.pca import PCA
+
+QUERY_BLOCK = 1_024
+POINT_BLOCK = 16_384
+SHARED_DECODING = 32  # looks at a point by a batch, from which to decode it pays
+
+
+class LopqIndex(Index):
+    """Codes of vectors by cell of an inverted (multi-)index.
+
+    A query looks at the cells in the order of their coarse distance until it has seen `quota`
+    points, and ranks these by the distance to what their codes stand for. A few queries sum table
+    entries (asymmetric distances); of a batch whose queries share many points, each point is
+    decoded once and compared by a matrix product: the same distances, several times as fast.
+
+    Args:
+        params: how to fit and how to search.
+        model: a fitted quantiser, such as an imported one; None: `fit` makes it.
+    """
+
+    kind = "lopq"
+
+    def __init__(self, params: LopqParams, model: LopqModel | None = None) -> None:
+        super().__init__()
+        self.params = params
+        self._model = model
+        self._added: list[tuple[np.ndarray, np.ndarray]] = []
+        self._arranged: _Codes | None = None
+
+    @property
+    def model(self) -> LopqModel:
+        """The fitted quantiser."""
+        if self._model is None:
+            raise ValueError("the index is not fitted yet: call fit first")
+        return self._model
+
+    def fit(self, vectors: np.ndarray, seed: int) -> None:
+        """Learn the quantiser; see `Index.fit`."""
+        self._model = fit_lopq(vectors, self.params, seed)
+        self._ids, self._added, self._arranged = [], [], None
+
+    def search(
+        self, queries: np.ndarray, k: int, quota: int | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The k nearest codes of each query; see `Index.search`.
+
+        Scores are negative squared distances in the space that is quantised.
+
+        Args:
+            queries: float32 [q, D].
+            k: how many.
+            quota: instead of that of the parameters.
+        """
+        quota = quota or self.params.quota or len(self)
+        ids = np.full((len(queries), k), -1, np.int64)
+        scores = np.full((len(queries), k), -np.inf, np.float32)
+        for start in range(0, len(queries), QUERY_BLOCK):
+            block = slice(start, start + QUERY_BLOCK)
+            parts = self.model.project(np.asarray(queries[block], np.float32))
+            places, distances = self._nearest(parts, k, quota)
+            order = np.lexsort((places, distances), axis=1)
+            places = np.take_along_axis(places, order, 1)
+            if len(self):
+                ids[block] = np.where(places < 0, -1, self._codes.ids[places])
+                scores[block] = -np.take_along_axis(distances, order, 1)
+        return ids, scores
+
+    @property
+    def bytes_per_vector(self) -> float:
+        """Code, id and the quantiser's share."""
+        arrays, _ = self.state()
+        return sum(array.nbytes for array in arrays.values()) / max(1, len(self))
+
+    def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        """See `Index.state`."""
+        model, codes = self.model, self._codes
+        arrays = {name: getattr(model, name) for name in LEARNT}
+        if model.pca:
+            arrays |= {"pca_mean": model.pca.mean, "pca_components": model.pca.components}
+        arrays |= {"codes": codes.codes, "ids": codes.ids, "starts": codes.starts}
+        return arrays, {"params": asdict(self.params)}
+
+    @classmethod
+    def from_state(cls, arrays: dict[str, np.ndarray], about: dict[str, Any]) -> "LopqIndex":
+        """See `Index.from_state`."""
+        pca = None
+        if "pca_mean" in arrays:
+            pca = PCA(arrays["pca_mean"], arrays["pca_components"])
+        coarse, means, rotations, codebooks = (arrays[name] for name in LEARNT)
+        model = LopqModel(coarse, means, rotations, codebooks, pca)
+        index = cls(LopqParams(**about["params"]), model)
+        index._arranged = _Codes(arrays["codes"], arrays["ids"], arrays["starts"])
+        index._ids = [arrays["ids"]]
+        return index
+
+    def _add(self, vectors: np.ndarray) -> None:
+        self._added.append(self.model.encode(vectors))
+
+    @property
+    def _codes(self) -> "_Codes":
+        """All codes in cell order; what was added since the last search is sorted in."""
+        if self._added or self._arranged is None:
+            self._arranged = self._sorted_in()
+            self._added, self._ids = [], [self._arranged.ids]
+        return self._arranged
+
+    def _sorted_in(self) -> "_Codes":
+        model, old = self.model, self._arranged
+        cells = [cells for cells, _ in self._added]
+        codes = [codes for _, codes in self._added]
+        if old is not None:
+            cells = [np.repeat(np.arange(model.cells), np.diff(old.starts)), *cells]
+            codes = [old.codes, *codes]
+        all_cells = np.concatenate([np.empty(0, np.int64), *cells])
+        all_codes = np.concatenate([np.empty((0, model.code_bytes), np.uint8), *codes])
+        ids = np.concatenate([np.empty(0, np.int64), *self._ids])
+        order = np.lexsort((ids, all_cells))
+        starts = np.zeros(model.cells + 1, np.int64)
+        np.cumsum(np.bincount(all_cells, minlength=model.cells), out=starts[1:])
+        return _Codes(all_codes[order], ids[order], starts)
+
+    def _nearest(self, parts: np.ndarray, k: int, quota: int) -> tuple[np.ndarray, np.ndarray]:
+        codes, model = self._codes, self.model
+        if len(parts) * min(quota, len(self)) < SHARED_DECODING * len(self):
+            return scan_codes(
+                *(parts, model.coarse, model.means, model.rotations, model.words_by_axis),
+                *(codes.codes, codes.starts, quota, k),
+            )
+        flat = parts.reshape(len(parts), -1)
+        places = np.full((len(parts), k), -1, np.int64)
+        distances = np.full((len(parts), k), np.inf, np.float32)
+        visits = plan_visits(parts, model.coarse, np.diff(codes.starts), quota)
+        for cell, visitors in _visitors(*visits):
+            start, stop = codes.starts[cell : cell + 2]
+            own = np.ascontiguousarray(flat[visitors])
+            for first in range(start, stop, POINT_BLOCK):
+                points = model.decode(cell, codes.codes[first : min(stop, first + POINT_BLOCK)])
+                found = faiss.pairwise_distances(own, points)
+                keep_nearest(found, visitors, first, distances, places)
+        return places, distances
+
+
+LEARNT = ("coarse", "means", "rotations", "codebooks")
+
+
+class _Codes:
+    """Codes uint8 [n, bytes] and ids int64 [n] by cell, and where each cell starts."""
+
+    def __init__(self, codes: np.ndarray, ids: np.ndarray, starts: np.ndarray) -> None:
+        self.codes, self.ids, self.starts = codes, ids, starts
+
+
+def _visitors(orders: np.ndarray, counts: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+    """The queries that visit each cell."""
+    width = np.arange(orders.shape[1])
+    queries, steps = np.nonzero(width < counts[:, None])
+    cells = orders[queries, steps]
+    order = np.argsort(cells, kind="stable")
+    present, first = np.unique(cells[order], return_index=True)
+    yield from zip(present.tolist(), np.split(queries[order], first[1:]), strict=True)

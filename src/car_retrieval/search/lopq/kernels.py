@@ -1,0 +1,190 @@
+"""The compiled loops of a LOPQ search: distance tables, scan of codes, nearest of many.
+
+Compiled by numba at first use and kept in a cache beside the file. Distances are squared.
+"""
+
+import numpy as np
+from numba import njit, prange
+
+from car_retrieval.search.lopq.visits import coarse_distances, visiting_order
+
+
+@njit(cache=True, parallel=True)
+def scan_codes(
+    queries: np.ndarray,
+    coarse: np.ndarray,
+    means: np.ndarray,
+    rotations: np.ndarray,
+    codebooks: np.ndarray,
+    codes: np.ndarray,
+    starts: np.ndarray,
+    quota: int,
+    k: int,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Nearest codes of each query, by sums of table entries (asymmetric distance computation).
+
+    Args:
+        queries: float32 [q, S, d].
+        coarse: float32 [S, V, d].
+        means: float32 [S, V, d].
+        rotations: float32 [S, V, d, d].
+        codebooks: float32 [S, V or 1, subspaces, d / subspaces, words].
+        codes: uint8 [n, M], the points in cell order.
+        starts: int64 [V ** S + 1], where each cell begins.
+        quota: points to look at, at least.
+        k: points to keep.
+
+    Returns:
+        Places int64 [q, k] in the cell order, -1 = none, and distances float32 [q, k], in heap
+        order, infinite where there is none.
+    """
+    splits, centroids, _ = coarse.shape
+    sizes = starts[1:] - starts[:-1]
+    half = codes.shape[1] // splits
+    places = np.full((len(queries), k), -1, np.int64)
+    distances = np.full((len(queries), k), np.inf, np.float32)
+    for q in prange(len(queries)):
+        query = queries[q]
+        order = np.empty(len(sizes), np.int64)
+        visited = visiting_order(coarse_distances(query, coarse), sizes, quota, order)
+        tables = np.empty((splits, centroids, half, 256), np.float32)
+        floors = np.empty((splits, centroids), np.float32)
+        ready = np.zeros((splits, centroids), np.bool_)
+        for cell in order[:visited]:
+            least = np.float32(0)
+            for s in range(splits):
+                v = _centroid(cell, s, splits, centroids)
+                if not ready[s, v]:
+                    ready[s, v] = True
+                    origin = coarse[s, v] + means[s, v]
+                    book = codebooks[s, v % codebooks.shape[1]]
+                    floors[s, v] = _fill_table(
+                        query[s] - origin, rotations[s, v], book, tables[s, v]
+                    )
+                least += floors[s, v]
+            if least > distances[q, 0]:
+                continue
+            first = tables[0, _centroid(cell, 0, splits, centroids)]
+            second = tables[splits - 1, cell % centroids]
+            _scan_cell(
+                codes, starts[cell], starts[cell + 1], first, second, distances[q], places[q]
+            )
+    return places, distances
+
+
+@njit(cache=True, parallel=True)
+def keep_nearest(
+    found: np.ndarray, queries: np.ndarray, start: int, distances: np.ndarray, places: np.ndarray
+) -> None:
+    """Keep the nearest of a cell's points for each of its visitors.
+
+    Args:
+        found: float32 [v, n], distances of the visitors to the points.
+        queries: int64 [v], rows of the visitors.
+        start: place of the cell's first point.
+        distances: float32 [q, k], the kept ones as heaps, farthest first; changed in place.
+        places: int64 [q, k], theirs.
+    """
+    for v in prange(len(queries)):
+        kept, kept_places = distances[queries[v]], places[queries[v]]
+        for i in range(found.shape[1]):
+            if found[v, i] < kept[0]:
+                _replace_farthest(kept, kept_places, found[v, i], start + i)
+
+
+@njit(cache=True)
+def look_up(codes: np.ndarray, book: np.ndarray, offset: int, out: np.ndarray) -> None:
+    """Write the words of one split's codes, uint8 [n, M] from column `offset`, to out [n, d].
+
+    Args:
+        codes: whole codes; with 16 words, two subspaces share a byte, the first in its low half.
+        book: float32 [subspaces, words, width].
+        offset: first byte of this split.
+        out: float32 [n, subspaces * width], filled.
+    """
+    subspaces, words, width = book.shape
+    for p in range(len(codes)):
+        for s in range(subspaces):
+            if words == 256:
+                word = codes[p, offset + s]
+            else:
+                word = (codes[p, offset + s // 2] >> (4 * (s % 2))) & 15
+            for i in range(width):
+                out[p, s * width + i] = book[s, word, i]
+
+
+@njit(cache=True)
+def _centroid(cell: int, split: int, splits: int, centroids: int) -> int:
+    return cell // centroids if split == 0 and splits == 2 else cell % centroids
+
+
+@njit(cache=True, fastmath=True)
+def _fill_table(
+    residual: np.ndarray, rotation: np.ndarray, book: np.ndarray, table: np.ndarray
+) -> float:
+    """Fill a table float32 [bytes, 256] with distances by code byte; return the least sum."""
+    subspaces, width, words = book.shape
+    local = np.zeros(len(residual), np.float32)
+    for i in range(len(residual)):
+        total = np.float32(0)
+        for j in range(len(residual)):
+            total += rotation[i, j] * residual[j]
+        local[i] = total
+    entries = np.zeros((subspaces, words), np.float32)
+    for s in range(subspaces):
+        for i in range(width):
+            value = local[s * width + i]
+            for w in range(words):
+                difference = value - book[s, i, w]
+                entries[s, w] += difference * difference
+    least = np.float32(0)
+    for s in range(subspaces):
+        least += entries[s].min()
+    for b in range(len(table)):
+        if words == 256:
+            table[b] = entries[b]
+        else:
+            for high in range(16):
+                for low in range(16):
+                    table[b, 16 * high + low] = entries[2 * b, low] + entries[2 * b + 1, high]
+    return least
+
+
+@njit(cache=True, fastmath={"reassoc", "contract"})
+def _scan_cell(
+    codes: np.ndarray,
+    start: int,
+    stop: int,
+    first: np.ndarray,
+    second: np.ndarray,
+    distances: np.ndarray,
+    places: np.ndarray,
+) -> None:
+    half, width = len(first), codes.shape[1]
+    for place in range(start, stop):
+        total = np.float32(0)
+        for b in range(half):
+            total += first[b, codes[place, b]]
+        for b in range(width - half):
+            total += second[b, codes[place, half + b]]
+        if total < distances[0]:
+            _replace_farthest(distances, places, total, place)
+
+
+@njit(cache=True)
+def _replace_farthest(
+    distances: np.ndarray, places: np.ndarray, distance: float, place: int
+) -> None:
+    """Put an entry in the stead of a heap's root, the farthest."""
+    size, node = len(distances), 0
+    while True:
+        child = 2 * node + 1
+        if child >= size:
+            break
+        if child + 1 < size and distances[child + 1] > distances[child]:
+            child += 1
+        if distances[child] <= distance:
+            break
+        distances[node], places[node] = distances[child], places[child]
+        node = child
+    distances[node], places[node] = distance, place

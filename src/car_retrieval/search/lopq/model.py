@@ -1,0 +1,148 @@
+"""The quantiser: what vectors become, and what they become again."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import faiss
+import numpy as np
+
+from car_retrieval.search.lopq.codebooks import assign_words
+from car_retrieval.search.lopq.kernels import look_up
+from car_retrieval.search.pca import PCA
+
+
+@dataclass(frozen=True)
+class LopqModel:
+    """A fitted quantiser of S splits (2: inverted multi-index, 1: one index), V centroids each.
+
+    A part x of a vector is filed under its nearest coarse centroid c, and x - c - mean is rotated
+    to the local axes of c and product-quantised there.
+
+    Attributes:
+        coarse: float32 [S, V, d], d = D / S.
+        means: float32 [S, V, d], of the residuals x - c.
+        rotations: float32 [S, V, d, d], the rows are local axes.
+        codebooks: float32 [S, V or 1, subspaces, words, d / subspaces]; 1: shared by all
+            centroids of a split.
+        pca: applied first; None: vectors are taken as they are.
+    """
+
+    coarse: np.ndarray
+    means: np.ndarray
+    rotations: np.ndarray
+    codebooks: np.ndarray
+    pca: PCA | None = None
+
+    @property
+    def splits(self) -> int:
+        """S."""
+        return self.coarse.shape[0]
+
+    @property
+    def cells(self) -> int:
+        """V ** S."""
+        return self.coarse.shape[1] ** self.splits
+
+    @property
+    def dimension(self) -> int:
+        """Of the vectors that go in."""
+        return self.pca.components.shape[1] if self.pca else self.splits * self.coarse.shape[2]
+
+    @property
+    def code_bytes(self) -> int:
+        """Bytes of a vector's code, its cell not counted."""
+        _, _, subspaces, words, _ = self.codebooks.shape
+        return self.splits * subspaces * (8 if words == 256 else 4) // 8
+
+    @cached_property
+    def words_by_axis(self) -> np.ndarray:
+        """Codebooks with the words last, float32 [S, V or 1, subspaces, d / subspaces, words]."""
+        return np.ascontiguousarray(self.codebooks.swapaxes(3, 4))
+
+    def project(self, vectors: np.ndarray) -> np.ndarray:
+        """Vectors float32 [n, D] in the space that is quantised, as parts float32 [n, S, d].
+
+        Raises:
+            ValueError: the vectors have another dimension, or hold NaN or infinity.
+        """
+        if vectors.ndim != 2 or vectors.shape[1] != self.dimension:
+            raise ValueError(
+                f"the vectors have the shape {vectors.shape}, the index was fitted to "
+                f"{self.dimension} dimensions"
+            )
+        if not np.isfinite(vectors).all():
+            raise ValueError("the vectors hold a value that is not finite")
+        projected = self.pca(vectors) if self.pca else vectors
+        parts = projected.reshape(len(vectors), self.splits, -1)
+        return np.ascontiguousarray(parts, np.float32)
+
+    def encode(self, vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Quantise vectors float32 [n, D].
+
+        Returns:
+            Cells int64 [n], numbered i * V + j for the centroids i and j of the two splits, and
+            codes uint8 [n, code_bytes].
+        """
+        parts = self.project(vectors)
+        cells = np.zeros(len(parts), np.int64)
+        words = []
+        for s in range(self.splits):
+            nearest, local = self.localise(s, parts[:, s])
+            cells = cells * self.coarse.shape[1] + nearest
+            words.append(self._words(s, nearest, local))
+        return cells, _packed(np.concatenate(words, axis=1), self.codebooks.shape[3])
+
+    def localise(self, split: int, parts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The nearest coarse centroids int64 [n] of parts [n, d], and the parts in local axes."""
+        nearest = nearest_centroids(parts, self.coarse[split])
+        local = np.empty_like(parts)
+        for v, rows in members(nearest):
+            residual = parts[rows] - self.coarse[split, v] - self.means[split, v]
+            local[rows] = residual @ self.rotations[split, v].T
+        return nearest, local
+
+    def decode(self, cell: int, codes: np.ndarray) -> np.ndarray:
+        """What the codes uint8 [n, code_bytes] of one cell stand for, float32 [n, S * d].
+
+        Rotations keep lengths, so that the distance of a projected query to this is the sum of
+        its distances to the words (asymmetric distance, Jégou et al., PAMI 2011).
+        """
+        decoded = np.empty((len(codes), self.splits * self.coarse.shape[2]), np.float32)
+        local = np.empty((len(codes), self.coarse.shape[2]), np.float32)
+        for s, v in enumerate(self.centroids_of(cell)):
+            book = self.codebooks[s, v % self.codebooks.shape[1]]
+            look_up(codes, book, s * codes.shape[1] // self.splits, local)
+            part = decoded[:, s * local.shape[1] : (s + 1) * local.shape[1]]
+            np.matmul(local, self.rotations[s, v], out=part)
+            part += self.coarse[s, v] + self.means[s, v]
+        return decoded
+
+    def centroids_of(self, cell: int) -> tuple[int, ...]:
+        """The coarse centroid of each split that make a cell."""
+        count = self.coarse.shape[1]
+        return divmod(cell, count) if self.splits == 2 else (cell,)
+
+    def _words(self, split: int, nearest: np.ndarray, local: np.ndarray) -> np.ndarray:
+        books = self.codebooks[split]
+        if len(books) == 1:
+            return assign_words(local, books[0])
+        words = np.empty((len(local), books.shape[1]), np.uint8)
+        for v, rows in members(nearest):
+            words[rows] = assign_words(local[rows], books[v])
+        return words
+
+
+def nearest_centroids(points: np.ndarray, centroids: np.ndarray) -> np.ndarray:
+    """The nearest of the centroids [V, d] to each point [n, d], int64 [n]."""
+    return faiss.knn(np.ascontiguousarray(points), np.ascontiguousarray(centroids), 1)[1][:, 0]
+
+
+def members(nearest: np.ndarray) -> list[tuple[int, np.ndarray]]:
+    """The rows of each centroid that has any."""
+    order = np.argsort(nearest, kind="stable")
+    present, first = np.unique(nearest[order], return_index=True)
+    return list(zip(present.tolist(), np.split(order, first[1:]), strict=True))
+
+
+def _packed(words_of: np.ndarray, words: int) -> np.ndarray:
+    return words_of if words == 256 else words_of[:, ::2] | (words_of[:, 1::2] << 4)

@@ -1,0 +1,43 @@
+"""Inner products of queries with chosen vectors, the same whatever searcher asks for them."""
+
+import numpy as np
+from numba import njit, prange
+
+
+def inner_products(queries: np.ndarray, vectors: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Inner products of each query with rows of its own choice.
+
+    A product depends on its two vectors alone, not on the batch, its size or the threads, as a
+    matrix product does: so every searcher gives a pair the same score, to the last bit.
+
+    Args:
+        queries: float32 [q, D].
+        vectors: float32 [n, D]; a memory map will do.
+        rows: int64 [q, k], -1 for none.
+
+    Returns:
+        float32 [q, k], -inf where the row is -1.
+    """
+    products = np.empty(rows.shape, np.float32)
+    _fill(np.ascontiguousarray(queries, np.float32), np.asarray(vectors), rows, products)
+    return products
+
+
+def best_first(ids: np.ndarray, scores: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """The best k of each row of ids and scores [q, m], by falling score, then by rising id."""
+    order = np.lexsort((ids, -scores), axis=1)[:, :k]
+    return np.take_along_axis(ids, order, 1), np.take_along_axis(scores, order, 1)
+
+
+@njit(cache=True, parallel=True, fastmath={"reassoc", "contract"})
+def _fill(queries: np.ndarray, vectors: np.ndarray, rows: np.ndarray, products: np.ndarray) -> None:
+    for q in prange(len(queries)):
+        for i in range(rows.shape[1]):
+            row = rows[q, i]
+            total = np.float32(0)
+            if row < 0:
+                total = np.float32(-np.inf)
+            else:
+                for d in range(queries.shape[1]):
+                    total += queries[q, d] * vectors[row, d]
+            products[q, i] = total

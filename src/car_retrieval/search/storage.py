@@ -1,0 +1,73 @@
+"""Indexes on disk: one safetensors file of arrays, which holds no code."""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from car_retrieval.search.faiss_index import FaissIndex
+from car_retrieval.search.index import Index
+from car_retrieval.search.lopq.index import LopqIndex
+
+KINDS: dict[str, type[Index]] = {kind.kind: kind for kind in (LopqIndex, FaissIndex)}
+
+
+def save_index(index: Index, path: str | Path, signature: dict[str, Any] | None = None) -> None:
+    """Write an index so that `path` either holds all of it or does not change.
+
+    Args:
+        index: what to save.
+        path: the file to make; its folder is created.
+        signature: of the encoder whose descriptors it holds.
+    """
+    path = Path(path)
+    arrays, about = index.state()
+    arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    about |= {"kind": index.kind, "signature": signature or {}, "checksum": _checksum(arrays)}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + ".part")
+    try:
+        save_file(arrays, part, metadata={"about": json.dumps(about)})
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def load_index(path: str | Path, signature: dict[str, Any] | None = None) -> Index:
+    """Read an index.
+
+    Args:
+        path: the file.
+        signature: of the encoder of the queries; None: not compared.
+
+    Raises:
+        ValueError: the file is no index, is damaged, or holds descriptors of another encoder.
+    """
+    try:
+        with safe_open(path, framework="numpy") as file:
+            about = json.loads(file.metadata()["about"])
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        kind = KINDS[about.pop("kind")]
+    except (SafetensorError, KeyError, TypeError) as error:
+        raise ValueError(f"{path} is not an index, make it again ({error})") from None
+    if _checksum(arrays) != about.pop("checksum"):
+        raise ValueError(f"{path} is damaged: its checksum differs, make it again")
+    stored = about.pop("signature")
+    if signature is not None and signature != stored:
+        raise ValueError(
+            f"{path} holds descriptors of another encoder: {stored} against {signature}"
+        )
+    return kind.from_state(arrays, about)
+
+
+def _checksum(arrays: dict[str, np.ndarray]) -> str:
+    digest = hashlib.blake2b(digest_size=8)
+    for name in sorted(arrays):
+        digest.update(f"{name} {arrays[name].dtype} {arrays[name].shape}".encode())
+        digest.update(arrays[name].data)
+    return digest.hexdigest()
