@@ -134,6 +134,31 @@ def test_a_resumed_run_equals_one_that_was_not_stopped(finished_run: Path, proje
     assert whole.exists()
 
 
+def test_results_of_different_runs_do_not_mix(finished_run: Path, project: Path) -> None:
+    for layer in ("02_intermediate", "03_primary", "04_feature", "06_models"):
+        shutil.copytree(finished_run / "data" / layer, project / "data" / layer)
+
+    def refused(*arguments: str) -> str:
+        run = kedro(project, "run", *arguments)
+        printed = run.stdout + run.stderr
+        assert run.returncode != 0
+        assert "Traceback" not in printed
+        return " ".join(printed.split())
+
+    nodes = "data_processing.split_photos,data_processing.make_valid_pairs"
+    run = kedro(project, "run", f"--nodes={nodes}", params(data_processing__seed=8))
+    assert run.returncode == 0, run.stdout + run.stderr
+    resume = params(training__epochs=2, training__start_epoch="latest")
+    assert "another list or split of photos" in refused("--pipelines=training", resume)
+
+    front = newest(project, "car_front.csv", "02_intermediate")
+    table = pd.read_csv(front, dtype=str)
+    table.loc[3, "Hash"] = "0" * 32  # the file of one photo was replaced
+    table.to_csv(front, index=False)
+    search = "--pipelines=evaluation", "--to-nodes=evaluation.test_all.search"
+    assert "database.npy describes another list" in refused(*search)
+
+
 def test_a_misspelt_parameter_stops_before_any_work(project: Path) -> None:
     run = kedro(project, "run", "--params=training.epoch=3")
     assert run.returncode != 0

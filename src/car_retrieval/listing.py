@@ -1,5 +1,8 @@
 """From what a listing and a look at the files say to a clean table whose row is its Index."""
 
+from collections.abc import Sequence
+from hashlib import blake2b
+
 import numpy as np
 import pandas as pd
 
@@ -92,6 +95,22 @@ def duplicates(photos: pd.DataFrame) -> pd.DataFrame:
     """The photos whose file occurs more than once, with `Conflict`: under different classes."""
     twins = photos[photos.duplicated("Hash", keep=False)]
     return twins.assign(Conflict=twins.groupby("Hash")["Class"].transform("nunique") > 1)
+
+
+def digest(photos: pd.DataFrame, columns: Sequence[str] = ("Path", "Hash")) -> str:
+    """BLAKE2b hash of these columns in row order, 16 hex digits: equal for equal lists of photos.
+
+    Raises:
+        ValueError: a column is missing.
+    """
+    if missing := [name for name in columns if name not in photos]:
+        raise ValueError(
+            f"a table of photos has no column {', '.join(missing)}: it is of an older version; run "
+            "the pipeline data_processing again"
+        )
+    # As CSV, so that a table is the same before it is saved and after.
+    text = photos[list(columns)].to_csv(index=False, lineterminator="\n")
+    return blake2b(text.encode(), digest_size=8).hexdigest()
 
 
 def boxes_of(photos: pd.DataFrame) -> np.ndarray | None:

@@ -16,6 +16,7 @@ def states(count):
         yield {
             "config": {"arch": "resnet18", "dimension": None, "image_size": 32},
             "classes": [-1, 2**62],
+            "split": "0123456789abcdef",
             "model": {"w": torch.full((2, 2), float(epoch))},
             "loss": {},
             "optimizer": {"state": {0: {"step": torch.tensor(1.0)}}},

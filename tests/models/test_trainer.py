@@ -145,6 +145,24 @@ class TestRestore:
         with pytest.raises(ValueError, match="another list of training classes"):
             make(table=split.assign(Class=split["Class"] + 1)).restore(checkpoint)
 
+    @pytest.mark.parametrize("column", ["split", "Path", "Hash"])
+    def test_another_split_or_list_of_as_many_photos(self, make, split, column):
+        named = split.assign(Path=[f"{i}.jpg" for i in split["Index"]], Hash="ab")
+        checkpoint = make(table=named)._checkpoint({"epoch": 0, "mAP@5": 0.5})
+        make(table=named.copy()).restore(checkpoint)
+        other = named.copy()
+        # Photo 0 validates and photo 1 trains: of one class, so that all counts stay.
+        other.loc[[0, 1], column] = named.loc[[1, 0], column].to_list()
+        if column == "Hash":
+            other.loc[0, "Hash"] = "cd"
+        with pytest.raises(ValueError, match="another list or split of photos; resume with"):
+            make(table=other).restore(checkpoint)
+
+    def test_a_checkpoint_that_does_not_know_its_split(self, make, checkpoint):
+        del checkpoint["split"]
+        with pytest.raises(ValueError, match="another list or split of photos"):
+            make().restore(checkpoint)
+
     @pytest.mark.parametrize("change", [{"arch": "resnet34"}, {"dimension": 16}])
     def test_another_network(self, make, checkpoint, change):
         with pytest.raises(ValueError, match=r"training\.start_epoch: .* another network; resume"):

@@ -16,6 +16,28 @@ def net():
     return DescriptorNet(DescriptorConfig("resnet18", 8, 32)).eval()
 
 
+@pytest.mark.parametrize(
+    "pair",
+    [
+        (0, 1, 0),  # wrong about the classes
+        (0, 3, 1),
+        (1, 1, 1),  # 1 is a training photo
+        (0, 0, 1),
+        (0, 2, 1),  # 2 does neither
+        (0, 9, 1),
+        (-1, 1, 1),
+    ],
+)
+def test_pairs_of_another_split_are_refused(pair):
+    side = ["valid", "train", "excluded", "train"]
+    split = pd.DataFrame({"Index": range(4), "Class": [2**62, 2**62, 2**62, 1], "split": side})
+    fitting = [(0, 1, 1), (0, 3, 0)]
+    images = np.zeros((4, 3, 32, 32), np.uint8)
+    Validation(images, split, np.array(fitting), k=5)
+    with pytest.raises(ValueError, match=r"valid_pairs do not fit the split.* data_processing"):
+        Validation(images, split, np.array([*fitting, pair]), k=5)
+
+
 def test_scores_equal_a_naive_search(net):
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (ROWS, 3, 32, 32), dtype=np.uint8)

@@ -1,12 +1,15 @@
 """What the nodes add to the craft: choices, refusals, batches."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from car_retrieval.listing import digest
 from car_retrieval.matrix import Matrix, MatrixStream, write_matrix
+from car_retrieval.models.descriptor import DescriptorConfig, DescriptorNet
 from car_retrieval.params import DataParams, EncodingParams, EvaluationParams, TrainingParams
 from car_retrieval.pipeline_registry import register_pipelines
 from car_retrieval.pipelines.data_processing import nodes as data
@@ -30,19 +33,102 @@ def descriptors(path: Path, rows: int, signature: str) -> Matrix:
     rng = np.random.default_rng(rows)
     vectors = rng.normal(size=(rows, 8)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    write_matrix(path, MatrixStream([vectors], {"weights": signature}))
+    attributes = {"encoder": {"weights": signature}, "photos": digest(photos(rows))}
+    write_matrix(path, MatrixStream([vectors], attributes))
     return Matrix(path)
 
 
+def photos(rows: int) -> pd.DataFrame:
+    table = pd.DataFrame({"Path": [f"{row}.jpg" for row in range(rows)], "Index": range(rows)})
+    return table.assign(Hash=table["Path"], Class=table["Index"] % 5)
+
+
+def changed(table: pd.DataFrame, column: str, value: object = "new") -> pd.DataFrame:
+    """As many photos, of which one is another."""
+    table = table.copy()
+    table.loc[table.index[-1], column] = value
+    return table
+
+
 def labels(rows: int) -> pd.Series:
-    return pd.Series(np.arange(rows) % 5, index=pd.Index(np.arange(rows), name="Index"))
+    return photos(rows).set_index("Index")["Class"]
 
 
 def test_search_refuses_descriptors_of_another_model(tmp_path: Path) -> None:
     gallery = descriptors(tmp_path / "g.npy", 50, "one")
     queries = descriptors(tmp_path / "q.npy", 7, "other")
     with pytest.raises(ValueError, match="were not encoded alike"):
-        evaluation.search(queries, gallery, labels(7), labels(50), EvaluationParams())
+        evaluation.search(
+            queries, gallery, photos(7), photos(50), labels(7), labels(50), EvaluationParams()
+        )
+
+
+@pytest.mark.parametrize("node", [evaluation.search, evaluation.compare_pairs])
+@pytest.mark.parametrize("column", ["Path", "Hash"])
+@pytest.mark.parametrize("side", ["q", "g"])
+def test_descriptors_of_another_list_are_refused(
+    tmp_path: Path, node: Callable, column: str, side: str
+) -> None:
+    gallery = descriptors(tmp_path / "g.npy", 50, "one")
+    queries = descriptors(tmp_path / "q.npy", 7, "one")
+    lists = {"q": photos(7), "g": photos(50)}
+    rest = labels(7), labels(50), EvaluationParams()
+    node(queries, gallery, *lists.values(), *rest)
+    lists[side] = changed(lists[side], column)
+    with pytest.raises(ValueError, match=rf"^{side}\.npy describes another list .* encoding again"):
+        node(queries, gallery, *lists.values(), *rest)
+
+
+@pytest.mark.parametrize(("column", "value"), [("Path", "new"), ("Hash", "new"), ("Class", 9)])
+def test_a_split_of_another_list_does_not_choose_the_queries(column: str, value: object) -> None:
+    gallery = photos(10)
+    split = gallery.assign(split=["train", "valid"] * 5)
+    queries, searched = evaluation.select_valid(split, gallery)
+    assert (len(queries), len(searched)) == (5, 5)
+    with pytest.raises(ValueError, match=r"split was made from another .* data_processing again"):
+        evaluation.select_valid(split, changed(gallery, column, value))
+
+
+@pytest.mark.parametrize("column", ["Index", "Class"])
+def test_test_set_of_another_list_is_refused(tmp_path: Path, column: str) -> None:
+    table = photos(7)
+    write_matrix(tmp_path / "test.npy", table[["Index", "Class"]].to_numpy(np.int64))
+    test_set = Matrix(tmp_path / "test.npy")
+    queries, _ = evaluation.select_test(test_set, table, photos(50))
+    assert queries.equals(labels(7))
+    for other in (changed(table, column, 99), table[:6]):
+        with pytest.raises(ValueError, match=r"test_set .* data_processing again"):
+            evaluation.select_test(test_set, other, photos(50))
+
+
+@pytest.fixture
+def packed(tmp_path: Path) -> Matrix:
+    """Images of ten photos."""
+    blocks = [np.zeros((10, 3, 32, 32), np.uint8)]
+    write_matrix(tmp_path / "i.npy", MatrixStream(blocks, {"photos": digest(photos(10))}))
+    return Matrix(tmp_path / "i.npy")
+
+
+@pytest.mark.parametrize("column", ["Path", "Hash"])
+def test_images_of_another_list_are_not_encoded(packed: Matrix, column: str) -> None:
+    model = DescriptorNet(DescriptorConfig("resnet18", 8, 32))
+    stream = encoding.encode_images(packed, photos(10), model, {}, EncodingParams())
+    assert stream.attributes == {
+        "encoder": model.signature([1.0]),
+        "photos": packed.attributes["photos"],
+    }
+    with pytest.raises(ValueError, match=r"^i\.npy was packed .* data_processing again"):
+        encoding.encode_images(packed, changed(photos(10), column), model, {}, EncodingParams())
+
+
+@pytest.mark.parametrize("column", ["Path", "Hash"])
+def test_images_and_split_of_different_lists_do_not_train(packed: Matrix, column: str) -> None:
+    params = TrainingParams(dimension=8)
+    split = photos(10).assign(split=["train"] * 5 + ["valid"] * 5)
+    pairs = np.array([(5, 0, 1), (5, 1, 0)])
+    training.train(packed, split, pairs, {}, params)  # type: ignore
+    with pytest.raises(ValueError, match=r"^imageset and split .* data_processing again"):
+        training.train(packed, changed(split, column), pairs, {}, params)  # type: ignore
 
 
 @pytest.mark.parametrize("batch_size", [1, 3, 100])
@@ -51,7 +137,9 @@ def test_search_of_chosen_rows_equals_a_naive_ranking(tmp_path: Path, batch_size
     queries = descriptors(tmp_path / "q.npy", 7, "one")
     params = EvaluationParams(k=5, recall_at=[1, 5], batch_size=batch_size)
     query_labels, gallery_labels = labels(7).iloc[[5, 1, 2]], labels(50).iloc[::2]
-    result = evaluation.search(queries, gallery, query_labels, gallery_labels, params)
+    result = evaluation.search(
+        queries, gallery, photos(7), photos(50), query_labels, gallery_labels, params
+    )
     chosen = gallery_labels.index.to_numpy()
     scores = queries[:][[5, 1, 2]] @ gallery[:][chosen].T
     expected = chosen[np.argsort(-scores, axis=1)]
@@ -62,8 +150,9 @@ def test_search_of_chosen_rows_equals_a_naive_ranking(tmp_path: Path, batch_size
 def test_no_queries_still_give_a_summary(tmp_path: Path) -> None:
     gallery = descriptors(tmp_path / "g.npy", 50, "one")
     none, params = labels(0), EvaluationParams(k=5)
-    hits = evaluation.search(gallery, gallery, none, labels(50), params)
-    pairs = evaluation.compare_pairs(gallery, gallery, none, labels(50), params)
+    both = (gallery, gallery, photos(50), photos(50))
+    hits = evaluation.search(*both, none, labels(50), params)
+    pairs = evaluation.compare_pairs(*both, none, labels(50), params)
     by_query, by_class, metrics = evaluation.score(hits, pairs, none, labels(50), params)
     evaluation.draw_curves(by_query, by_class, pairs)
     summary = evaluation.summarise_metrics(test_all=metrics)
@@ -138,7 +227,12 @@ def test_resuming_where_nothing_is(start: int, epochs: int, message: str) -> Non
         training._start_epoch({0: {}, 1: {}}, TrainingParams(start_epoch=start, epochs=epochs))  # type: ignore
 
 
-def test_descriptors_older_than_the_lists_are_refused(tmp_path: Path) -> None:
-    vectors = descriptors(tmp_path / "g.npy", 50, "one")
-    with pytest.raises(ValueError, match="50 descriptors for photos up to 59"):
-        evaluation.search(vectors, vectors, labels(5), labels(60), EvaluationParams())
+def test_packed_images_and_split_know_their_list(
+    surveillance: tuple[pd.DataFrame, dict[str, bytes]],
+) -> None:
+    table, files = surveillance
+    listed, _, _ = data.select_queries(table, files, DataParams())
+    stream = data.pack_images(listed, files, DataParams(image_size=16))
+    split, _ = data.split_photos(listed, DataParams(valid_ratio=2))
+    assert stream.attributes == {"photos": digest(listed)} == {"photos": digest(split)}
+    assert digest(listed) != digest(listed[::-1])

@@ -9,6 +9,7 @@ class Checkpoint(TypedDict):
     Attributes:
         config: what the network was built from.
         classes: the training classes in the order that the loss knows them.
+        split: digest of the split and its photos, 16 hex digits.
         model: weights of the network.
         loss: weights of the loss.
         optimizer: state of the optimiser.
@@ -17,6 +18,7 @@ class Checkpoint(TypedDict):
 
     config: dict[str, Any]
     classes: list[int]
+    split: str
     model: dict[str, Any]
     loss: dict[str, Any]
     optimizer: dict[str, Any]

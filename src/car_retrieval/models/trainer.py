@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from car_retrieval.listing import digest
 from car_retrieval.matrix import Matrix
 from car_retrieval.models.augmentation import Augmentation
 from car_retrieval.models.checkpoint import Checkpoint
@@ -34,7 +35,7 @@ class Trainer:
 
     Args:
         images: uint8 [n, 3, R, R].
-        split: Index, Class, split; the photos of `train` are learnt.
+        split: Index, Class, split, whatever else says which photos; those of `train` are learnt.
         validation: rates the network after each epoch.
         params: how to train.
     """
@@ -46,6 +47,7 @@ class Trainer:
         validation: Validation,
         params: TrainingParams,
     ) -> None:
+        self.split = digest(split, split.columns.tolist())
         part = split[split["split"] == TRAIN]
         self.classes, self.labels = np.unique(part["Class"], return_inverse=True)
         self.rows, self.images = part["Index"].to_numpy(), images
@@ -93,11 +95,13 @@ class Trainer:
         """Go on from a checkpoint.
 
         Raises:
-            ValueError: it belongs to another network, other classes or another loss.
+            ValueError: it belongs to another network, other classes, photos or split, or another
+                loss.
         """
         for name, here, there in (
             ("network", asdict(self.net.config), checkpoint["config"]),
             ("list of training classes", self.classes.tolist(), checkpoint["classes"]),
+            ("list or split of photos", self.split, checkpoint.get("split")),
         ):
             if here != there:
                 raise _differs(name)
@@ -158,6 +162,7 @@ class Trainer:
         return {
             "config": asdict(self.net.config),
             "classes": self.classes.tolist(),
+            "split": self.split,
             "model": deepcopy(self.net.state_dict()),
             "loss": deepcopy(self.loss.state_dict()),
             "optimizer": deepcopy(self.optimizer.state_dict()),

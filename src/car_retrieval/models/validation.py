@@ -24,12 +24,31 @@ class Validation:
         split: Index, Class, split.
         pairs: int64 [m, 3] validation id, training id, same class or not.
         k: of mAP@k.
+
+    Raises:
+        ValueError: a pair is not of a validation and a training photo, or wrong about their class.
     """
 
     images: Matrix | np.ndarray
     split: pd.DataFrame
     pairs: np.ndarray
     k: int
+
+    def __post_init__(self) -> None:
+        sides = [self._labels(VALID), self._labels(TRAIN)]
+        rows = [
+            labels.index.get_indexer(pd.Index(self.pairs[:, side]))
+            for side, labels in enumerate(sides)
+        ]
+        known = (rows[0] >= 0) & (rows[1] >= 0)
+        valid, train = (
+            labels.to_numpy()[row[known]] for labels, row in zip(sides, rows, strict=True)
+        )
+        if not known.all() or ((valid == train) != self.pairs[:, 2]).any():
+            raise ValueError(
+                "valid_pairs do not fit the split: one is not of a validation and a training "
+                "photo, or wrong about their classes; run the pipeline data_processing again"
+            )
 
     def __call__(self, net: DescriptorNet) -> dict[str, float]:
         """AUC and EER over the pairs; mAP@k and R@1 of the search."""

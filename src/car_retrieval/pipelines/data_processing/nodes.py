@@ -99,20 +99,23 @@ def report_problems(
 def pack_images(
     photos: pd.DataFrame, images: Mapping[str, bytes], params: DataParams
 ) -> MatrixStream:
-    """Letterbox the photos into a matrix uint8 [n, 3, R, R] whose row is the photo's Index."""
+    """Letterbox the photos into a matrix uint8 [n, 3, R, R] whose row is the photo's Index.
+
+    Its attribute `photos` is the digest of the list.
+    """
     boxes = listing.boxes_of(photos) if params.crop_to_box else None
     blocks = pack(
         images, photos["Path"].tolist(), boxes, params.image_size, params.fill, params.workers
     )
-    return MatrixStream(blocks)
+    return MatrixStream(blocks, {"photos": listing.digest(photos)})
 
 
 def split_photos(gallery: pd.DataFrame, params: DataParams) -> tuple[pd.DataFrame, np.ndarray]:
     """Split the gallery into training and validation photos.
 
     Returns:
-        `split` (Index, Class, split); and `valid_for_test` int64 [n, 2], Index and Class of the
-        validation photos.
+        `split` (Index, Class, split; Path and Hash say of which photos); and `valid_for_test`
+        int64 [n, 2], Index and Class of the validation photos.
     """
     split = split_gallery(gallery, params.valid_ratio, params.twins == "keep", params.seed)
     valid = split[split["split"] == VALID]
@@ -121,7 +124,8 @@ def split_photos(gallery: pd.DataFrame, params: DataParams) -> tuple[pd.DataFram
             f"no class has {params.valid_ratio} photos, so that none would validate: lower the "
             "parameter data_processing.valid_ratio"
         )
-    return split, valid[["Index", "Class"]].to_numpy(np.int64)
+    named = split.assign(Path=gallery["Path"], Hash=gallery["Hash"])
+    return named, valid[["Index", "Class"]].to_numpy(np.int64)
 
 
 def make_valid_pairs(split: pd.DataFrame, params: DataParams) -> np.ndarray:

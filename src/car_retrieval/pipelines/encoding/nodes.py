@@ -2,6 +2,9 @@
 
 from collections.abc import Mapping
 
+import pandas as pd
+
+from car_retrieval.listing import digest
 from car_retrieval.matrix import Matrix, MatrixStream
 from car_retrieval.models.checkpoint import Checkpoint
 from car_retrieval.models.descriptor import DescriptorNet, network_of, pick_device
@@ -11,11 +14,21 @@ from car_retrieval.params import EncodingParams
 
 def encode_images(
     images: Matrix,
+    photos: pd.DataFrame,
     model: DescriptorNet,
     checkpoints: Mapping[int, Checkpoint],
     params: EncodingParams,
 ) -> MatrixStream:
-    """Describe packed images as float32 [n, D] of unit rows, with the encoder's signature."""
+    """Describe packed images as float32 [n, D] of unit rows.
+
+    Their attributes are `encoder`, its signature, and `photos`, the digest of the list of photos.
+    """
+    described = images.attributes.get("photos")
+    if described != digest(photos):
+        raise ValueError(
+            f"{images.path.name} was packed from another list of photos than the present one: run "
+            "the pipeline data_processing again"
+        )
     encoder = choose_encoder(model, checkpoints, params)
     if images.shape[-1] != encoder.config.image_size:
         raise ValueError(
@@ -29,7 +42,8 @@ def encode_images(
         batch_size=params.batch_size,
         device=pick_device(params.device),
     )
-    return MatrixStream(blocks, encoder.signature(params.scales))
+    attributes = {"encoder": encoder.signature(params.scales), "photos": described}
+    return MatrixStream(blocks, attributes)
 
 
 def choose_encoder(

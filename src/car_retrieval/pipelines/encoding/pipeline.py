@@ -6,7 +6,10 @@ from kedro.pipeline import Node, Pipeline
 
 from car_retrieval.pipelines.encoding import nodes
 
-COLLECTIONS = {"gallery": ("imageset", "database"), "queries": ("test_image", "tdatabase")}
+COLLECTIONS = {
+    "gallery": ("imageset", "car_front", "database"),
+    "queries": ("test_image", "test_index", "tdatabase"),
+}
 
 
 def create_pipeline(**kwargs: Any) -> Pipeline:
@@ -15,7 +18,7 @@ def create_pipeline(**kwargs: Any) -> Pipeline:
         [
             Node(
                 nodes.encode_images,
-                inputs=["images", "model", "checkpoints", "params:encoding"],
+                inputs=["images", "photos", "model", "checkpoints", "params:encoding"],
                 outputs="descriptors",
                 name="encode",
             )
@@ -26,11 +29,16 @@ def create_pipeline(**kwargs: Any) -> Pipeline:
             Pipeline(
                 template,
                 namespace=collection,
-                inputs={"images": images, "model": "model", "checkpoints": "checkpoints"},
+                inputs={
+                    "images": images,
+                    "photos": photos,
+                    "model": "model",
+                    "checkpoints": "checkpoints",
+                },
                 outputs={"descriptors": descriptors},
                 parameters={"params:encoding": "params:encoding"},
             )
-            for collection, (images, descriptors) in COLLECTIONS.items()
+            for collection, (images, photos, descriptors) in COLLECTIONS.items()
         ],
         tags="encoding",
         namespace="encoding",

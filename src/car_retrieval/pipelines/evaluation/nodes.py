@@ -8,11 +8,13 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from car_retrieval import protocol
+from car_retrieval.listing import digest
 from car_retrieval.matrix import Matrix
 from car_retrieval.metrics.results import RetrievalResult
 from car_retrieval.metrics.retrieval import per_class, per_query, required_depth, summarise
 from car_retrieval.metrics.verification import Verification, sample_pairs, verification
 from car_retrieval.params import EvaluationParams
+from car_retrieval.pipelines.evaluation.checks import check_descriptors
 from car_retrieval.pipelines.evaluation.photos import gallery_rows
 from car_retrieval.reporting import figures
 from car_retrieval.reporting.gallery import pick_queries, retrieval_gallery
@@ -22,14 +24,26 @@ from car_retrieval.search.exact import Block, search_exact
 GALLERY_BLOCK = 16_384
 
 
-def select_valid(split: pd.DataFrame) -> protocol.Labels:
+def select_valid(split: pd.DataFrame, gallery: pd.DataFrame) -> protocol.Labels:
     """Validation photos query the training photos."""
+    columns = ("Path", "Hash", "Class")
+    if digest(split, columns) != digest(gallery, columns):
+        raise ValueError(
+            "split was made from another list of photos or classes than car_front: run the "
+            "pipeline data_processing again"
+        )
     return protocol.valid_protocol(split)
 
 
-def select_test(test_set: Matrix, gallery: pd.DataFrame) -> protocol.Labels:
+def select_test(test_set: Matrix, queries: pd.DataFrame, gallery: pd.DataFrame) -> protocol.Labels:
     """Query photos query the whole gallery."""
-    return protocol.query_protocol(test_set[:], gallery)
+    labels = test_set[:]
+    if not np.array_equal(labels, queries[["Index", "Class"]]):
+        raise ValueError(
+            "test_set does not hold Index and Class of test_index: run the pipeline "
+            "data_processing again"
+        )
+    return protocol.query_protocol(labels, gallery)
 
 
 def keep_large_classes(
@@ -45,22 +59,14 @@ def keep_large_classes(
 def search(
     queries: Matrix,
     gallery: Matrix,
+    query_photos: pd.DataFrame,
+    gallery_photos: pd.DataFrame,
     query_labels: pd.Series,
     gallery_labels: pd.Series,
     params: EvaluationParams,
 ) -> RetrievalResult:
     """Rank the gallery rows for every query by inner product, deep enough for every metric."""
-    if queries.attributes != gallery.attributes:
-        raise ValueError(
-            "queries and gallery were not encoded alike: encode both with one model "
-            f"(`kedro run --pipeline=encoding`); {queries.attributes} against {gallery.attributes}"
-        )
-    for matrix, labels in ((queries, query_labels), (gallery, gallery_labels)):
-        if len(labels) and labels.index.max() >= len(matrix):
-            raise ValueError(
-                f"there are {len(matrix)} descriptors for photos up to {labels.index.max()}: they "
-                "are older than the lists; run the pipeline encoding again"
-            )
+    check_descriptors(queries, gallery, query_photos, gallery_photos)
     depth = required_depth(query_labels, gallery_labels, max(params.k, *params.recall_at))
     query_ids, rows = query_labels.index.to_numpy(), gallery_labels.index.to_numpy()
 
@@ -85,11 +91,14 @@ def search(
 def compare_pairs(
     queries: Matrix,
     gallery: Matrix,
+    query_photos: pd.DataFrame,
+    gallery_photos: pd.DataFrame,
     query_labels: pd.Series,
     gallery_labels: pd.Series,
     params: EvaluationParams,
 ) -> pd.DataFrame:
     """Similarities of a balanced list of pairs: Query, Gallery, Same, Similarity."""
+    check_descriptors(queries, gallery, query_photos, gallery_photos)
     if not query_labels.isin(gallery_labels).any():
         return pd.DataFrame(columns=["Query", "Gallery", "Same", "Similarity"], dtype=float)
     pairs = sample_pairs(query_labels, gallery_labels, params.seed)

@@ -56,13 +56,13 @@ def _selection() -> Pipeline:
         [
             Node(
                 nodes.select_valid,
-                inputs="split",
+                inputs=["split", "car_front"],
                 outputs=["valid_all_query_labels", "valid_all_gallery_labels"],
                 name="select_valid",
             ),
             Node(
                 nodes.select_test,
-                inputs=["test_set", "car_front"],
+                inputs=["test_set", "test_index", "car_front"],
                 outputs=["test_all_query_labels", "test_all_gallery_labels"],
                 name="select_test",
             ),
@@ -84,7 +84,15 @@ def _evaluation(split: str, protocol: str) -> Pipeline:
 
 
 def _template() -> Pipeline:
-    compared = ["queries", "gallery", "query_labels", "gallery_labels", PARAMS]
+    compared = [
+        "queries",
+        "gallery",
+        "query_photos",
+        "gallery_photos",
+        "query_labels",
+        "gallery_labels",
+        PARAMS,
+    ]
     return Pipeline(
         [
             Node(nodes.search, inputs=compared, outputs="hits", name="search"),

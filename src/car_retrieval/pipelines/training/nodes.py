@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 import pandas as pd
 from matplotlib.figure import Figure
 
+from car_retrieval.listing import digest
 from car_retrieval.matrix import Matrix
 from car_retrieval.models.checkpoint import Checkpoint
 from car_retrieval.models.descriptor import DescriptorNet, network_of
@@ -25,7 +26,7 @@ def train(
 
     Args:
         imageset: packed gallery images.
-        split: which of them train and which validate.
+        split: which of them train and which validate (Index, Class, split, Path, Hash).
         valid_pairs: verification pairs.
         previous: the newest run's checkpoints, to resume from.
         params: how to train.
@@ -33,10 +34,10 @@ def train(
     Returns:
         A generator of the state after each epoch; a resumed run begins with those it builds on.
     """
-    if len(imageset) != len(split):
+    if imageset.attributes.get("photos") != digest(split):
         raise ValueError(
-            f"imageset has {len(imageset)} photos, split {len(split)}: they are of different runs; "
-            "run the pipeline data_processing again"
+            "imageset and split were made from different lists of photos: run the pipeline "
+            "data_processing again"
         )
     validation = Validation(imageset, split, valid_pairs[:], params.k)
     trainer = Trainer(imageset, split, validation, params)

@@ -1,0 +1,34 @@
+"""Which descriptors may meet: of one encoder, and of the photos in the lists."""
+
+import pandas as pd
+
+from car_retrieval.listing import digest
+from car_retrieval.matrix import Matrix
+
+
+def check_descriptors(
+    queries: Matrix, gallery: Matrix, query_photos: pd.DataFrame, gallery_photos: pd.DataFrame
+) -> None:
+    """Refuse descriptors of different encoders, or of other photos than those listed.
+
+    Args:
+        queries: float32 [n, D], with the attributes `encoder` and `photos`.
+        gallery: float32 [m, D], the same.
+        query_photos: n rows, Path and Hash.
+        gallery_photos: m rows, Path and Hash.
+
+    Raises:
+        ValueError: they do not belong together.
+    """
+    encoders = [matrix.attributes.get("encoder") for matrix in (queries, gallery)]
+    if encoders[0] != encoders[1]:
+        raise ValueError(
+            "queries and gallery were not encoded alike: encode both with one model "
+            f"(`kedro run --pipelines=encoding`); {encoders[0]} against {encoders[1]}"
+        )
+    for matrix, photos in ((queries, query_photos), (gallery, gallery_photos)):
+        if matrix.attributes.get("photos") != digest(photos):
+            raise ValueError(
+                f"{matrix.path.name} describes another list of photos than the present one: run "
+                "the pipeline encoding again"
+            )
