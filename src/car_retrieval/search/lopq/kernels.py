@@ -121,7 +121,7 @@ def _centroid(cell: int, split: int, splits: int, centroids: int) -> int:
 @njit(cache=True, fastmath=True)
 def _fill_table(
     residual: np.ndarray, rotation: np.ndarray, book: np.ndarray, table: np.ndarray
-) -> float:
+) -> np.float32:
     """Fill a table float32 [bytes, 256] with distances by code byte; return the least sum."""
     subspaces, width, words = book.shape
     local = np.zeros(len(residual), np.float32)
@@ -173,7 +173,7 @@ def _scan_cell(
 
 @njit(cache=True)
 def _replace_farthest(
-    distances: np.ndarray, places: np.ndarray, distance: float, place: int
+    distances: np.ndarray, places: np.ndarray, distance: np.float32, place: int
 ) -> None:
     """Put an entry in the stead of a heap's root, the farthest."""
     size, node = len(distances), 0
