@@ -1,45 +1,48 @@
-"""Sets of vectors that searchers are measured on."""
+"""Vectors that searchers are measured on."""
 
 from pathlib import Path
 
 import numpy as np
 
-CLASSES = 1_700
 SHARED, OWN = 64, 16
 
 
-def gaussian_classes(
-    gallery: int, queries: int, dimension: int, seed: int = 7, block: int = 8_192
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+class GaussianClasses:
     """Descriptors such as a network gives: unit vectors in classes that vary along few directions.
 
-    1,700 classes of log-normal size (sigma 0.5) around Gaussian centres of unit length whose
+    Classes of log-normal size (sigma 0.5) lie around Gaussian centres of unit length whose
     spectrum falls as i^-0.35. A point is its centre, plus 64 directions of variation that all
-    classes share and 16 of its class' own (spectrum i^-0.5, of length 0.45 each), plus noise
-    (0.25), brought to unit length.
+    classes share and 16 of its class' own (spectrum i^-0.5, of length 0.45 each), plus noise of
+    length 0.25, brought to unit length.
 
-    Returns:
-        Gallery float32 [gallery, dimension], queries float32 [queries, dimension], and the class
-        of each.
+    Args:
+        dimension: of the vectors.
+        classes: how many.
+        seed: of everything.
     """
-    rng = np.random.default_rng(seed)
-    spectrum = np.arange(1, dimension + 1) ** -0.35
-    basis = np.linalg.qr(rng.standard_normal((dimension, dimension)))[0]
-    centres = _unit(rng.standard_normal((CLASSES, dimension)) * spectrum @ basis.T)
-    shared = _directions(rng, SHARED, dimension)
-    own = [_directions(rng, OWN, dimension) for _ in range(CLASSES)]
-    share = rng.lognormal(0, 0.5, CLASSES)
-    labels = rng.choice(CLASSES, gallery + queries, p=share / share.sum())
-    points = np.empty((gallery + queries, dimension), np.float32)
-    for start in range(0, len(points), block):
-        part = points[start : start + block]
-        classes = labels[start : start + block]
-        part[:] = centres[classes] + rng.standard_normal((len(part), SHARED)) @ shared
-        for row, label in enumerate(classes):
-            part[row] += rng.standard_normal(OWN) @ own[label]
-        part += rng.standard_normal(part.shape, np.float32) * (0.25 / np.sqrt(dimension))
-        part[:] = _unit(part)
-    return points[:gallery], points[gallery:], labels[:gallery], labels[gallery:]
+
+    def __init__(self, dimension: int, classes: int = 1_700, seed: int = 7) -> None:
+        self._rng = rng = np.random.default_rng(seed)
+        spectrum = np.arange(1, dimension + 1) ** -0.35
+        basis = np.linalg.qr(rng.standard_normal((dimension, dimension)))[0]
+        centres = rng.standard_normal((classes, dimension)) * spectrum @ basis.T
+        self._centres = _unit(centres).astype(np.float32)
+        self._shared = _directions(rng, SHARED, dimension)
+        self._own = np.stack([_directions(rng, OWN, dimension) for _ in range(classes)])
+        share = rng.lognormal(0, 0.5, classes)
+        self._share = share / share.sum()
+
+    def draw(self, count: int) -> tuple[np.ndarray, np.ndarray]:
+        """So many points, float32 [count, dimension], and their classes."""
+        rng, dimension = self._rng, self._centres.shape[1]
+        labels = rng.choice(len(self._share), count, p=self._share)
+        points = self._centres[labels]
+        points += rng.standard_normal((count, SHARED), np.float32) @ self._shared
+        along = rng.standard_normal((count, OWN), np.float32)
+        for row, label in enumerate(labels):
+            points[row] += along[row] @ self._own[label]
+        points += rng.standard_normal(points.shape, np.float32) * np.float32(0.25 / dimension**0.5)
+        return _unit(points), labels
 
 
 def read_fvecs(path: str | Path) -> np.ndarray:
