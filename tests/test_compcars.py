@@ -1,3 +1,4 @@
+import os
 import shutil
 from pathlib import Path
 
@@ -36,6 +37,12 @@ class TestParseLabel:
     def test_not_a_label(self, text):
         with pytest.raises(ValueError, match="not viewpoint, number of boxes"):
             parse_label(text)
+
+    @pytest.mark.parametrize("number", [2**63, -(2**63) - 1, 10**30])
+    def test_numbers_beyond_64_bits(self, number):
+        with pytest.raises(ValueError, match="beyond 64 bits"):
+            parse_label(f"1\n1\n1 2 {number} 4\n")
+        assert parse_label(f"1\n1\n1 2 {2**63 - 1} 4\n").box[2] == 2**63 - 1
 
     @pytest.mark.parametrize("text", ["1\n2\n1 2 3 4\n", "1\n0\n1 2 3 4\n", "1\n1\n1 2 3\n"])
     def test_not_one_box(self, text):
@@ -198,6 +205,36 @@ def test_a_photo_that_cannot_be_used_says_why(tree):
     assert table[table["Problem"] != ""]["View Point"].isna().all()
 
 
+def test_numbers_beyond_64_bits_are_recorded(tree):
+    huge, folder = 10**20, "1/2/2012"
+    (tree / "data" / "label" / f"{folder}/ok.txt").write_text(f"1\n1\n1 2 {huge} 4\n")
+    touch(tree / "data" / "image" / f"1/{huge}/2012/a.jpg")
+    touch(tree / "data" / "image" / f"1/2/{huge}/b.jpg")
+    touch(tree / "data" / "label" / f"1/2/{huge}/b.txt")
+    (tree / "data" / "label" / f"1/2/{huge}/b.txt").write_text("1\n1\n1 2 3 4\n")
+    table = compcars.list_web(tree).set_index("Path")
+    assert table.loc[f"{folder}/ok.jpg", "Problem"] == "label has a number beyond 64 bits"
+    assert table.loc[f"1/{huge}/2012/a.jpg", "Problem"] == "path is not make/model/year/name.jpg"
+    assert table.loc[f"1/2/{huge}/b.jpg", "Problem"] == ""
+    assert pd.isna(table.loc[f"1/2/{huge}/b.jpg", "Year"])
+
+
+def test_a_label_that_is_a_folder_is_recorded(tree):
+    (tree / "data" / "label" / "1/2/2012/bare.txt").mkdir()
+    table = compcars.list_web(tree).set_index("Path")
+    assert table.loc["1/2/2012/bare.JPG", "Problem"].startswith("label file cannot be read: ")
+
+
+def test_a_name_that_is_not_utf8_is_recorded(tree):
+    try:
+        touch(tree / "data" / "image" / "1/2/2012" / os.fsdecode(b"\xff.jpg"))
+    except (OSError, UnicodeError):
+        pytest.skip("this file system has only Unicode names")
+    problems = compcars.list_web(tree).set_index("Path")["Problem"]
+    assert problems["1/2/2012/\ufffd.jpg"] == "label file not found"
+    assert "".join(problems.index).isprintable()
+
+
 class TestSurveillanceOddities:
     @pytest.fixture
     def root(self, tmp_path):
@@ -237,11 +274,33 @@ class TestSurveillanceOddities:
         assert table["List"].value_counts().to_dict() == {"": 5, "test": 2}
         assert len(table) == 7
 
-    @pytest.mark.parametrize("id_", [0, -1])
+    def test_a_list_with_a_byte_order_mark(self, root):
+        (root / "sv_data" / "test_surveillance.txt").write_bytes(b"\xef\xbb\xbf1/a.jpg\r\n")
+        table = compcars.list_surveillance(root).set_index("Path")
+        assert table["List"].to_dict()["1/a.jpg"] == "test"
+        assert len(table) == 6
+
+    def test_a_list_that_is_not_text(self, root):
+        (root / "sv_data" / "test_surveillance.txt").write_bytes(b"\xff\xfe1\0")
+        with pytest.raises(ValueError, match=r"test_surveillance\.txt is not .* UTF-8"):
+            compcars.list_surveillance(root)
+
+    @pytest.mark.parametrize(
+        "row", [("a", "b"), ("a", "b", "x"), ("a", "b", np.nan), ("a", "b", [1, 2])]
+    )
+    def test_a_row_that_is_not_make_model_id_names_the_file(self, root, row):
+        mat = root / "sv_data" / "sv_make_model_name.mat"
+        cells = np.empty((1, len(row)), dtype=object)
+        cells[0] = [np.array(cell) for cell in row]
+        savemat(mat, {"sv_make_model_name": cells})
+        with pytest.raises(ValueError, match=r"sv_make_model_name\.mat: cannot read"):
+            compcars.read_surveillance_names(mat)
+
+    @pytest.mark.parametrize("id_", [0, -1, 2**64 - 1])
     def test_an_id_that_is_none(self, root, id_):
         mat = root / "sv_data" / "sv_make_model_name.mat"
         cells = np.empty((1, 3), dtype=object)
-        cells[0] = [np.array(["a"]), np.array(["b"]), np.array([[id_]], np.int16)]
+        cells[0] = [np.array(["a"]), np.array(["b"]), np.array([[id_]])]
         savemat(mat, {"sv_make_model_name": cells})
         assert compcars.read_surveillance_names(mat)["Class"].tolist() == [-1]
 

@@ -63,6 +63,18 @@ class TestReadablePhotos:
         with pytest.raises(ValueError, match="6 of 6"):
             listing.readable_photos(photos, with_broken(inspection, *range(6)), 1.0)
 
+    @pytest.mark.parametrize(
+        ("count", "photos", "fraction", "stops"),
+        [(0, 0, 0, False), (0, 5, 0, False), (1, 100, 0.01, False), (2, 100, 0.01, True),
+         (1, 5, 0, True), (5, 5, 1, True), (4, 5, 1, False)],
+    )  # fmt: skip
+    def test_the_share_of_rejects(self, count, photos, fraction, stops):
+        rejected = pd.DataFrame({"Path": list("abcde")[:count], "Problem": "gone"})
+        if not stops:
+            return listing.refuse_too_many(rejected, photos, fraction)
+        with pytest.raises(ValueError, match=f"^{count} of {photos} photos .* is a: gone$"):
+            listing.refuse_too_many(rejected, photos, fraction)
+
     def test_an_empty_list(self, photos, inspection):
         with pytest.raises(ValueError, match="the list is empty"):
             listing.readable_photos(photos[:0], inspection[:0], 1.0)

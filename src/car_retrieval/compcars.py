@@ -1,9 +1,9 @@
 """CompCars on disk: label files, name tables and the two photo trees (Yang et al., CVPR 2015)."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -42,6 +42,8 @@ def parse_label(text: str) -> Label:
         raise ValueError(f"label has the unknown viewpoint {viewpoint}")
     if count != 1 or len(box) != 4:
         raise ValueError("label has not exactly one box")
+    if not all(map(_fits, box)):
+        raise ValueError("label has a number beyond 64 bits")
     return Label(viewpoint, (box[0], box[1], box[2], box[3]))
 
 
@@ -55,8 +57,7 @@ def read_names(mat: Path) -> tuple[list[str | None], list[str | None]]:
 
     Names are for display only (they repeat, and are padded): join on ids.
     """
-    tables = _load_mat(mat, ("make_names", "model_names"))
-    makes, models = ([_cell_text(cell[0]) for cell in table] for table in tables)
+    makes, models = _load_mat(mat, {"make_names": _cell_text, "model_names": _cell_text})
     return makes, models
 
 
@@ -65,8 +66,7 @@ def read_surveillance_names(mat: Path) -> pd.DataFrame:
 
     Row i of the file is folder i + 1. A row without an id gets class -1: no ground truth.
     """
-    (table,) = _load_mat(mat, ("sv_make_model_name",))
-    rows = [(_cell_text(make), _cell_text(model), _cell_id(id_)) for make, model, id_ in table]
+    (rows,) = _load_mat(mat, {"sv_make_model_name": _surveillance_names})
     folders = pd.RangeIndex(1, len(rows) + 1, name="folder")
     return pd.DataFrame(rows, columns=["MakeName", "ModelName", "Class"], index=folders)
 
@@ -153,7 +153,7 @@ def _web_row(tree: Path, path: str) -> tuple:
     name = parts[-1]
     viewpoint: int | None = None
     box: tuple[int | None, ...] = (None,) * 4
-    if len(parts) != 4 or not (parts[0].isdecimal() and parts[1].isdecimal()):
+    if len(parts) != 4 or not all(id_.isdecimal() and _fits(int(id_)) for id_ in parts[:2]):
         return (path, name, None, None, None, None, *box, "path is not make/model/year/name.jpg")
     problem = ""
     try:
@@ -161,6 +161,8 @@ def _web_row(tree: Path, path: str) -> tuple:
         viewpoint, box = parse_label(label)
     except FileNotFoundError:
         problem = "label file not found"
+    except OSError as error:
+        problem = f"label file cannot be read: {error.strerror}"
     except ValueError as error:
         problem = str(error)
     make, model, year = parts[:3]
@@ -168,31 +170,49 @@ def _web_row(tree: Path, path: str) -> tuple:
 
 
 def _photos(folder: Path) -> Iterator[str]:
-    """Relative paths of the JPEGs of a tree, sorted; other files (.DS_Store …) are ignored."""
+    """Relative paths of the JPEGs of a tree, sorted; other files (.DS_Store …) are ignored.
+
+    What is not UTF-8 in a name becomes �, for no CSV could hold it: that file will not be found.
+    """
     for parent, folders, files in os.walk(folder):
         folders.sort()
         relative = Path(parent).relative_to(folder)
         for file in sorted(files):
             if file.lower().endswith((".jpg", ".jpeg")) and not file.startswith("."):
-                yield (relative / file).as_posix()
+                yield os.fsencode((relative / file).as_posix()).decode(errors="replace")
 
 
 def _read_list(file: Path) -> list[str]:
     if not file.exists():
         return []
-    return [line.strip() for line in file.read_text().splitlines() if line.strip()]
+    try:
+        lines = file.read_text("utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{file} is not a list of photos in UTF-8: {error}") from None
+    return [line.strip() for line in lines if line.strip()]
 
 
-def _load_mat(mat: Path, names: tuple[str, ...]) -> list[np.ndarray]:
+def _fits(number: int) -> bool:
+    return -(2**63) <= number < 2**63
+
+
+def _load_mat(mat: Path, row_of: dict[str, Callable[..., Any]]) -> list[list[Any]]:
+    """The rows of tables by name, each made of the cells of one row of the file."""
     from scipy.io import loadmat
 
     if not mat.is_file():
-        raise FileNotFoundError(f"{mat} does not exist: CompCars keeps {', '.join(names)} in it")
+        raise FileNotFoundError(f"{mat} does not exist: CompCars keeps {', '.join(row_of)} in it")
     try:
         content = loadmat(mat)
-        return [content[name] for name in names]
-    except Exception as error:  # whatever scipy trips over in a damaged file
-        raise ValueError(f"{mat}: cannot read {', '.join(names)} ({error})") from None
+        return [[row(*cells) for cells in content[name]] for name, row in row_of.items()]
+    except Exception as error:  # whatever scipy or a row trips over in a damaged file
+        raise ValueError(f"{mat}: cannot read {', '.join(row_of)} ({error})") from None
+
+
+def _surveillance_names(
+    make: np.ndarray, model: np.ndarray, id_: np.ndarray
+) -> tuple[str | None, str | None, int]:
+    return _cell_text(make), _cell_text(model), _cell_id(id_)
 
 
 def _cell_text(cell: np.ndarray) -> str | None:
@@ -201,7 +221,7 @@ def _cell_text(cell: np.ndarray) -> str | None:
 
 def _cell_id(cell: np.ndarray) -> int:
     id_ = int(cell.item()) if cell.size else 0
-    return id_ if id_ > 0 else -1
+    return id_ if id_ > 0 and _fits(id_) else -1
 
 
 def _name(ids: pd.Series, names: list[str | None]) -> pd.Series:

@@ -37,6 +37,33 @@ def problems(photos: pd.DataFrame, action: str, problem: str | None = None) -> p
     return pd.DataFrame({"Path": photos["Path"], "Problem": found, "Action": action})
 
 
+def refuse_too_many(rejected: pd.DataFrame, photos: int, max_rejected_fraction: float) -> None:
+    """Stop when too many photos are left out.
+
+    Args:
+        rejected: the photos left out: Path, Problem.
+        photos: how many there were.
+        max_rejected_fraction: the share of them that may be left out.
+
+    Raises:
+        ValueError: more than that share, or all, are left out.
+    """
+    if len(rejected) and len(rejected) >= photos:
+        fault = "which leaves none"
+    elif len(rejected) > max_rejected_fraction * photos:
+        fault = (
+            "more than the parameter data_processing.max_rejected_fraction = "
+            f"{max_rejected_fraction} allows"
+        )
+    else:
+        return
+    first = rejected.iloc[0]
+    raise ValueError(
+        f"{len(rejected)} of {photos} photos cannot be used, {fault}; the first is "
+        f"{first['Path']}: {first['Problem']}"
+    )
+
+
 def readable_photos(
     listing: pd.DataFrame, inspection: pd.DataFrame, max_rejected_fraction: float
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -51,18 +78,12 @@ def readable_photos(
         The readable photos with Index, Width, Height, Hash; and the problems found.
 
     Raises:
-        ValueError: too many files cannot be read, or none can.
+        ValueError: too many files cannot be read (`refuse_too_many`), or there are none.
     """
     broken = inspection[inspection["Problem"] != ""]
     if inspection.empty:
         raise ValueError("there is no photo to read: the list is empty")
-    if len(broken) == len(inspection) or len(broken) > max_rejected_fraction * len(inspection):
-        first = broken.iloc[0]
-        raise ValueError(
-            f"{len(broken)} of {len(inspection)} photos cannot be read, more than the parameter "
-            f"data_processing.max_rejected_fraction = {max_rejected_fraction} allows; the first "
-            f"is {first['Path']}: {first['Problem']}"
-        )
+    refuse_too_many(broken, len(inspection), max_rejected_fraction)
     photos = listing.drop(columns="Problem", errors="ignore").reset_index(drop=True)
     seen = inspection.drop(columns=["Path", "Problem"]).reset_index(drop=True)
     photos = pd.concat([photos, seen], axis=1)[(inspection["Problem"] == "").to_numpy()]

@@ -43,7 +43,7 @@ class DataParams(Params):
     image_size: Annotated[int, Field(ge=16)] = Field(224, description="pixels a side")
     crop_to_box: bool = Field(False, description="cut photos to their labelled box")
     fill: Fill = Field("gaussian", description="what surrounds a letterboxed photo")
-    max_rejected_fraction: Fraction = Field(0.01, description="more unreadable files stop the run")
+    max_rejected_fraction: Fraction = Field(0.01, description="more unusable photos stop the run")
     valid_ratio: Annotated[int, Field(ge=2)] = Field(
         7, description="one photo in so many validates"
     )

@@ -27,6 +27,11 @@ def test_no_such_file(root, path):
         ImageFiles(root / "data" / "image")[path]
 
 
+def test_a_name_that_no_file_can_have(root):
+    with pytest.raises(KeyError):
+        ImageFiles(root / "data" / "image")["a\0.jpg"]
+
+
 def test_a_file_is_read_when_it_is_looked_up(root):
     files = ImageFiles(root / "data" / "image")
     (root / "data/image/a/1.jpg").write_bytes(b"new")

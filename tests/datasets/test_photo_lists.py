@@ -52,7 +52,8 @@ def test_integers_of_64_bits_are_exact(index):
 
 def test_known_columns_become_integers_and_others_stay_text(index):
     file = index(
-        "a,0,1,4,,12,x", "b,1,1,,2012,3,07", header="Path,Index,Class,View Point,Year,x1,Note"
+        *("a,0,1,4,,12,1,20,9,x", "b,1,1,,2012,3,,,,07"),
+        header="Path,Index,Class,View Point,Year,x1,y1,x2,y2,Note",
     )
     table = read_index(file)
     assert table["View Point"].tolist() == [4, pd.NA]
@@ -89,6 +90,7 @@ def test_a_byte_order_mark_and_windows_line_ends(tmp_path):
         (["a,5,1", "b,5,1"], "row 2, Index: '5' stands twice"),
         (["a,0,1", "a,1,1", "a,2,1"], r"row 2, Path: 'a' stands twice \(2 such rows\)"),
         ([" ,0,1"], "row 1, Path: ' ' is empty"),
+        (["a,0,1", "b\\c.jpg,1,1"], r"row 2, Path: 'b\\c.jpg' has a backslash"),
     ],
 )
 def test_a_bad_row_is_named(index, lines, message):
@@ -110,6 +112,31 @@ def test_more_fields_than_columns(index):
 def test_a_missing_column(index, header):
     with pytest.raises(ValueError, match=r"indexinfo\.csv: there is no column"):
         read_index(index(header=header))
+
+
+def test_a_missing_column_names_what_there_is(index):
+    with pytest.raises(ValueError, match=r"no column Index; .* has 'Path', ' Index', ' Class'$"):
+        read_index(index(header="Path, Index, Class"))
+
+
+@pytest.mark.parametrize("name", ["Hash", "Width", "Height", "Problem"])
+def test_a_column_name_that_is_taken(index, name):
+    file = index("a,0,1,x", header=f"Path,Index,Class,{name}")
+    with pytest.raises(ValueError, match=rf"{file}: the column name {name} is taken .*rename it"):
+        read_index(file)
+
+
+def test_half_a_box(index):
+    file = index("a,0,1,5", header="Path,Index,Class,x1")
+    with pytest.raises(ValueError, match=rf"{file}: there is no column y1; a box needs x1, y1"):
+        read_index(file)
+
+
+def test_another_encoding_says_which_is_meant(tmp_path):
+    file = tmp_path / "i.csv"
+    file.write_bytes("Path,Index,Class\nä.jpg,1,2\n".encode("latin-1"))
+    with pytest.raises(ValueError, match=rf"{file} .*save it as UTF-8"):
+        read_index(file)
 
 
 @pytest.mark.parametrize("content", [b"", b"Path,Index,Class\n\xe9,1,2\n"])
@@ -165,9 +192,13 @@ class TestLabels:
         dataset = IndexedPhotosDataset(filepath=str(file), labels="test.npy")
         with pytest.raises((DatasetError, FileNotFoundError), match=r"test\.npy does not exist"):
             dataset.load()
-        (file.parent / "test.npy").write_text("hello")
-        with pytest.raises(DatasetError, match=r"test\.npy cannot be read"):
-            dataset.load()
+        header = np.lib.format.magic(1, 0) + bytes([64, 0])
+        huge = b"{'descr': '<i8', 'fortran_order': False, 'shape': (10000000000000, 2)}"
+        for damaged in (b"hello", b"", header + b"{(".ljust(64), header[:-2] + b"\x80\0" +
+                        huge.ljust(128)):  # fmt: skip
+            (file.parent / "test.npy").write_bytes(damaged)
+            with pytest.raises(DatasetError, match=r"test\.npy cannot be read"):
+                dataset.load()
 
 
 def test_compcars_trees():

@@ -200,17 +200,95 @@ def test_a_missing_file_is_left_out_and_too_many_stop_the_run(
         data.select_queries(table, files, DataParams(max_rejected_fraction=0.1))
 
 
-def test_twins_across_classes_are_reported_and_stay_in_the_gallery() -> None:
+def test_photos_that_the_list_rejects_count_as_well(
+    surveillance: tuple[pd.DataFrame, dict[str, bytes]],
+) -> None:
+    table, files = surveillance
+    table.loc[1, "Problem"] = "gone"
+    allowed = DataParams(max_rejected_fraction=0.25)
+    photos, _, problems = data.select_queries(table, files, allowed)
+    assert photos["Path"].tolist() == ["0.png", "2.png", "3.png"]
+    assert problems.to_dict("records") == [
+        {"Path": "1.png", "Problem": "gone", "Action": "left out"}
+    ]
+    message = r"^1 of 4 photos .*max_rejected_fraction = 0\.2 .* is 1\.png: gone$"
+    with pytest.raises(ValueError, match=message):
+        data.select_queries(table, {}, DataParams(max_rejected_fraction=0.2))
+
+    # 1 of 4 is gone and 1 of the other 3 cannot be read: neither alone exceeds 0.4, both do.
+    files["2.png"] = b"no picture"
+    with pytest.raises(ValueError, match=r"^2 of 4 photos .* is 1\.png: gone$"):
+        data.select_queries(table, files, DataParams(max_rejected_fraction=0.4))
+
+
+def test_web_photos_without_labels_are_a_share_of_all_listed(
+    surveillance: tuple[pd.DataFrame, dict[str, bytes]],
+) -> None:
+    table, files = surveillance
+    views = pd.Series([1, None, 2, 2], dtype="Int64")
+    web = table.assign(**{"View Point": views, "Problem": ["", "label file not found", "", ""]})
+    photos, rear, problems = data.select_gallery(web, files, DataParams(max_rejected_fraction=0.25))
+    assert (photos["Path"].tolist(), rear["Path"].tolist()) == (["0.png"], ["2.png", "3.png"])
+    assert problems["Path"].tolist()[0] == "1.png"
+    with pytest.raises(ValueError, match=r"^1 of 4 .* is 1\.png: label file not found$"):
+        data.select_gallery(web, {}, DataParams(max_rejected_fraction=0.2))
+    # Rear photos, which are not read, do not dilute the share of those that cannot be.
+    web = web.assign(**{"View Point": pd.Series([1, 1, 2, 2], dtype="Int64"), "Problem": ""})
+    files["1.png"] = b"no picture"
+    with pytest.raises(ValueError, match=r"^1 of 2 .* is 1\.png"):
+        data.select_gallery(web, files, DataParams(max_rejected_fraction=0.4))
+
+
+def test_all_labels_missing_is_said_before_that_no_view_fits(
+    surveillance: tuple[pd.DataFrame, dict[str, bytes]],
+) -> None:
+    table, files = surveillance
+    views = pd.Series([None] * 4, dtype="Int64")
+    web = table.assign(**{"View Point": views, "Problem": "label file not found"})
+    with pytest.raises(ValueError, match=r"^4 of 4 .* is 0\.png: label file not found$"):
+        data.select_gallery(web, files, DataParams(max_rejected_fraction=1))
+
+
+def test_empty_lists_say_which(surveillance: tuple[pd.DataFrame, dict[str, bytes]]) -> None:
+    table, files = surveillance
+    with pytest.raises(ValueError, match="no gallery photo: the list is empty"):
+        data.select_gallery(table[:0], files, DataParams())
+    with pytest.raises(ValueError, match="no query photo: the list is empty"):
+        data.select_queries(table[:0], files, DataParams())
+
+
+def test_the_test_list_is_missing(surveillance: tuple[pd.DataFrame, dict[str, bytes]]) -> None:
+    table, files = surveillance
+    with pytest.raises(ValueError, match=r"queries: test needs .* test_surveillance\.txt .* all$"):
+        data.select_queries(table.assign(List=""), files, DataParams(queries="test"))
+
+
+def test_twins_across_classes_are_reported_and_stay_in_the_gallery(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     photos = pd.DataFrame(
         {"Path": ["a", "b"], "Class": [1, 2], "Hash": ["x", "x"], "Index": [0, 1]}
     )
     queries = pd.DataFrame({"Path": ["q"], "Class": [9], "Hash": ["x"], "Index": [0]})
     found = pd.DataFrame({"Path": ["a", "b"], "Problem": "same photo", "Action": "gallery only"})
     table, report = data.report_problems(photos, queries, found, found.iloc[:0])
-    assert len(table) == 2
+    assert table["Path"].tolist() == ["a", "b", "q"]
+    assert table.iloc[2].tolist() == ["queries", "q", "also in the gallery", "kept"]
     assert report["gallery"]["problems"] == {"same photo": 2}
     assert report["queries"]["photos without a class in the gallery"] == 1
-    assert report["queries"]["photos that are also in the gallery"] == 1
+    key = "photos that are also in the gallery"
+    assert report["queries"][key] == 1
+    (warning,) = caplog.messages
+    assert warning.startswith("1 of 1 query photos")
+    assert f"'{key}' in data_report" in warning
+
+    caplog.clear()
+    table, report = data.report_problems(
+        photos, queries.assign(Hash="y"), found.iloc[:0], found.iloc[:0]
+    )
+    assert table.empty
+    assert report["queries"][key] == 0
+    assert not caplog.messages
 
 
 def test_an_epoch_that_was_not_saved_cannot_encode() -> None:

@@ -16,7 +16,8 @@ class ImageFiles(Mapping[str, bytes]):
     def __getitem__(self, path: str) -> bytes:
         try:
             return (self.root / path).read_bytes()
-        except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+        except (FileNotFoundError, IsADirectoryError, NotADirectoryError, ValueError):
+            # ValueError: no file can have this name, for instance one with a NUL.
             raise KeyError(path) from None
 
     def __iter__(self) -> Iterator[str]:

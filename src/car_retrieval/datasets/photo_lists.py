@@ -9,6 +9,7 @@ from kedro.io import AbstractDataset, DatasetError
 
 from car_retrieval import compcars
 
+TAKEN = ("Hash", "Width", "Height", "Problem")
 OPTIONAL = ["View Point", "Year", "CarMake", *compcars.BOX]
 
 
@@ -79,11 +80,22 @@ def read_index(file: Path) -> pd.DataFrame:
         raise FileNotFoundError(f"{file} does not exist: it lists Path, Index and Class of photos")
     try:
         table = pd.read_csv(file, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{file} cannot be read as CSV: save it as UTF-8 ({error})") from None
     except ValueError as error:
         raise ValueError(f"{file} cannot be read as CSV: {str(error).strip()}") from None
     for name in ("Path", "Index", "Class"):
         if name not in table:
-            raise ValueError(f"{file}: there is no column {name}; it needs Path, Index, Class")
+            raise ValueError(
+                f"{file}: there is no column {name}; it needs Path, Index, Class, and has "
+                + ", ".join(f"'{column}'" for column in table.columns)
+            )
+    for name in TAKEN:
+        if name in table:
+            raise ValueError(f"{file}: the column name {name} is taken by one of ours; rename it")
+    lacking = [name for name in compcars.BOX if name not in table]
+    if 0 < len(lacking) < len(compcars.BOX):
+        raise ValueError(f"{file}: there is no column {lacking[0]}; a box needs x1, y1, x2 and y2")
     if not isinstance(table.index, pd.RangeIndex):
         raise ValueError(f"{file}, row 1: has more fields than the header has columns")
     table = table.fillna("")
@@ -93,6 +105,8 @@ def read_index(file: Path) -> pd.DataFrame:
         known = table[name].str.strip() != ""
         table[name] = _integers(table[name].where(known, "0"), file).astype("Int64").where(known)
     _refuse(file, table["Path"], table["Path"].str.strip() == "", "is empty")
+    backslash = table["Path"].str.contains("\\", regex=False)
+    _refuse(file, table["Path"], backslash, "has a backslash; folders are separated by /")
     _refuse(file, table["Path"], table["Path"].duplicated(), "stands twice")
     _refuse(file, table["Index"], table["Index"] < 0, "is negative")
     _refuse(file, table["Index"], table["Index"].duplicated(), "stands twice")
@@ -122,7 +136,7 @@ def _chosen_rows(table: pd.DataFrame, labels: Path, file: Path) -> np.ndarray:
     try:
         with labels.open("rb") as stream:
             chosen = np.lib.format.read_array(stream, allow_pickle=False)
-    except ValueError as error:
+    except Exception as error:  # whatever numpy trips over in a damaged file
         raise ValueError(f"{labels} cannot be read as a .npy file: {error}") from None
     if chosen.ndim != 2 or chosen.shape[1] != 2 or not np.issubdtype(chosen.dtype, np.integer):
         raise ValueError(

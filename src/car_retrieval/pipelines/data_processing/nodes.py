@@ -1,5 +1,6 @@
 """List, check, pack and split the photos."""
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,6 +15,10 @@ from car_retrieval.metrics.verification import sample_pairs
 from car_retrieval.params import DataParams
 from car_retrieval.splits import VALID, split_gallery
 
+log = logging.getLogger(__name__)
+
+IN_GALLERY = "photos that are also in the gallery"
+
 
 def select_gallery(
     web_nature: pd.DataFrame, web_images: Mapping[str, bytes], params: DataParams
@@ -23,13 +28,13 @@ def select_gallery(
     Returns:
         `car_front`, whose Index is its row; `car_rear`; and the problems found.
     """
-    front = listing.select_views(web_nature, params.front_views)
+    usable, unusable = _listed(web_nature, "gallery", params)
+    front = listing.select_views(usable, params.front_views)
     if front.empty:
         raise ValueError(f"no gallery photo has a viewpoint of {params.front_views}")
-    photos, found = _readable(front, web_images, params)
+    photos, found = _readable(front, web_images, unusable, len(web_nature), params)
     twins = listing.duplicates(photos)
     problems = [
-        listing.unusable(web_nature),
         found,
         listing.problems(twins[~twins["Conflict"]], "kept on one side", "exact duplicate"),
         listing.problems(
@@ -63,11 +68,15 @@ def select_queries(
         if "List" not in chosen:
             raise ValueError("data_processing.queries: test needs CompCars' surveillance lists")
         chosen = chosen[chosen["List"] == "test"]
-    unusable = listing.unusable(chosen)
-    chosen = chosen[~chosen["Path"].isin(unusable["Path"])]
-    photos, found = _readable(chosen, query_images, params)
-    labels = photos[["Index", "Class"]].to_numpy(np.int64)
-    return photos, labels, pd.concat([unusable, found], ignore_index=True)
+        if chosen.empty:
+            raise ValueError(
+                "data_processing.queries: test needs the file test_surveillance.txt beside "
+                "sv_make_model_name.mat in sv_data/; it is missing or empty: put it there, or set "
+                "the parameter to all"
+            )
+    usable, unusable = _listed(chosen, "query", params)
+    photos, found = _readable(usable, query_images, unusable, len(chosen), params)
+    return photos, photos[["Index", "Class"]].to_numpy(np.int64), found
 
 
 def report_problems(
@@ -78,8 +87,13 @@ def report_problems(
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
     """List every problem with its photo, and count each kind."""
     collections = {"gallery": gallery_problems, "queries": query_problems}
+    copies = queries[queries["Hash"].isin(gallery["Hash"])]
     table = pd.concat(
-        [found.assign(Collection=name) for name, found in collections.items()], ignore_index=True
+        [
+            *(found.assign(Collection=name) for name, found in collections.items()),
+            listing.problems(copies, "kept", "also in the gallery").assign(Collection="queries"),
+        ],
+        ignore_index=True,
     )
     report: dict[str, Any] = {
         "gallery": {"photos": len(gallery), "classes": int(gallery["Class"].nunique())},
@@ -88,9 +102,13 @@ def report_problems(
     report["queries"]["photos without a class in the gallery"] = int(
         (~queries["Class"].isin(gallery["Class"])).sum()
     )
-    report["queries"]["photos that are also in the gallery"] = int(
-        queries["Hash"].isin(gallery["Hash"]).sum()
-    )
+    report["queries"][IN_GALLERY] = len(copies)
+    if len(copies):
+        log.warning(
+            "%d of %d query photos find their own copy in the gallery, which inflates the scores: "
+            "'%s' in data_report; rejected_images names them",
+            *(len(copies), len(queries), IN_GALLERY),
+        )
     for name, found in collections.items():
         report[name]["problems"] = found["Problem"].value_counts().to_dict()
     return table[["Collection", "Path", "Problem", "Action"]], report
@@ -135,8 +153,28 @@ def make_valid_pairs(split: pd.DataFrame, params: DataParams) -> np.ndarray:
     return sample_pairs(parts["valid"], parts["train"], params.seed)
 
 
-def _readable(
-    photos: pd.DataFrame, images: Mapping[str, bytes], params: DataParams
+def _listed(
+    photos: pd.DataFrame, kind: str, params: DataParams
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The photos that their list could place, and the others, which must not be too many."""
+    if photos.empty:
+        raise ValueError(f"there is no {kind} photo: the list is empty")
+    unusable = listing.unusable(photos)
+    listing.refuse_too_many(unusable, len(photos), params.max_rejected_fraction)
+    return photos[~photos["Path"].isin(unusable["Path"])], unusable
+
+
+def _readable(
+    photos: pd.DataFrame,
+    images: Mapping[str, bytes],
+    unusable: pd.DataFrame,
+    listed: int,
+    params: DataParams,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The photos that can be read, and all problems: also the list's, which count with them."""
     inspection = inspect_all(images, photos["Path"].tolist(), params.workers)
-    return listing.readable_photos(photos, inspection, params.max_rejected_fraction)
+    readable, found = listing.readable_photos(photos, inspection, params.max_rejected_fraction)
+    found = pd.concat([unusable, found], ignore_index=True)
+    left_out = found[found["Action"] == "left out"]
+    listing.refuse_too_many(left_out, listed, params.max_rejected_fraction)
+    return readable, found
