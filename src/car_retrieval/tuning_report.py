@@ -1,0 +1,76 @@
+"""What `kedro tune` found, at the terminal."""
+
+from rich.console import Console
+from rich.table import Table
+
+from car_retrieval.search.lopq.fit import LopqParams
+from car_retrieval.search.tune import Setting, fastest, pareto_front
+
+
+def print_tuning(settings: list[Setting], k: int, recall: float) -> None:
+    """Print the front of recall and speed, and the parameters of the best LOPQ setting.
+
+    Args:
+        settings: what `tune` gave, exact search among them.
+        k: neighbours that were wanted.
+        recall: that was wanted.
+    """
+    exact = next(setting for setting in settings if setting.params is None)
+    compressed = [setting for setting in settings if setting.params is not None]
+    best = fastest(compressed, recall)
+    console = Console(width=None if Console().is_terminal else 120)
+    console.print(_table([exact, *pareto_front(compressed)], best, k))
+    if best.recall < recall:
+        console.print(
+            f"No setting reaches a recall of {recall:g}; this one finds most. Allow more --bytes, "
+            "or search exactly.",
+            soft_wrap=True,
+        )
+    elif best.queries_per_second < exact.queries_per_second:
+        console.print("Exact search is faster here; this saves memory alone.", soft_wrap=True)
+    console.print(snippet(best), soft_wrap=True, markup=False, highlight=False)
+
+
+def snippet(setting: Setting) -> str:
+    """The setting as YAML, to paste into a parameter file."""
+    values = {"kind": "lopq"} | _values(_lopq(setting)) | {"rerank": setting.rerank}
+    inside = ", ".join(f"{name}: {'null' if v is None else v}" for name, v in values.items())
+    return f"evaluation:\n  searchers:\n    lopq: {{{inside}}}"
+
+
+def _table(settings: list[Setting], best: Setting, k: int) -> Table:
+    table = Table(
+        title=f"LOPQ settings; * the best for the target, recall@{k}", title_justify="left"
+    )
+    for name in ("", "splits", "coarse", "subquantisers", "bits", "pca", "quota", "rerank"):
+        table.add_column(name, justify="right")
+    for name in ("recall", "queries/s", "bytes/vector", "fit s"):
+        table.add_column(name, justify="right")
+    for setting in settings:
+        values = _values(setting.params) if setting.params else {}
+        cells = [_cell(value) for value in values.values()] if values else ["–"] * 6
+        table.add_row(
+            "exact" if not values else "*" if setting is best else "",
+            *cells,
+            f"{setting.rerank:,}" if values else "–",
+            f"{setting.recall:.4f}",
+            f"{setting.queries_per_second:,.0f}",
+            f"{setting.bytes_per_vector:,.0f}",
+            f"{setting.fit_seconds:.1f}",
+        )
+    return table
+
+
+def _values(params: LopqParams) -> dict[str, int | None]:
+    names = ("splits", "coarse", "subquantisers", "bits", "pca", "quota")
+    return {name: getattr(params, name) for name in names}
+
+
+def _lopq(setting: Setting) -> LopqParams:
+    if setting.params is None:
+        raise ValueError("exact search has no parameters of LOPQ")
+    return setting.params
+
+
+def _cell(value: int | None) -> str:
+    return "–" if value is None else f"{value:,}"
