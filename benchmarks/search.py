@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 import faiss
-import numba
 import numpy as np
 from threadpoolctl import threadpool_limits
 from vectors import GaussianClasses, read_fvecs
@@ -121,7 +120,6 @@ def main() -> None:
     parser.add_argument("--only", default="", help="settings whose name holds this")
     args = parser.parse_args()
     faiss.omp_set_num_threads(args.threads)
-    numba.set_num_threads(args.threads)
     if args.vectors:
         everything = read_fvecs(args.vectors)
         everything = everything[np.random.default_rng(0).permutation(len(everything))]

@@ -1,7 +1,9 @@
 """Inner products of queries with chosen vectors, the same whatever searcher asks for them."""
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
+
+from car_retrieval.search.parallel import in_parallel
 
 
 def inner_products(queries: np.ndarray, vectors: np.ndarray, rows: np.ndarray) -> np.ndarray:
@@ -19,7 +21,8 @@ def inner_products(queries: np.ndarray, vectors: np.ndarray, rows: np.ndarray) -
         float32 [q, k], -inf where the row is -1.
     """
     products = np.empty(rows.shape, np.float32)
-    _fill(np.ascontiguousarray(queries, np.float32), np.asarray(vectors), rows, products)
+    queries, vectors = np.ascontiguousarray(queries, np.float32), np.asarray(vectors)
+    in_parallel(lambda part: _fill(queries[part], vectors, rows[part], products[part]), len(rows))
     return products
 
 
@@ -29,9 +32,9 @@ def best_first(ids: np.ndarray, scores: np.ndarray, k: int) -> tuple[np.ndarray,
     return np.take_along_axis(ids, order, 1), np.take_along_axis(scores, order, 1)
 
 
-@njit(cache=True, parallel=True, fastmath={"reassoc", "contract"})
+@njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
 def _fill(queries: np.ndarray, vectors: np.ndarray, rows: np.ndarray, products: np.ndarray) -> None:
-    for q in prange(len(queries)):
+    for q in range(len(queries)):
         for i in range(rows.shape[1]):
             row = rows[q, i]
             total = np.float32(0)

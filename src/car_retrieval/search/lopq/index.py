@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 import faiss
@@ -12,6 +13,7 @@ from car_retrieval.search.lopq.fit import LopqParams, fit_lopq
 from car_retrieval.search.lopq.kernels import keep_nearest, scan_codes
 from car_retrieval.search.lopq.model import LopqModel
 from car_retrieval.search.lopq.visits import plan_visits
+from car_retrieval.search.parallel import in_parallel
 from car_retrieval.search.pca import PCA
 
 QUERY_BLOCK = 1_024
@@ -135,23 +137,59 @@ class LopqIndex(Index):
 
     def _nearest(self, parts: np.ndarray, k: int, quota: int) -> tuple[np.ndarray, np.ndarray]:
         codes, model = self._codes, self.model
-        if len(parts) * min(quota, len(self)) < SHARED_DECODING * len(self):
-            return scan_codes(
-                *(parts, model.coarse, model.means, model.rotations, model.words_by_axis),
-                *(codes.codes, codes.starts, quota, k),
-            )
-        flat = parts.reshape(len(parts), -1)
-        places = np.full((len(parts), k), -1, np.int64)
         distances = np.full((len(parts), k), np.inf, np.float32)
-        visits = plan_visits(parts, model.coarse, np.diff(codes.starts), quota)
-        for cell, visitors in _visitors(*visits):
+        places = np.full((len(parts), k), -1, np.int64)
+        if len(parts) * min(quota, len(self)) < SHARED_DECODING * len(self):
+            learnt = (model.coarse, model.means, model.rotations, model.words_by_axis)
+            in_parallel(
+                lambda part: scan_codes(
+                    *(parts[part], *learnt, codes.codes, codes.starts, quota),
+                    *(distances[part], places[part]),
+                ),
+                len(parts),
+                least=1,
+            )
+        else:
+            self._nearest_of_many(parts, quota, distances, places)
+        return places, distances
+
+    def _nearest_of_many(
+        self, parts: np.ndarray, quota: int, distances: np.ndarray, places: np.ndarray
+    ) -> None:
+        """Decode each visited cell once, for all its visitors."""
+        codes, model = self._codes, self.model
+        flat = parts.reshape(len(parts), -1)
+        orders = np.empty((len(parts), model.cells), np.int64)
+        counts = np.empty(len(parts), np.int64)
+        sizes = np.diff(codes.starts)
+        in_parallel(
+            lambda part: plan_visits(
+                parts[part], model.coarse, sizes, quota, orders[part], counts[part]
+            ),
+            len(parts),
+        )
+        for cell, visitors in _visitors(orders, counts):
             start, stop = codes.starts[cell : cell + 2]
             own = np.ascontiguousarray(flat[visitors])
             for first in range(start, stop, POINT_BLOCK):
                 points = model.decode(cell, codes.codes[first : min(stop, first + POINT_BLOCK)])
                 found = faiss.pairwise_distances(own, points)
-                keep_nearest(found, visitors, first, distances, places)
-        return places, distances
+                in_parallel(
+                    partial(_keep, found, visitors, first, distances, places),
+                    len(visitors),
+                    least=64,
+                )
+
+
+def _keep(
+    found: np.ndarray,
+    visitors: np.ndarray,
+    first: int,
+    distances: np.ndarray,
+    places: np.ndarray,
+    part: slice,
+) -> None:
+    keep_nearest(found[part], visitors[part], first, distances, places)
 
 
 LEARNT = ("coarse", "means", "rotations", "codebooks")

@@ -4,12 +4,12 @@ Compiled by numba at first use and kept in a cache beside the file. Distances ar
 """
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 
 from car_retrieval.search.lopq.visits import coarse_distances, visiting_order
 
 
-@njit(cache=True, parallel=True)
+@njit(cache=True, nogil=True)
 def scan_codes(
     queries: np.ndarray,
     coarse: np.ndarray,
@@ -19,8 +19,9 @@ def scan_codes(
     codes: np.ndarray,
     starts: np.ndarray,
     quota: int,
-    k: int,
-) -> tuple[np.ndarray, np.ndarray]:
+    distances: np.ndarray,
+    places: np.ndarray,
+) -> None:
     """Nearest codes of each query, by sums of table entries (asymmetric distance computation).
 
     Args:
@@ -32,18 +33,13 @@ def scan_codes(
         codes: uint8 [n, M], the points in cell order.
         starts: int64 [V ** S + 1], where each cell begins.
         quota: points to look at, at least.
-        k: points to keep.
-
-    Returns:
-        Places int64 [q, k] in the cell order, -1 = none, and distances float32 [q, k], in heap
-        order, infinite where there is none.
+        distances: float32 [q, k], the kept ones as heaps, farthest first; changed in place.
+        places: int64 [q, k], theirs in the cell order.
     """
     splits, centroids, _ = coarse.shape
     sizes = starts[1:] - starts[:-1]
     half = codes.shape[1] // splits
-    places = np.full((len(queries), k), -1, np.int64)
-    distances = np.full((len(queries), k), np.inf, np.float32)
-    for q in prange(len(queries)):
+    for q in range(len(queries)):
         query = queries[q]
         order = np.empty(len(sizes), np.int64)
         visited = visiting_order(coarse_distances(query, coarse), sizes, quota, order)
@@ -69,10 +65,9 @@ def scan_codes(
             _scan_cell(
                 codes, starts[cell], starts[cell + 1], first, second, distances[q], places[q]
             )
-    return places, distances
 
 
-@njit(cache=True, parallel=True)
+@njit(cache=True, nogil=True)
 def keep_nearest(
     found: np.ndarray, queries: np.ndarray, start: int, distances: np.ndarray, places: np.ndarray
 ) -> None:
@@ -85,7 +80,7 @@ def keep_nearest(
         distances: float32 [q, k], the kept ones as heaps, farthest first; changed in place.
         places: int64 [q, k], theirs.
     """
-    for v in prange(len(queries)):
+    for v in range(len(queries)):
         kept, kept_places = distances[queries[v]], places[queries[v]]
         for i in range(found.shape[1]):
             if found[v, i] < kept[0]:

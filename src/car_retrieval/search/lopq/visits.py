@@ -1,13 +1,18 @@
 """Which cells a query visits, in which order."""
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 
 
-@njit(cache=True, parallel=True)
+@njit(cache=True, nogil=True)
 def plan_visits(
-    queries: np.ndarray, coarse: np.ndarray, sizes: np.ndarray, quota: int
-) -> tuple[np.ndarray, np.ndarray]:
+    queries: np.ndarray,
+    coarse: np.ndarray,
+    sizes: np.ndarray,
+    quota: int,
+    orders: np.ndarray,
+    counts: np.ndarray,
+) -> None:
     """Cells that each query visits until they hold `quota` points.
 
     Args:
@@ -15,16 +20,12 @@ def plan_visits(
         coarse: float32 [S, V, d].
         sizes: int64 [V ** S], points in each cell.
         quota: points wanted.
-
-    Returns:
-        Cells int64 [q, V ** S], nearest first, of which int64 [q] are to be visited.
+        orders: int64 [q, V ** S], filled with cells, nearest first.
+        counts: int64 [q], filled with how many of them are to be visited.
     """
-    orders = np.empty((len(queries), len(sizes)), np.int64)
-    counts = np.empty(len(queries), np.int64)
-    for q in prange(len(queries)):
+    for q in range(len(queries)):
         distances = coarse_distances(queries[q], coarse)
         counts[q] = visiting_order(distances, sizes, quota, orders[q])
-    return orders, counts
 
 
 @njit(cache=True, fastmath=True)

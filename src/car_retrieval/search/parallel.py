@@ -1,0 +1,31 @@
+"""Compiled loops over rows, on as many threads as faiss uses."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+
+import faiss
+
+
+def in_parallel(work: Callable[[slice], None], rows: int, least: int = 8) -> None:
+    """Share rows out to threads.
+
+    Threads of Python's own, for loops that release the interpreter's lock: numba's and torch's
+    OpenMP share one state, so that numba's parallel loops would change how torch adds up.
+
+    Args:
+        work: does a slice of the rows.
+        rows: how many there are.
+        least: rows worth a thread.
+    """
+    threads = min(faiss.omp_get_max_threads(), rows // least)
+    if threads < 2:
+        work(slice(0, rows))
+        return
+    step = -(-rows // threads)
+    list(_pool(threads).map(work, (slice(at, at + step) for at in range(0, rows, step))))
+
+
+@cache
+def _pool(threads: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(threads, thread_name_prefix="search")
