@@ -43,7 +43,7 @@ def search_exact(
     hits = np.full((len(queries), k), -1, np.int64)
     scores = np.full((len(queries), k), -np.inf, np.float32)
     for ids, vectors in gallery:
-        found_ids, found_scores = _block_top(queries, ids, vectors, k, exclude)
+        found_ids, found_scores = _block_top(queries, ids, vectors, k, exclude, scores[:, -1])
         hits, scores = best_first(
             np.concatenate([hits, found_ids], axis=1),
             np.concatenate([scores, found_scores], axis=1),
@@ -53,12 +53,17 @@ def search_exact(
 
 
 def _block_top(
-    queries: np.ndarray, ids: np.ndarray, vectors: np.ndarray, k: int, exclude: np.ndarray | None
+    queries: np.ndarray,
+    ids: np.ndarray,
+    vectors: np.ndarray,
+    k: int,
+    exclude: np.ndarray | None,
+    floor: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Ids and scores of the best k of a block for each query, and of some more; -1 is none."""
+    """Ids and scores of a block's best k that reach the floor, and of some more; -1 is none."""
     vectors = np.ascontiguousarray(vectors, np.float32)
     wanted = k + (exclude is not None)
-    places, scores = _candidates(queries, vectors, wanted, wanted + SPARE)
+    places, scores = _candidates(queries, vectors, wanted, wanted + SPARE, floor)
     found = np.where(places < 0, -1, ids[places])
     if exclude is not None:
         own = found == exclude[:, None]
@@ -67,22 +72,24 @@ def _block_top(
 
 
 def _candidates(
-    queries: np.ndarray, vectors: np.ndarray, wanted: int, depth: int
+    queries: np.ndarray, vectors: np.ndarray, wanted: int, depth: int, floor: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Places and scores of `depth` vectors or more, the best `wanted` surely among them.
+    """Places and scores of vectors, the best `wanted` that reach the floor surely among them.
 
     The matrix product and `inner_products` differ in the last bits. Where the product at the end
     of the list is not clearly below that at `wanted`, the list is made longer.
     """
     depth = min(depth, len(vectors))
     rough, places = faiss.knn(queries, vectors, depth, metric=faiss.METRIC_INNER_PRODUCT)
+    longest = np.sqrt(np.einsum("nd,nd->n", vectors, vectors).max(initial=0))
+    margin = ROUNDING * longest * np.linalg.norm(queries, axis=1)
+    places[rough < (floor - margin)[:, None]] = -1
     scores = inner_products(queries, vectors, places)
     if depth <= wanted or depth == len(vectors):
         return places, scores
-    lengths = np.linalg.norm(queries, axis=1) * np.linalg.norm(vectors, axis=1).max()
-    close = np.flatnonzero(rough[:, wanted - 1] - rough[:, -1] <= ROUNDING * lengths)
-    if len(close):
-        more, more_scores = _candidates(queries[close], vectors, wanted, 4 * depth)
+    close = (rough[:, wanted - 1] - rough[:, -1] <= margin) & (rough[:, -1] >= floor - margin)
+    if len(close := np.flatnonzero(close)):
+        more, more_scores = _candidates(queries[close], vectors, wanted, 4 * depth, floor[close])
         width = more.shape[1] - depth
         places = np.pad(places, ((0, 0), (0, width)), constant_values=-1)
         scores = np.pad(scores, ((0, 0), (0, width)), constant_values=-np.inf)

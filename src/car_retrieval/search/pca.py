@@ -21,7 +21,7 @@ class PCA:
 
     def __call__(self, vectors: np.ndarray) -> np.ndarray:
         """Project float32 [n, D] to float32 [n, p]."""
-        return (vectors - self.mean) @ self.components.T
+        return vectors @ self.components.T - self.components @ self.mean
 
 
 def fit_pca(vectors: np.ndarray, dimension: int, parts: int = 1, whiten: bool = False) -> PCA:

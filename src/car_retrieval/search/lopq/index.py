@@ -158,7 +158,6 @@ class LopqIndex(Index):
     ) -> None:
         """Decode each visited cell once, for all its visitors."""
         codes, model = self._codes, self.model
-        flat = parts.reshape(len(parts), -1)
         orders = np.empty((len(parts), model.cells), np.int64)
         counts = np.empty(len(parts), np.int64)
         sizes = np.diff(codes.starts)
@@ -168,17 +167,40 @@ class LopqIndex(Index):
             ),
             len(parts),
         )
+        local = _LocalQueries(model, parts)
         for cell, visitors in _visitors(orders, counts):
             start, stop = codes.starts[cell : cell + 2]
-            own = np.ascontiguousarray(flat[visitors])
+            own = local.at(cell, visitors)
             for first in range(start, stop, POINT_BLOCK):
-                points = model.decode(cell, codes.codes[first : min(stop, first + POINT_BLOCK)])
+                points = model.words_of(cell, codes.codes[first : min(stop, first + POINT_BLOCK)])
                 found = faiss.pairwise_distances(own, points)
                 in_parallel(
                     partial(_keep, found, visitors, first, distances, places),
                     len(visitors),
                     least=64,
                 )
+
+
+class _LocalQueries:
+    """Queries [q, S, d] in the local axes of cells that come in rising order.
+
+    Cells that share their first centroid follow each other: of the first split one rotation of the
+    queries is kept, of the second one for each centroid.
+    """
+
+    def __init__(self, model: LopqModel, parts: np.ndarray) -> None:
+        self._model, self._parts = model, parts
+        self._rotated: dict[tuple[int, int], np.ndarray] = {}
+
+    def at(self, cell: int, rows: np.ndarray) -> np.ndarray:
+        """Some of the queries in the axes of a cell, float32 [rows, S * d]."""
+        centroids = self._model.centroids_of(cell)
+        if (0, centroids[0]) not in self._rotated:
+            self._rotated = {key: kept for key, kept in self._rotated.items() if key[0] == 1}
+        for key in enumerate(centroids):
+            if key not in self._rotated:
+                self._rotated[key] = self._model.in_local_axes(*key, self._parts[:, key[0]])
+        return np.concatenate([self._rotated[key][rows] for key in enumerate(centroids)], axis=1)
 
 
 def _keep(

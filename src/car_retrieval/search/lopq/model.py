@@ -97,25 +97,29 @@ class LopqModel:
         nearest = nearest_centroids(parts, self.coarse[split])
         local = np.empty_like(parts)
         for v, rows in members(nearest):
-            residual = parts[rows] - self.coarse[split, v] - self.means[split, v]
-            local[rows] = residual @ self.rotations[split, v].T
+            local[rows] = self.in_local_axes(split, v, parts[rows])
         return nearest, local
 
-    def decode(self, cell: int, codes: np.ndarray) -> np.ndarray:
-        """What the codes uint8 [n, code_bytes] of one cell stand for, float32 [n, S * d].
+    def words_of(self, cell: int, codes: np.ndarray) -> np.ndarray:
+        """What the codes uint8 [n, code_bytes] of a cell stand for, in its local axes.
 
-        Rotations keep lengths, so that the distance of a projected query to this is the sum of
-        its distances to the words (asymmetric distance, Jégou et al., PAMI 2011).
+        Rotations keep lengths, so that the distance of a query in the same axes to this is the sum
+        of its distances to the words (asymmetric distance, Jégou et al., PAMI 2011).
+
+        Returns:
+            float32 [n, S * d].
         """
-        decoded = np.empty((len(codes), self.splits * self.coarse.shape[2]), np.float32)
-        local = np.empty((len(codes), self.coarse.shape[2]), np.float32)
+        words = np.empty((len(codes), self.splits * self.coarse.shape[2]), np.float32)
+        width = self.coarse.shape[2]
         for s, v in enumerate(self.centroids_of(cell)):
             book = self.codebooks[s, v % self.codebooks.shape[1]]
-            look_up(codes, book, s * codes.shape[1] // self.splits, local)
-            part = decoded[:, s * local.shape[1] : (s + 1) * local.shape[1]]
-            np.matmul(local, self.rotations[s, v], out=part)
-            part += self.coarse[s, v] + self.means[s, v]
-        return decoded
+            look_up(codes, book, s * codes.shape[1] // self.splits, words[:, s * width :])
+        return words
+
+    def in_local_axes(self, split: int, centroid: int, parts: np.ndarray) -> np.ndarray:
+        """Parts float32 [n, d] relative to a coarse centroid and its mean, in its local axes."""
+        origin = self.coarse[split, centroid] + self.means[split, centroid]
+        return (parts - origin) @ self.rotations[split, centroid].T
 
     def centroids_of(self, cell: int) -> tuple[int, ...]:
         """The coarse centroid of each split that make a cell."""
