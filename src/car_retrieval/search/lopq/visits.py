@@ -17,9 +17,10 @@ def plan_visits(
         quota: points wanted.
 
     Returns:
-        Cells int64 [q, V ** S], nearest first, of which int64 [q] are to be visited.
+        Cells int64 [q, m], nearest first, of which int64 [q] are to be visited.
     """
-    orders = np.empty((len(queries), len(sizes)), np.int64)
+    most = min(quota, int(np.count_nonzero(sizes)))  # each visited cell holds a point or more
+    orders = np.empty((len(queries), most), np.int64)
     counts = np.empty(len(queries), np.int64)
     for q in prange(len(queries)):
         distances = coarse_distances(queries[q], coarse)
@@ -54,7 +55,7 @@ def visiting_order(distances: np.ndarray, sizes: np.ndarray, quota: int, order: 
         distances: float32 [S, V].
         sizes: int64 [V ** S], points in each cell.
         quota: points wanted.
-        order: int64 [V ** S], filled with cells.
+        order: int64 [m], filled with cells; as long as there may be visits.
 
     Returns:
         The number of cells to visit.
