@@ -16,6 +16,7 @@ def prefer_wide_kernels() -> None:
     """
     if platform.machine() != "x86_64" or not CPU_INFO.exists():
         return
-    flags = next((line for line in CPU_INFO.open() if line.startswith("flags")), "")
+    lines = CPU_INFO.read_text().splitlines()
+    flags = next((line for line in lines if line.startswith("flags")), "")
     if set(flags.split()) >= AVX512:
         os.environ.setdefault("OPENBLAS_CORETYPE", "SKYLAKEX")

@@ -6,6 +6,7 @@ import faiss
 import numpy as np
 
 from car_retrieval.metrics.results import RetrievalResult
+from car_retrieval.search.index import check_wanted
 from car_retrieval.search.products import best_first, inner_products
 
 SPARE = 8  # candidates more than wanted, so that the cut between them is seldom close
@@ -38,7 +39,11 @@ def search_exact(
 
     Returns:
         Ids and inner products in falling order.
+
+    Raises:
+        ValueError: k is less than 1.
     """
+    check_wanted(k=k)
     queries = np.ascontiguousarray(queries, np.float32)
     hits = np.full((len(queries), k), -1, np.int64)
     scores = np.full((len(queries), k), -np.inf, np.float32)

@@ -1,11 +1,12 @@
 """faiss's own indexes by factory string, to compare with and to use."""
 
+import re
 from typing import Any
 
 import faiss
 import numpy as np
 
-from car_retrieval.search.index import Index
+from car_retrieval.search.index import Index, check_wanted, checked_vectors
 
 
 class FaissIndex(Index):
@@ -28,22 +29,25 @@ class FaissIndex(Index):
 
     def fit(self, vectors: np.ndarray, seed: int) -> None:
         """Train; see `Index.fit`. faiss fixes its own seeds, so that `seed` changes nothing."""
+        vectors = checked_vectors(vectors)
         try:
             index = faiss.index_factory(vectors.shape[1], self.factory)
-            index.train(np.ascontiguousarray(vectors, np.float32))
-            self._index, self._ids = index, []
-            self._apply_parameters()
+            _allow_few_points(index)
+            index.train(vectors)
+            self._apply_parameters(index)
         except RuntimeError as error:
             raise ValueError(f"faiss index {self.factory!r}: {_reason(error)}") from None
+        self._index, self._ids = index, np.empty(0, np.int64)
 
     def search(self, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
         """The k nearest codes of each query; scores are negative squared distances."""
+        check_wanted(k=k)
+        queries = checked_vectors(queries, self._trained.d)
         if not len(self):
             shape = (len(queries), k)
             return np.full(shape, -1, np.int64), np.full(shape, -np.inf, np.float32)
-        queries = np.ascontiguousarray(queries, np.float32)
         distances, places = self._trained.search(queries, k)
-        ids = np.where(places < 0, -1, self._known_ids[places])
+        ids = np.where(places < 0, -1, self._ids[places])
         return ids, np.where(places < 0, -np.inf, -distances).astype(np.float32)
 
     @property
@@ -54,7 +58,10 @@ class FaissIndex(Index):
 
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """See `Index.state`."""
-        arrays = {"index": faiss.serialize_index(self._trained), "ids": self._known_ids}
+        arrays: dict[str, np.ndarray] = {
+            "index": faiss.serialize_index(self._trained),
+            "ids": self._ids,
+        }
         return arrays, {"factory": self.factory, "search": self.parameters}
 
     @classmethod
@@ -62,8 +69,8 @@ class FaissIndex(Index):
         """See `Index.from_state`."""
         index = cls(about["factory"], about["search"])
         index._index = faiss.deserialize_index(arrays["index"])
-        index._ids = [arrays["ids"]]
-        index._apply_parameters()
+        index._ids = arrays["ids"]
+        index._apply_parameters(index._index)
         return index
 
     @property
@@ -72,19 +79,23 @@ class FaissIndex(Index):
             raise ValueError("the index is not fitted yet: call fit first")
         return self._index
 
-    @property
-    def _known_ids(self) -> np.ndarray:
-        self._ids = [np.concatenate([np.empty(0, np.int64), *self._ids])]
-        return self._ids[0]
-
     def _add(self, vectors: np.ndarray) -> None:
-        self._trained.add(vectors)
+        self._trained.add(checked_vectors(vectors, self._trained.d))
 
-    def _apply_parameters(self) -> None:
+    def _apply_parameters(self, index: faiss.Index) -> None:
         for name, value in self.parameters.items():
-            faiss.ParameterSpace().set_index_parameter(self._trained, name, value)
+            faiss.ParameterSpace().set_index_parameter(index, name, value)
 
 
 def _reason(error: RuntimeError) -> str:
-    """The last part of faiss's message, after the place in its source."""
-    return str(error).strip().splitlines()[-1].split("Error: ")[-1]
+    """What faiss says, without the place in its source."""
+    return re.sub(r"^Error in .* at \S+:\d+: (Error: )?", "", " ".join(str(error).split()))
+
+
+def _allow_few_points(index: faiss.Index) -> None:
+    """Keep faiss from a line on stderr for each k-means of fewer points than it likes."""
+    if isinstance(index, faiss.IndexPreTransform):
+        index = faiss.downcast_index(index.index)
+    for clustered in (index, getattr(index, "pq", None)):
+        if clustered is not None and hasattr(clustered, "cp"):
+            clustered.cp.min_points_per_centroid = 1

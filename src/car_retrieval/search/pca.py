@@ -48,5 +48,6 @@ def fit_pca(vectors: np.ndarray, dimension: int, parts: int = 1, whiten: bool = 
     variances, axes = variances[::-1][:dimension], axes[:, ::-1][:, :dimension]
     variances = np.maximum(variances, np.finfo(np.float32).eps * variances[0])
     order = allocate_eigenvalues(variances, parts)
-    components = axes.T / np.sqrt(variances)[:, None] if whiten else axes.T
+    scales = np.sqrt(np.where(variances > 0, variances, 1))  # equal vectors vary nowhere
+    components = axes.T / scales[:, None] if whiten else axes.T
     return PCA(mean, np.ascontiguousarray(components[order], np.float32))

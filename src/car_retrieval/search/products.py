@@ -14,14 +14,26 @@ def inner_products(queries: np.ndarray, vectors: np.ndarray, rows: np.ndarray) -
 
     Args:
         queries: float32 [q, D].
-        vectors: float32 [n, D]; a memory map will do.
+        vectors: float32 [n, D]; a C-ordered memory map is not copied.
         rows: int64 [q, k], -1 for none.
 
     Returns:
         float32 [q, k], -inf where the row is -1.
+
+    Raises:
+        ValueError: the dimensions differ, or there is no such row.
     """
     products = np.empty(rows.shape, np.float32)
-    queries, vectors = np.ascontiguousarray(queries, np.float32), np.asarray(vectors)
+    # One layout and dtype, read-only as a memory map: one order of additions, compiled once.
+    queries = np.ascontiguousarray(queries, np.float32)
+    vectors = np.ascontiguousarray(vectors, np.float32).view()
+    vectors.flags.writeable = False
+    if queries.shape[1] != vectors.shape[1]:
+        raise ValueError(
+            f"queries of {queries.shape[1]} dimensions against vectors of {vectors.shape[1]}"
+        )
+    if rows.size and rows.max() >= len(vectors):
+        raise ValueError(f"row {rows.max()} of {len(vectors)} vectors")
     in_parallel(lambda part: _fill(queries[part], vectors, rows[part], products[part]), len(rows))
     return products
 

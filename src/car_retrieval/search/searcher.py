@@ -49,7 +49,10 @@ def rerank(
         k: how many to keep.
 
     Returns:
-        Ids int64 [q, k] and inner products float32 [q, k], -1 and -inf where there is none.
+        Ids int64 and inner products float32 [q, min(k, m)], -1 and -inf where there is none.
+
+    Raises:
+        ValueError: a candidate is no row of the vectors, or their dimensions differ.
     """
     mapped = vectors.mapped() if isinstance(vectors, Matrix) else vectors
     scores = inner_products(queries, mapped, candidates)

@@ -28,11 +28,15 @@ def save_index(index: Index, path: str | Path, signature: dict[str, Any] | None 
     path = Path(path)
     arrays, about = index.state()
     arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-    about |= {"kind": index.kind, "signature": signature or {}, "checksum": _checksum(arrays)}
+    about |= {"kind": index.kind, "signature": signature or {}}
+    text = json.dumps(about, sort_keys=True)
+    metadata = {"about": text, "checksum": _checksum(text, arrays)}
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(path.name + ".part")
     try:
-        save_file(arrays, part, metadata={"about": json.dumps(about)})
+        save_file(arrays, part, metadata=metadata)
+        with part.open("rb+") as file:
+            os.fsync(file.fileno())
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
@@ -50,23 +54,23 @@ def load_index(path: str | Path, signature: dict[str, Any] | None = None) -> Ind
     """
     try:
         with safe_open(path, framework="numpy") as file:
-            about = json.loads(file.metadata()["about"])
+            text, checksum = (file.metadata()[name] for name in ("about", "checksum"))
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        kind = KINDS[about.pop("kind")]
     except (SafetensorError, KeyError, TypeError) as error:
         raise ValueError(f"{path} is not an index, make it again ({error})") from None
-    if _checksum(arrays) != about.pop("checksum"):
+    if _checksum(text, arrays) != checksum:
         raise ValueError(f"{path} is damaged: its checksum differs, make it again")
-    stored = about.pop("signature")
-    if signature is not None and signature != stored:
+    about = json.loads(text)
+    kind, stored = KINDS[about.pop("kind")], about.pop("signature")
+    if signature is not None and json.loads(json.dumps(signature)) != stored:
         raise ValueError(
             f"{path} holds descriptors of another encoder: {stored} against {signature}"
         )
     return kind.from_state(arrays, about)
 
 
-def _checksum(arrays: dict[str, np.ndarray]) -> str:
-    digest = hashlib.blake2b(digest_size=8)
+def _checksum(about: str, arrays: dict[str, np.ndarray]) -> str:
+    digest = hashlib.blake2b(about.encode(), digest_size=8)
     for name in sorted(arrays):
         digest.update(f"{name} {arrays[name].dtype} {arrays[name].shape}".encode())
         digest.update(arrays[name].data)

@@ -6,6 +6,7 @@ import faiss
 import numpy as np
 
 from car_retrieval.search.allocation import allocate_eigenvalues
+from car_retrieval.search.index import check_wanted, checked_vectors
 from car_retrieval.search.lopq.codebooks import train_codebooks
 from car_retrieval.search.lopq.model import LopqModel, members, nearest_centroids
 from car_retrieval.search.pca import fit_pca
@@ -40,7 +41,11 @@ class LopqParams:
 
     def check(self, count: int, dimension: int) -> None:
         """Raise ValueError where these parameters cannot be fitted to so many vectors."""
-        kept = self.pca or dimension
+        kept = dimension if self.pca is None else self.pca
+        wanted = {"subquantisers": self.subquantisers, "coarse": self.coarse, "pca": kept}
+        check_wanted(**wanted, quota=1 if self.quota is None else self.quota)
+        if self.codebooks not in ("local", "shared"):
+            raise ValueError(f"lopq: codebooks = {self.codebooks!r}; it is local or shared")
         if self.splits not in (1, 2) or self.bits not in (4, 8):
             raise ValueError(
                 f"lopq: splits = {self.splits}, bits = {self.bits}; splits is 1 or 2, bits 4 or 8"
@@ -71,8 +76,10 @@ def fit_lopq(vectors: np.ndarray, params: LopqParams, seed: int) -> LopqModel:
         seed: of every random choice.
 
     Raises:
-        ValueError: the parameters do not fit the vectors' number or dimension.
+        ValueError: the parameters do not fit the vectors' number or dimension, or the vectors
+            hold NaN or infinity.
     """
+    vectors = checked_vectors(vectors)
     params.check(*vectors.shape)
     rng = np.random.default_rng(seed)
     pca = fit_pca(vectors, params.pca, params.splits, params.whiten) if params.pca else None
@@ -99,14 +106,7 @@ def _fit_split(
     if params.codebooks == "shared":
         books = train_codebooks(local, subspaces, params.bits, rng)[None]
     else:
-        books = np.stack(
-            [
-                train_codebooks(
-                    _own_or_all(local, groups.get(v), 2**params.bits), subspaces, params.bits, rng
-                )
-                for v in range(params.coarse)
-            ]
-        )
+        books = _local_codebooks(local, groups, params.coarse, subspaces, params.bits, rng)
     return coarse, means, rotations, books
 
 
@@ -154,6 +154,18 @@ def local_frames(
     return means, rotations
 
 
-def _own_or_all(local: np.ndarray, rows: np.ndarray | None, words: int) -> np.ndarray:
-    """The points of a centroid, or, where they are fewer than words, those of all."""
-    return local if rows is None or len(rows) < words else local[rows]
+def _local_codebooks(
+    local: np.ndarray,
+    groups: dict[int, np.ndarray],
+    count: int,
+    subspaces: int,
+    bits: int,
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """Codebooks of each centroid; one of fewer points than words has those of all points."""
+    own = {v: rows for v, rows in groups.items() if len(rows) >= 2**bits}
+    books = {v: train_codebooks(local[rows], subspaces, bits, rng) for v, rows in own.items()}
+    if len(books) < count:
+        shared = train_codebooks(local, subspaces, bits, rng)
+        books = dict.fromkeys(range(count), shared) | books
+    return np.stack([books[v] for v in range(count)])

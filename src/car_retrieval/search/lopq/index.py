@@ -1,6 +1,5 @@
 """The LOPQ index: codes in cell order, and the search in them."""
 
-from collections.abc import Iterator
 from dataclasses import asdict
 from functools import partial
 from typing import Any
@@ -8,10 +7,10 @@ from typing import Any
 import faiss
 import numpy as np
 
-from car_retrieval.search.index import Index
+from car_retrieval.search.index import Index, check_wanted
 from car_retrieval.search.lopq.fit import LopqParams, fit_lopq
 from car_retrieval.search.lopq.kernels import keep_nearest, scan_codes
-from car_retrieval.search.lopq.model import LopqModel
+from car_retrieval.search.lopq.model import LopqModel, members
 from car_retrieval.search.lopq.visits import plan_visits
 from car_retrieval.search.parallel import in_parallel
 from car_retrieval.search.pca import PCA
@@ -53,7 +52,7 @@ class LopqIndex(Index):
     def fit(self, vectors: np.ndarray, seed: int) -> None:
         """Learn the quantiser; see `Index.fit`."""
         self._model = fit_lopq(vectors, self.params, seed)
-        self._ids, self._added, self._arranged = [], [], None
+        self._ids, self._added, self._arranged = np.empty(0, np.int64), [], None
 
     def search(
         self, queries: np.ndarray, k: int, quota: int | None = None
@@ -64,21 +63,22 @@ class LopqIndex(Index):
 
         Args:
             queries: float32 [q, D].
-            k: how many.
-            quota: instead of that of the parameters.
+            k: how many, at least 1.
+            quota: points to look at, at least, instead of that of the parameters; never less
+                than k.
         """
-        quota = quota or self.params.quota or len(self)
+        quota = quota if quota is not None else self.params.quota or max(1, len(self))
+        check_wanted(k=k, quota=quota)
+        parts = self.model.project(queries)
         ids = np.full((len(queries), k), -1, np.int64)
         scores = np.full((len(queries), k), -np.inf, np.float32)
-        for start in range(0, len(queries), QUERY_BLOCK):
+        for start in range(0, len(queries) if len(self) else 0, QUERY_BLOCK):
             block = slice(start, start + QUERY_BLOCK)
-            parts = self.model.project(np.asarray(queries[block], np.float32))
-            places, distances = self._nearest(parts, k, quota)
+            places, distances = self._nearest(parts[block], k, max(k, quota))
             order = np.lexsort((places, distances), axis=1)
             places = np.take_along_axis(places, order, 1)
-            if len(self):
-                ids[block] = np.where(places < 0, -1, self._codes.ids[places])
-                scores[block] = -np.take_along_axis(distances, order, 1)
+            ids[block] = np.where(places < 0, -1, self._codes.ids[places])
+            scores[block] = -np.take_along_axis(distances, order, 1)
         return ids, scores
 
     @property
@@ -106,7 +106,7 @@ class LopqIndex(Index):
         model = LopqModel(coarse, means, rotations, codebooks, pca)
         index = cls(LopqParams(**about["params"]), model)
         index._arranged = _Codes(arrays["codes"], arrays["ids"], arrays["starts"])
-        index._ids = [arrays["ids"]]
+        index._ids = arrays["ids"]
         return index
 
     def _add(self, vectors: np.ndarray) -> None:
@@ -117,7 +117,7 @@ class LopqIndex(Index):
         """All codes in cell order; what was added since the last search is sorted in."""
         if self._added or self._arranged is None:
             self._arranged = self._sorted_in()
-            self._added, self._ids = [], [self._arranged.ids]
+            self._added, self._ids = [], self._arranged.ids
         return self._arranged
 
     def _sorted_in(self) -> "_Codes":
@@ -129,46 +129,45 @@ class LopqIndex(Index):
             codes = [old.codes, *codes]
         all_cells = np.concatenate([np.empty(0, np.int64), *cells])
         all_codes = np.concatenate([np.empty((0, model.code_bytes), np.uint8), *codes])
-        ids = np.concatenate([np.empty(0, np.int64), *self._ids])
-        order = np.lexsort((ids, all_cells))
+        order = np.lexsort((self._ids, all_cells))
         starts = np.zeros(model.cells + 1, np.int64)
         np.cumsum(np.bincount(all_cells, minlength=model.cells), out=starts[1:])
-        return _Codes(all_codes[order], ids[order], starts)
+        return _Codes(all_codes[order], self._ids[order], starts)
 
     def _nearest(self, parts: np.ndarray, k: int, quota: int) -> tuple[np.ndarray, np.ndarray]:
         codes, model = self._codes, self.model
+        orders, visits = plan_visits(parts, model.coarse, np.diff(codes.starts), quota)
         distances = np.full((len(parts), k), np.inf, np.float32)
         places = np.full((len(parts), k), -1, np.int64)
         if len(parts) * min(quota, len(self)) < SHARED_DECODING * len(self):
             learnt = (model.coarse, model.means, model.rotations, model.words_by_axis)
             in_parallel(
                 lambda part: scan_codes(
-                    *(parts[part], *learnt, codes.codes, codes.starts, quota),
+                    *(parts[part], orders[part], visits[part], *learnt, codes.codes, codes.starts),
                     *(distances[part], places[part]),
                 ),
                 len(parts),
                 least=1,
             )
         else:
-            self._nearest_of_many(parts, quota, distances, places)
+            self._nearest_of_many(parts, orders, visits, distances, places)
         return places, distances
 
     def _nearest_of_many(
-        self, parts: np.ndarray, quota: int, distances: np.ndarray, places: np.ndarray
+        self,
+        parts: np.ndarray,
+        orders: np.ndarray,
+        visits: np.ndarray,
+        distances: np.ndarray,
+        places: np.ndarray,
     ) -> None:
         """Decode each visited cell once, for all its visitors."""
         codes, model = self._codes, self.model
-        orders = np.empty((len(parts), model.cells), np.int64)
-        counts = np.empty(len(parts), np.int64)
-        sizes = np.diff(codes.starts)
-        in_parallel(
-            lambda part: plan_visits(
-                parts[part], model.coarse, sizes, quota, orders[part], counts[part]
-            ),
-            len(parts),
-        )
+        visitors_of = np.repeat(np.arange(len(parts)), visits)
+        cells = orders[np.arange(orders.shape[1]) < visits[:, None]]
         local = _LocalQueries(model, parts)
-        for cell, visitors in _visitors(orders, counts):
+        for cell, rows in members(cells):
+            visitors = visitors_of[rows]
             start, stop = codes.starts[cell : cell + 2]
             own = local.at(cell, visitors)
             for first in range(start, stop, POINT_BLOCK):
@@ -222,13 +221,3 @@ class _Codes:
 
     def __init__(self, codes: np.ndarray, ids: np.ndarray, starts: np.ndarray) -> None:
         self.codes, self.ids, self.starts = codes, ids, starts
-
-
-def _visitors(orders: np.ndarray, counts: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
-    """The queries that visit each cell."""
-    width = np.arange(orders.shape[1])
-    queries, steps = np.nonzero(width < counts[:, None])
-    cells = orders[queries, steps]
-    order = np.argsort(cells, kind="stable")
-    present, first = np.unique(cells[order], return_index=True)
-    yield from zip(present.tolist(), np.split(queries[order], first[1:]), strict=True)

@@ -6,19 +6,18 @@ Compiled by numba at first use and kept in a cache beside the file. Distances ar
 import numpy as np
 from numba import njit
 
-from car_retrieval.search.lopq.visits import coarse_distances, visiting_order
-
 
 @njit(cache=True, nogil=True)
 def scan_codes(
     queries: np.ndarray,
+    orders: np.ndarray,
+    visits: np.ndarray,
     coarse: np.ndarray,
     means: np.ndarray,
     rotations: np.ndarray,
     codebooks: np.ndarray,
     codes: np.ndarray,
     starts: np.ndarray,
-    quota: int,
     distances: np.ndarray,
     places: np.ndarray,
 ) -> None:
@@ -26,27 +25,25 @@ def scan_codes(
 
     Args:
         queries: float32 [q, S, d].
+        orders: int64 [q, m], cells in the order of visits.
+        visits: int64 [q], how many of them are visited.
         coarse: float32 [S, V, d].
         means: float32 [S, V, d].
         rotations: float32 [S, V, d, d].
         codebooks: float32 [S, V or 1, subspaces, d / subspaces, words].
         codes: uint8 [n, M], the points in cell order.
         starts: int64 [V ** S + 1], where each cell begins.
-        quota: points to look at, at least.
         distances: float32 [q, k], the kept ones as heaps, farthest first; changed in place.
         places: int64 [q, k], theirs in the cell order.
     """
     splits, centroids, _ = coarse.shape
-    sizes = starts[1:] - starts[:-1]
     half = codes.shape[1] // splits
     for q in range(len(queries)):
         query = queries[q]
-        order = np.empty(len(sizes), np.int64)
-        visited = visiting_order(coarse_distances(query, coarse), sizes, quota, order)
         tables = np.empty((splits, centroids, half, 256), np.float32)
         floors = np.empty((splits, centroids), np.float32)
         ready = np.zeros((splits, centroids), np.bool_)
-        for cell in order[:visited]:
+        for cell in orders[q, : visits[q]]:
             least = np.float32(0)
             for s in range(splits):
                 v = _centroid(cell, s, splits, centroids)

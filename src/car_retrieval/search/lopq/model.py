@@ -6,6 +6,7 @@ from functools import cached_property
 import faiss
 import numpy as np
 
+from car_retrieval.search.index import checked_vectors
 from car_retrieval.search.lopq.codebooks import assign_words
 from car_retrieval.search.lopq.kernels import look_up
 from car_retrieval.search.pca import PCA
@@ -65,13 +66,7 @@ class LopqModel:
         Raises:
             ValueError: the vectors have another dimension, or hold NaN or infinity.
         """
-        if vectors.ndim != 2 or vectors.shape[1] != self.dimension:
-            raise ValueError(
-                f"the vectors have the shape {vectors.shape}, the index was fitted to "
-                f"{self.dimension} dimensions"
-            )
-        if not np.isfinite(vectors).all():
-            raise ValueError("the vectors hold a value that is not finite")
+        vectors = checked_vectors(vectors, self.dimension)
         projected = self.pca(vectors) if self.pca else vectors
         parts = projected.reshape(len(vectors), self.splits, -1)
         return np.ascontiguousarray(parts, np.float32)
@@ -142,10 +137,10 @@ def nearest_centroids(points: np.ndarray, centroids: np.ndarray) -> np.ndarray:
 
 
 def members(nearest: np.ndarray) -> list[tuple[int, np.ndarray]]:
-    """The rows of each centroid that has any."""
+    """The rows of each centroid, or cell, that has any."""
     order = np.argsort(nearest, kind="stable")
     present, first = np.unique(nearest[order], return_index=True)
-    return list(zip(present.tolist(), np.split(order, first[1:]), strict=True))
+    return list(zip(present.tolist(), np.split(order, first)[1:], strict=True))
 
 
 def _packed(words_of: np.ndarray, words: int) -> np.ndarray:

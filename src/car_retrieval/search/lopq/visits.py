@@ -3,16 +3,12 @@
 import numpy as np
 from numba import njit
 
+from car_retrieval.search.parallel import in_parallel
 
-@njit(cache=True, nogil=True)
+
 def plan_visits(
-    queries: np.ndarray,
-    coarse: np.ndarray,
-    sizes: np.ndarray,
-    quota: int,
-    orders: np.ndarray,
-    counts: np.ndarray,
-) -> None:
+    queries: np.ndarray, coarse: np.ndarray, sizes: np.ndarray, quota: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Cells that each query visits until they hold `quota` points.
 
     Args:
@@ -20,9 +16,29 @@ def plan_visits(
         coarse: float32 [S, V, d].
         sizes: int64 [V ** S], points in each cell.
         quota: points wanted.
-        orders: int64 [q, V ** S], filled with cells, nearest first.
-        counts: int64 [q], filled with how many of them are to be visited.
+
+    Returns:
+        Cells int64 [q, m], nearest first, of which int64 [q] are to be visited.
     """
+    most = min(quota, int(np.count_nonzero(sizes)))  # each visited cell holds a point or more
+    orders = np.empty((len(queries), most), np.int64)
+    counts = np.empty(len(queries), np.int64)
+    in_parallel(
+        lambda part: _plan(queries[part], coarse, sizes, quota, orders[part], counts[part]),
+        len(queries),
+    )
+    return orders, counts
+
+
+@njit(cache=True, nogil=True)
+def _plan(
+    queries: np.ndarray,
+    coarse: np.ndarray,
+    sizes: np.ndarray,
+    quota: int,
+    orders: np.ndarray,
+    counts: np.ndarray,
+) -> None:
     for q in range(len(queries)):
         distances = coarse_distances(queries[q], coarse)
         counts[q] = visiting_order(distances, sizes, quota, orders[q])
@@ -55,7 +71,7 @@ def visiting_order(distances: np.ndarray, sizes: np.ndarray, quota: int, order: 
         distances: float32 [S, V].
         sizes: int64 [V ** S], points in each cell.
         quota: points wanted.
-        order: int64 [V ** S], filled with cells.
+        order: int64 [m], filled with cells; as long as there may be visits.
 
     Returns:
         The number of cells to visit.
