@@ -1,4 +1,4 @@
-"""Compiled loops over rows, on as many threads as faiss uses."""
+"""Work on rows, on as many threads as faiss uses."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -8,10 +8,11 @@ import faiss
 
 
 def in_parallel(work: Callable[[slice], None], rows: int, least: int = 8) -> None:
-    """Share rows out to threads.
+    """Share rows out to threads, in each of which faiss uses that one alone.
 
-    Threads of Python's own, for loops that release the interpreter's lock: numba's and torch's
-    OpenMP share one state, so that numba's parallel loops would change how torch adds up.
+    These are Python's own threads, for work that releases the interpreter's lock. numba's parallel
+    loops would not do: its OpenMP and torch's share one state, and torch would add up differently
+    after them.
 
     Args:
         work: does a slice of the rows.
@@ -28,4 +29,9 @@ def in_parallel(work: Callable[[slice], None], rows: int, least: int = 8) -> Non
 
 @cache
 def _pool(threads: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(threads, thread_name_prefix="search")
+    return ThreadPoolExecutor(
+        threads,
+        thread_name_prefix="search",
+        initializer=faiss.omp_set_num_threads,
+        initargs=(1,),
+    )

@@ -1,7 +1,6 @@
 """The LOPQ index: codes in cell order, and the search in them."""
 
 from dataclasses import asdict
-from functools import partial
 from typing import Any
 
 import faiss
@@ -17,7 +16,7 @@ from car_retrieval.search.pca import PCA
 
 QUERY_BLOCK = 1_024
 POINT_BLOCK = 16_384
-SHARED_DECODING = 32  # looks at a point by a batch, from which to decode it pays
+SHARED_DECODING = 16  # looks at each point by a block of queries, from which to decode it pays
 
 
 class LopqIndex(Index):
@@ -72,13 +71,19 @@ class LopqIndex(Index):
         parts = self.model.project(queries)
         ids = np.full((len(queries), k), -1, np.int64)
         scores = np.full((len(queries), k), -np.inf, np.float32)
-        for start in range(0, len(queries) if len(self) else 0, QUERY_BLOCK):
-            block = slice(start, start + QUERY_BLOCK)
-            places, distances = self._nearest(parts[block], k, max(k, quota))
-            order = np.lexsort((places, distances), axis=1)
-            places = np.take_along_axis(places, order, 1)
-            ids[block] = np.where(places < 0, -1, self._codes.ids[places])
-            scores[block] = -np.take_along_axis(distances, order, 1)
+        if len(self):
+            codes = self._codes
+
+            def work(share: slice) -> None:
+                for first in range(share.start, min(share.stop, len(parts)), QUERY_BLOCK):
+                    block = slice(first, min(first + QUERY_BLOCK, share.stop))
+                    places, distances = self._nearest(codes, parts[block], k, max(k, quota))
+                    order = np.lexsort((places, distances), axis=1)
+                    places = np.take_along_axis(places, order, 1)
+                    ids[block] = np.where(places < 0, -1, codes.ids[places])
+                    scores[block] = -np.take_along_axis(distances, order, 1)
+
+            in_parallel(work, len(parts))
         return ids, scores
 
     @property
@@ -134,50 +139,32 @@ class LopqIndex(Index):
         np.cumsum(np.bincount(all_cells, minlength=model.cells), out=starts[1:])
         return _Codes(all_codes[order], self._ids[order], starts)
 
-    def _nearest(self, parts: np.ndarray, k: int, quota: int) -> tuple[np.ndarray, np.ndarray]:
-        codes, model = self._codes, self.model
+    def _nearest(
+        self, codes: "_Codes", parts: np.ndarray, k: int, quota: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Places and distances of the nearest of a block of queries, as heaps."""
+        model = self.model
         orders, visits = plan_visits(parts, model.coarse, np.diff(codes.starts), quota)
         distances = np.full((len(parts), k), np.inf, np.float32)
         places = np.full((len(parts), k), -1, np.int64)
-        if len(parts) * min(quota, len(self)) < SHARED_DECODING * len(self):
+        looks = len(parts) * min(quota, len(codes.ids))
+        if looks < SHARED_DECODING * len(codes.ids):
             learnt = (model.coarse, model.means, model.rotations, model.words_by_axis)
-            in_parallel(
-                lambda part: scan_codes(
-                    *(parts[part], orders[part], visits[part], *learnt, codes.codes, codes.starts),
-                    *(distances[part], places[part]),
-                ),
-                len(parts),
-                least=1,
-            )
-        else:
-            self._nearest_of_many(parts, orders, visits, distances, places)
-        return places, distances
-
-    def _nearest_of_many(
-        self,
-        parts: np.ndarray,
-        orders: np.ndarray,
-        visits: np.ndarray,
-        distances: np.ndarray,
-        places: np.ndarray,
-    ) -> None:
-        """Decode each visited cell once, for all its visitors."""
-        codes, model = self._codes, self.model
-        visitors_of = np.repeat(np.arange(len(parts)), visits)
-        cells = orders[np.arange(orders.shape[1]) < visits[:, None]]
+            place = (codes.codes, codes.starts)
+            scan_codes(parts, orders, visits, *learnt, *place, distances, places)
+            return places, distances
         local = _LocalQueries(model, parts)
-        for cell, rows in members(cells):
+        visitors_of = np.repeat(np.arange(len(parts)), visits)
+        visited = orders[np.arange(orders.shape[1]) < visits[:, None]]
+        for cell, rows in members(visited):
             visitors = visitors_of[rows]
             start, stop = codes.starts[cell : cell + 2]
             own = local.at(cell, visitors)
             for first in range(start, stop, POINT_BLOCK):
-                points = model.words_of(cell, codes.codes[first : min(stop, first + POINT_BLOCK)])
-                found = faiss.pairwise_distances(own, points)
-                in_parallel(
-                    partial(_keep, found, visitors, first, distances, places),
-                    len(visitors),
-                    least=64,
-                )
+                words = model.words_of(cell, codes.codes[first : min(stop, first + POINT_BLOCK)])
+                found = faiss.pairwise_distances(own, words)
+                keep_nearest(found, visitors, first, distances, places)
+        return places, distances
 
 
 class _LocalQueries:
@@ -200,17 +187,6 @@ class _LocalQueries:
             if key not in self._rotated:
                 self._rotated[key] = self._model.in_local_axes(*key, self._parts[:, key[0]])
         return np.concatenate([self._rotated[key][rows] for key in enumerate(centroids)], axis=1)
-
-
-def _keep(
-    found: np.ndarray,
-    visitors: np.ndarray,
-    first: int,
-    distances: np.ndarray,
-    places: np.ndarray,
-    part: slice,
-) -> None:
-    keep_nearest(found[part], visitors[part], first, distances, places)
 
 
 LEARNT = ("coarse", "means", "rotations", "codebooks")

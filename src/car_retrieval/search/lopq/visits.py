@@ -3,8 +3,6 @@
 import numpy as np
 from numba import njit
 
-from car_retrieval.search.parallel import in_parallel
-
 
 def plan_visits(
     queries: np.ndarray, coarse: np.ndarray, sizes: np.ndarray, quota: int
@@ -23,10 +21,7 @@ def plan_visits(
     most = min(quota, int(np.count_nonzero(sizes)))  # each visited cell holds a point or more
     orders = np.empty((len(queries), most), np.int64)
     counts = np.empty(len(queries), np.int64)
-    in_parallel(
-        lambda part: _plan(queries[part], coarse, sizes, quota, orders[part], counts[part]),
-        len(queries),
-    )
+    _plan(queries, coarse, sizes, quota, orders, counts)
     return orders, counts
 
 
