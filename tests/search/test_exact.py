@@ -92,3 +92,9 @@ def test_float64_and_strided_input():
     vectors = np.asfortranarray(np.eye(3))
     result = search_exact(np.arange(3), vectors[::-1], [(np.arange(3), vectors)], 1)
     assert result.hits[:, 0].tolist() == [2, 1, 0]
+
+
+@pytest.mark.parametrize("k", [0, -3])
+def test_fewer_than_one_neighbour(k):
+    with pytest.raises(ValueError, match=f"k = {k}"):
+        search_exact(np.arange(1), np.ones((1, 2)), [(np.arange(1), np.ones((1, 2)))], k)

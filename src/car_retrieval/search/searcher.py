@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from car_retrieval.matrix import Matrix
-from car_retrieval.search.index import Index, Vectors
+from car_retrieval.search.index import Index, Vectors, check_wanted
 from car_retrieval.search.products import best_first, inner_products
 
 
@@ -52,8 +52,10 @@ def rerank(
         Ids int64 and inner products float32 [q, min(k, m)], -1 and -inf where there is none.
 
     Raises:
-        ValueError: a candidate is no row of the vectors, or their dimensions differ.
+        ValueError: a candidate is no row of the vectors, their dimensions differ, or k is less
+            than 1.
     """
+    check_wanted(k=k)
     mapped = vectors.mapped() if isinstance(vectors, Matrix) else vectors
     scores = inner_products(queries, mapped, candidates)
     return best_first(candidates, scores, k)

@@ -49,10 +49,9 @@ def scan_codes(
                 v = _centroid(cell, s, splits, centroids)
                 if not ready[s, v]:
                     ready[s, v] = True
-                    origin = coarse[s, v] + means[s, v]
                     book = codebooks[s, v % codebooks.shape[1]]
                     floors[s, v] = _fill_table(
-                        query[s] - origin, rotations[s, v], book, tables[s, v]
+                        query[s], coarse[s, v], means[s, v], rotations[s, v], book, tables[s, v]
                     )
                 least += floors[s, v]
             if least > distances[q, 0]:
@@ -112,20 +111,24 @@ def _centroid(cell: int, split: int, splits: int, centroids: int) -> int:
 
 @njit(cache=True, fastmath=True)
 def _fill_table(
-    residual: np.ndarray, rotation: np.ndarray, book: np.ndarray, table: np.ndarray
+    part: np.ndarray,
+    centroid: np.ndarray,
+    mean: np.ndarray,
+    rotation: np.ndarray,
+    book: np.ndarray,
+    table: np.ndarray,
 ) -> np.float32:
     """Fill a table float32 [bytes, 256] with distances by code byte; return the least sum."""
     subspaces, width, words = book.shape
-    local = np.zeros(len(residual), np.float32)
-    for i in range(len(residual)):
-        total = np.float32(0)
-        for j in range(len(residual)):
-            total += rotation[i, j] * residual[j]
-        local[i] = total
+    residual = np.empty(len(part), np.float32)
+    for i in range(len(part)):
+        residual[i] = part[i] - centroid[i] - mean[i]
     entries = np.zeros((subspaces, words), np.float32)
     for s in range(subspaces):
         for i in range(width):
-            value = local[s * width + i]
+            value = np.float32(0)
+            for j in range(len(part)):
+                value += rotation[s * width + i, j] * residual[j]
             for w in range(words):
                 difference = value - book[s, i, w]
                 entries[s, w] += difference * difference

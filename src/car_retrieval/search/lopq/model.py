@@ -68,7 +68,7 @@ class LopqModel:
         """
         vectors = checked_vectors(vectors, self.dimension)
         projected = self.pca(vectors) if self.pca else vectors
-        parts = projected.reshape(len(vectors), self.splits, -1)
+        parts = projected.reshape(len(vectors), self.splits, self.coarse.shape[2])
         return np.ascontiguousarray(parts, np.float32)
 
     def encode(self, vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
