@@ -1,4 +1,4 @@
-import numba
+import faiss
 import numpy as np
 import pytest
 
@@ -42,12 +42,13 @@ def test_a_pair_has_one_product_to_the_last_bit(tmp_path, dimension):
         alone = inner_products(queries[q : q + 1], vectors[9:], rows[q : q + 1, ::-1] - 9)
         known = rows[q, ::-1] >= 9
         np.testing.assert_array_equal(alone[0, known], wanted[q, ::-1][known])
-    threads = numba.get_num_threads()
-    numba.set_num_threads(1)
+    threads = faiss.omp_get_max_threads()
     try:
-        np.testing.assert_array_equal(inner_products(queries, vectors, rows), wanted)
+        for count in (1, 2, 3):
+            faiss.omp_set_num_threads(count)
+            np.testing.assert_array_equal(inner_products(queries, vectors, rows), wanted)
     finally:
-        numba.set_num_threads(threads)
+        faiss.omp_set_num_threads(threads)
 
 
 def test_what_would_read_beyond_the_vectors():

@@ -111,6 +111,15 @@ class LopqModel:
             look_up(codes, book, s * codes.shape[1] // self.splits, words[:, s * width :])
         return words
 
+    def decode(self, cell: int, codes: np.ndarray) -> np.ndarray:
+        """What the codes of a cell stand for in the space that is quantised, float32 [n, S * d]."""
+        words = np.split(self.words_of(cell, codes), self.splits, axis=1)
+        parts = [
+            local @ self.rotations[s, v] + self.coarse[s, v] + self.means[s, v]
+            for local, (s, v) in zip(words, enumerate(self.centroids_of(cell)), strict=True)
+        ]
+        return np.concatenate(parts, axis=1)
+
     def in_local_axes(self, split: int, centroid: int, parts: np.ndarray) -> np.ndarray:
         """Parts float32 [n, d] relative to a coarse centroid and its mean, in its local axes."""
         origin = self.coarse[split, centroid] + self.means[split, centroid]
