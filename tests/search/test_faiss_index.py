@@ -26,7 +26,7 @@ def made(factory, vectors, ids=None, **search):
         ("IVF16,RaBitQ", {"nprobe": 16}, 0.9),
         ("IVF16,PQ8x4fs", {"nprobe": 16}, 0.7),
         ("PCA16,IVF16,SQ8", {"nprobe": 16}, 0.95),
-        ("PQ8", {}, 0.95),
+        ("PQ16x4", {}, 0.8),
     ],
 )
 def test_a_vector_finds_itself(capfd, factory, search, share):
