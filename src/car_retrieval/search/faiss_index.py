@@ -30,6 +30,7 @@ class FaissIndex(Index):
         """Train; see `Index.fit`. faiss fixes its own seeds, so that `seed` changes nothing."""
         try:
             index = faiss.index_factory(vectors.shape[1], self.factory)
+            _accept_few(index)
             index.train(np.ascontiguousarray(vectors, np.float32))
             self._index, self._ids = index, []
             self._apply_parameters()
@@ -83,6 +84,17 @@ class FaissIndex(Index):
     def _apply_parameters(self) -> None:
         for name, value in self.parameters.items():
             faiss.ParameterSpace().set_index_parameter(self._trained, name, value)
+
+
+def _accept_few(index: faiss.Index) -> None:
+    """Keep faiss from a warning for each clustering of few points; too few are still refused."""
+    index = faiss.downcast_index(index)
+    if isinstance(index, faiss.IndexPreTransform):
+        _accept_few(index.index)
+    learners: list[Any] = [index, getattr(index, "pq", None)]
+    for learner in learners:
+        if hasattr(learner, "cp"):
+            learner.cp.min_points_per_centroid = 1
 
 
 def _reason(error: RuntimeError) -> str:
