@@ -50,7 +50,7 @@ def recall_against_speed(table: pd.DataFrame) -> Figure:
                 clip_on=False,
                 zorder=3,
             )
-        title = f"{split.capitalize()}: found against pace"
+        title = f"{split.capitalize()}: recall against speed"
         dress(axes, title, "queries per second, one thread (log)", score, empty=own.empty)
     if len(drawn):
         _scale(panels[0], drawn[SPEED], drawn[score])

@@ -19,6 +19,8 @@ from car_retrieval.search.build import fill, make_index
 from car_retrieval.search.comparison import Row, Task, exact_scores, measure, measure_exact
 from car_retrieval.search.storage import SignedIndex
 
+DIGITS = {"fit s": 3, "add s": 3, "bytes/vector": 1, "peak MB": 1}
+
 
 def compare_searchers(
     queries: Matrix,
@@ -67,6 +69,7 @@ def join_searchers(**tables: pd.DataFrame) -> tuple[pd.DataFrame, Figure]:
     parts = [table.assign(split=split) for split, table in tables.items()]
     table = pd.concat(parts, ignore_index=True)
     table.insert(0, "split", table.pop("split"))
+    table = table.round({name: 1 for name in table.columns if "q/s" in name} | DIGITS)
     return table, recall_against_speed(table)
 
 
