@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[1]
 QUICK = {
     "data_processing.image_size": 32,
     "training.epochs": 1,
-    "training.dimension": 16,
+    "training.dimension": 64,
     "evaluation.shown_queries": 2,
 }
 

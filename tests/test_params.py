@@ -9,10 +9,12 @@ from car_retrieval.params import (
     DataParams,
     EncodingParams,
     EvaluationParams,
+    LopqSearcher,
     SampleParams,
     Sampler,
     TrainingParams,
 )
+from car_retrieval.search.lopq.fit import LopqParams
 
 GROUPS = [DataParams, EncodingParams, EvaluationParams, SampleParams, TrainingParams]
 TUPLES = {"name": "tuples"}
@@ -96,6 +98,39 @@ class TestTuples:
         else:
             with pytest.raises(ValidationError, match="differ in their negatives"):
                 TrainingParams(**wanted)
+
+
+class TestSearchers:
+    def test_kind_decides_the_fields(self):
+        lopq, flat = EvaluationParams(
+            searchers={"a": {"kind": "lopq", "pca": 8}, "b": {"kind": "faiss", "factory": "Flat"}}
+        ).searchers.values()
+        assert (lopq.pca, lopq.rerank) == (8, 100)
+        assert (flat.factory, flat.search) == ("Flat", {})
+
+    def test_the_fields_of_lopq_are_those_of_the_craft(self):
+        values = LopqSearcher(kind="lopq").model_dump(exclude={"kind", "rerank"})
+        assert LopqParams(**values) == LopqParams()
+
+    def test_null_leaves_one_out(self):
+        assert EvaluationParams(searchers={"a": None}).searchers == {}
+
+    @pytest.mark.parametrize(
+        ("name", "values", "message"),
+        [
+            ("a", {"kind": "lopq", "quotta": 3}, r"searchers\.a\.lopq\.quotta"),
+            ("a", {"kind": "lopq", "bits": 5}, r"searchers\.a\.lopq\.bits"),
+            ("a", {"kind": "lopq", "factory": "Flat"}, r"searchers\.a\.lopq\.factory"),
+            ("a", {"kind": "faiss"}, r"searchers\.a\.faiss\.factory"),
+            ("a", {"kind": "annoy"}, r"searchers\.a"),
+            ("a", {"factory": "Flat"}, r"searchers\.a"),
+            ("a b", {"kind": "lopq"}, "a b"),
+            ("exact", {"kind": "lopq"}, "exact search is always there"),
+        ],
+    )
+    def test_what_is_wrong_is_named(self, name, values, message):
+        with pytest.raises(ValidationError, match=message):
+            EvaluationParams(searchers={name: values})
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,8 @@ import pytest
 import torch
 from PIL import Image
 
+from car_retrieval.matrix import Matrix
+from car_retrieval.search.storage import load_index
 from tests.conftest import kedro, params
 
 OUTPUTS = {
@@ -23,7 +25,7 @@ OUTPUTS = {
         "valid_for_test.npy",
     ],
     "04_feature": ["database.npy", "tdatabase.npy"],
-    "06_models": ["checkpoints", "model.safetensors"],
+    "06_models": ["checkpoints", "model.safetensors", "lopq_index.safetensors"],
     "07_model_output": ["test_all_exact_hits.npz", "valid_filtered_exact_hits.npz"],
     "08_reporting": [
         "rejected_images.csv",
@@ -34,6 +36,8 @@ OUTPUTS = {
         "test_filtered_classes.csv",
         "test_all_best.png",
         "valid_all_roc.png",
+        "searchers.csv",
+        "searchers.png",
         "summary.csv",
         "report.html",
     ],
@@ -85,6 +89,8 @@ def test_the_table_at_the_end(first_run: tuple[Path, str]) -> None:
         assert re.search(rf"│ {row} +│", printed), (row, printed)
     for stage in ("data_processing", "training", "encoding", "evaluation", "peak memory"):
         assert stage in printed
+    for searcher in ("exact", "lopq", "ivfpq", "hnsw", "rabitq"):
+        assert re.search(rf"│ test +│ {searcher} +│", printed), (searcher, printed)
     assert "report: data/08_reporting/sample/report.html/" in printed
     assert "…" not in printed
 
@@ -102,10 +108,38 @@ def test_summary_agrees_with_the_hits(finished_run: Path) -> None:
     assert row["gallery"] == len(front)
 
 
+def test_the_table_of_searchers(finished_run: Path) -> None:
+    table = pd.read_csv(newest(finished_run, "searchers.csv", "08_reporting"))
+    assert set(table["split"]) == {"valid", "test"}
+    rows = table.set_index(["split", "searcher"])
+    names = {"exact", "lopq", "ivfpq", "hnsw", "rabitq"}
+    assert all(set(rows.loc[split].index) == names for split in ("valid", "test"))
+    summary = pd.read_csv(newest(finished_run, "summary.csv", "08_reporting"))
+    exact = summary.set_index(["split", "protocol"])
+    for split in ("valid", "test"):
+        own = rows.loc[split]
+        assert own.loc["exact", "recall@20"] == 1
+        for score in ("mAP@20", "R@1"):
+            assert own.loc["exact", score] == pytest.approx(exact.loc[(split, "all"), score])
+        assert (own["recall@20"] > 0.5).all()
+        assert (own["single q/s 1 thread"] > 0).all()
+        assert (own.drop("exact")["fit s"] >= 0).all()
+
+
+def test_the_index_holds_the_gallery(finished_run: Path) -> None:
+    file = newest(finished_run, "lopq_index.safetensors", "06_models")
+    database = Matrix(newest(finished_run, "database.npy", "04_feature"))
+    index = load_index(file, database.attributes["encoder"])
+    assert len(index) == len(database)
+    found, _ = index.search(database[:5], 20)
+    assert all(row in hits for row, hits in enumerate(found))
+
+
 def test_report_needs_no_network(finished_run: Path) -> None:
     html = newest(finished_run, "report.html", "08_reporting").read_text()
     assert not re.findall(r"""(?:src|href)=["']?(?:https?:)?//""", html)
     assert "Worst queries" in html
+    assert ">Searchers</h2>" in html
 
 
 def test_a_resumed_run_equals_one_that_was_not_stopped(finished_run: Path, project: Path) -> None:

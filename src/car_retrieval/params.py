@@ -2,7 +2,14 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    model_validator,
+)
 
 from car_retrieval.images.letterbox import Fill
 
@@ -143,6 +150,49 @@ class EncodingParams(Params):
     device: str = "auto"
 
 
+class LopqSearcher(Params):
+    """Search by LOPQ; see `car_retrieval.search.lopq.fit.LopqParams`."""
+
+    kind: Literal["lopq"]
+    splits: Literal[1, 2] = 2
+    coarse: Count = Field(8, description="centroids of a split")
+    subquantisers: Count = Field(32, description="code words of a vector")
+    bits: Literal[4, 8] = Field(8, description="of a code word")
+    codebooks: Literal["local", "shared"] = "local"
+    pca: Count | None = Field(None, description="components kept; none: the vectors as they are")
+    whiten: bool = False
+    quota: Count | None = Field(None, description="points looked at, at least; none: all")
+    rerank: Annotated[int, Field(ge=0)] = Field(100, description="candidates; 0: none")
+
+
+class FaissSearcher(Params):
+    """Search by an index of faiss's factory."""
+
+    kind: Literal["faiss"]
+    factory: Annotated[str, Field(min_length=1)]
+    search: dict[str, float] = Field({}, description="faiss's own names, such as nprobe")
+    rerank: Annotated[int, Field(ge=0)] = Field(100, description="candidates; 0: none")
+
+
+SearcherParams = Annotated[LopqSearcher | FaissSearcher, Field(discriminator="kind")]
+
+
+def _not_exact(name: str) -> str:
+    if name == "exact":
+        raise ValueError("exact search is always there: choose another name")
+    return name
+
+
+SearcherName = Annotated[str, Field(pattern=r"^[A-Za-z_]\w*$"), AfterValidator(_not_exact)]
+
+
+def _without_null(searchers: Any) -> Any:
+    """An environment cannot take a key away, but can set it to null."""
+    if not isinstance(searchers, dict):
+        return searchers
+    return {name: values for name, values in searchers.items() if values is not None}
+
+
 class EvaluationParams(Params):
     """Search and scores (`parameters_evaluation.yml`)."""
 
@@ -152,3 +202,6 @@ class EvaluationParams(Params):
     batch_size: Count = Field(1024, description="queries searched at a time")
     shown_queries: Count = Field(5, description="rows of a picture gallery")
     seed: Annotated[int, Field(ge=0)] = 7
+    searchers: Annotated[dict[SearcherName, SearcherParams], BeforeValidator(_without_null)] = (
+        Field({}, description="compared with exact search; null leaves one out")
+    )

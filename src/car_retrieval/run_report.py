@@ -24,6 +24,8 @@ def print_run(
     outputs = pipeline.all_outputs()
     if "summary" in outputs:
         console.print(_scores(catalog.load("summary")))
+    if "searchers" in outputs:
+        console.print(_searchers(catalog.load("searchers")))
     if seconds:
         console.print(_stages(seconds, peak))
     for name, what in (("sample", "sample"), ("model", "model"), ("report", "report")):
@@ -45,6 +47,21 @@ def _scores(summary: pd.DataFrame) -> Table:
     return table
 
 
+def _searchers(table: pd.DataFrame) -> Table:
+    """What a searcher finds, its pace on one thread and its size; the rest is in the report."""
+    shown = Table(title="Searchers, all classes", title_justify="left")
+    for name in ("split", "searcher"):
+        shown.add_column(name)
+    found = [name for name in table.columns if name.startswith(("mAP@", "R@", "recall@"))]
+    columns = [*found, "batch q/s 1 thread", "single q/s 1 thread", "fit s", "bytes/vector"]
+    for name in columns:
+        shown.add_column(name.replace(" q/s 1 thread", "\nq/s"), justify="right")
+    for row in table.to_dict("records"):
+        cells = [_cell(row[name]) for name in columns]
+        shown.add_row(str(row["split"]), str(row["searcher"]), *cells)
+    return shown
+
+
 def _stages(seconds: dict[str, float], peak: dict[str, int]) -> Table:
     table = Table(title="Stages", title_justify="left")
     table.add_column("stage")
@@ -58,7 +75,9 @@ def _stages(seconds: dict[str, float], peak: dict[str, int]) -> Table:
 
 def _cell(value: object) -> str:
     if isinstance(value, float):
-        return "–" if pd.isna(value) else f"{value:.3f}"
+        if pd.isna(value):
+            return "–"
+        return f"{value:.3f}" if abs(value) < 10 else f"{value:,.0f}"
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 

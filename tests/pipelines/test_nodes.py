@@ -15,6 +15,7 @@ from car_retrieval.pipeline_registry import register_pipelines
 from car_retrieval.pipelines.data_processing import nodes as data
 from car_retrieval.pipelines.encoding import nodes as encoding
 from car_retrieval.pipelines.evaluation import nodes as evaluation
+from car_retrieval.pipelines.evaluation import report
 from car_retrieval.pipelines.training import nodes as training
 
 
@@ -155,7 +156,7 @@ def test_no_queries_still_give_a_summary(tmp_path: Path) -> None:
     pairs = evaluation.compare_pairs(*both, none, labels(50), params)
     by_query, by_class, metrics = evaluation.score(hits, pairs, none, labels(50), params)
     evaluation.draw_curves(by_query, by_class, pairs)
-    summary = evaluation.summarise_metrics(test_all=metrics)
+    summary = report.summarise_metrics(test_all=metrics)
     assert summary["queries"].tolist() == [0]
     assert summary["mAP@5"].isna().all()
 

@@ -93,7 +93,10 @@ def _cell(value: Any) -> str:
         return "—"
     if isinstance(value, Integral):
         return f"{int(value):,}"
-    return f"{value:.3f}" if isinstance(value, Real) else str(value)
+    if not isinstance(value, Real):
+        return str(value)
+    number = float(value)
+    return f"{number:.3f}" if abs(number) < 10 else f"{number:,.{1 if abs(number) < 100 else 0}f}"
 
 
 def _image(picture: Figure | bytes) -> dict[str, object]:

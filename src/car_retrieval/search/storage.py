@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,14 @@ from car_retrieval.search.index import Index
 from car_retrieval.search.lopq.index import LopqIndex
 
 KINDS: dict[str, type[Index]] = {kind.kind: kind for kind in (LopqIndex, FaissIndex)}
+
+
+@dataclass(frozen=True)
+class SignedIndex:
+    """An index, and the signature of the encoder whose descriptors it holds."""
+
+    index: Index
+    signature: dict[str, Any] = field(default_factory=dict)
 
 
 def save_index(index: Index, path: str | Path, signature: dict[str, Any] | None = None) -> None:
@@ -67,6 +76,12 @@ def load_index(path: str | Path, signature: dict[str, Any] | None = None) -> Ind
             f"{path} holds descriptors of another encoder: {stored} against {signature}"
         )
     return kind.from_state(arrays, about)
+
+
+def stored_signature(path: str | Path) -> dict[str, Any]:
+    """The signature that was saved with an index."""
+    with safe_open(path, framework="numpy") as file:
+        return json.loads(file.metadata()["about"])["signature"]
 
 
 def _checksum(about: str, arrays: dict[str, np.ndarray]) -> str:

@@ -1,4 +1,4 @@
-"""Search, score, draw."""
+"""Select, search exactly, score, draw."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -18,7 +18,6 @@ from car_retrieval.pipelines.evaluation.checks import check_descriptors
 from car_retrieval.pipelines.evaluation.photos import gallery_rows
 from car_retrieval.reporting import figures
 from car_retrieval.reporting.gallery import pick_queries, retrieval_gallery
-from car_retrieval.reporting.report import Section, html_report
 from car_retrieval.search.exact import Block, search_exact
 
 GALLERY_BLOCK = 16_384
@@ -175,64 +174,6 @@ def show_queries(
         for kind, ids in picked.items()
     )
     return best, median, worst
-
-
-def summarise_metrics(**metrics: dict[str, Any]) -> pd.DataFrame:
-    """One row for each split and protocol, from metrics named `<split>_<protocol>`."""
-    shown = ["queries", "classes", "gallery"]
-    rows = []
-    for name, values in metrics.items():
-        split, selection = name.split("_")
-        scores = {
-            key: value
-            for key, value in values.items()
-            if key not in (*shown, "queries_without_match", "gallery_classes", "threshold")
-        }
-        counts = {key: values[key] for key in shown}
-        rows.append({"split": split, "protocol": selection} | counts | scores)
-    return pd.DataFrame(rows)
-
-
-def write_report(
-    summary: pd.DataFrame, training_curves: bytes, params: EvaluationParams, **pictures: bytes
-) -> str:
-    """One HTML page of the whole run."""
-    selections = {
-        "all": "All classes.",
-        "filtered": f"Only the classes of at least {params.min_class_size} gallery photos.",
-    }
-    sections = [
-        Section(
-            "Training",
-            "Loss over the epochs, and what the validation photos say.",
-            [("Training curves", training_curves)],
-        )
-    ]
-    for split, selection in zip(summary["split"], summary["protocol"], strict=True):
-        own = {kind: pictures[f"{split}_{selection}_{kind}"] for kind in CAPTIONS}
-        sections.append(
-            Section(
-                f"{split.capitalize()}, {selection}",
-                f"{PROTOCOLS[split]} {selections[selection]}",
-                [(CAPTIONS[kind], picture) for kind, picture in own.items()],
-            )
-        )
-    return html_report("Car retrieval", summary, sections)
-
-
-CAPTIONS = {
-    "recall": "R@k: share of queries with a right hit among the first k",
-    "roc": "Verification: same model or not",
-    "similarity": "Similarities of pairs of one class and of two",
-    "sizes": "Mean AP of a class against its gallery photos",
-    "best": "Best queries",
-    "median": "Median queries",
-    "worst": "Worst queries",
-}
-PROTOCOLS = {
-    "test": "Query photos query the whole gallery.",
-    "valid": "Validation photos query the training photos.",
-}
 
 
 def _verified(pairs: pd.DataFrame) -> Verification | None:

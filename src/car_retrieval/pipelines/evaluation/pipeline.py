@@ -5,7 +5,7 @@ from typing import Any
 
 from kedro.pipeline import Node, Pipeline
 
-from car_retrieval.pipelines.evaluation import nodes
+from car_retrieval.pipelines.evaluation import compare, nodes, report
 
 PARAMS = "params:evaluation"
 GALLERY = {"gallery": "database", "gallery_photos": "car_front", "gallery_images": "web_images"}
@@ -23,14 +23,22 @@ RESULTS = {
     "by_query": "queries",
     "pairs": "pairs",
 }
-RESULTS |= {"by_class": "classes"} | {kind: f"{kind}_figure" for kind in nodes.CAPTIONS}
+RESULTS |= {"by_class": "classes"} | {kind: f"{kind}_figure" for kind in report.CAPTIONS}
+COMPARED = [
+    "queries",
+    "gallery",
+    "query_photos",
+    "gallery_photos",
+    "query_labels",
+    "gallery_labels",
+]
 
 
 def create_pipeline(**kwargs: Any) -> Pipeline:
     """Evaluate each split under each protocol with one template, then report."""
     parts = list(product(QUERIES, ("all", "filtered")))
     return Pipeline(
-        [_selection(), *(_evaluation(*part) for part in parts), _report(parts)],
+        [_selection(), *(_evaluation(*part) for part in parts), _searchers(), _report(parts)],
         tags="evaluation",
         namespace="evaluation",
         prefix_datasets_with_namespace=False,
@@ -74,25 +82,19 @@ def _selection() -> Pipeline:
 def _evaluation(split: str, protocol: str) -> Pipeline:
     name = f"{split}_{protocol}"
     labels = {side: f"{name}_{side}" for side in ("query_labels", "gallery_labels")}
+    outputs = {inner: f"{name}_{outer}" for inner, outer in RESULTS.items()}
+    whole = protocol == "all"
     return Pipeline(
-        _template(),
+        _template() + _comparison() if whole else _template(),
         namespace=name,
         inputs=GALLERY | QUERIES[split] | labels,
-        outputs={inner: f"{name}_{outer}" for inner, outer in RESULTS.items()},
+        outputs=outputs | ({"searchers": f"{split}_searchers"} if whole else {}),
         parameters={PARAMS: PARAMS},
     )
 
 
 def _template() -> Pipeline:
-    compared = [
-        "queries",
-        "gallery",
-        "query_photos",
-        "gallery_photos",
-        "query_labels",
-        "gallery_labels",
-        PARAMS,
-    ]
+    compared = [*COMPARED, PARAMS]
     return Pipeline(
         [
             Node(nodes.search, inputs=compared, outputs="hits", name="search"),
@@ -127,22 +129,58 @@ def _template() -> Pipeline:
     )
 
 
+def _comparison() -> Pipeline:
+    """Searchers are timed over all classes only: the filtered ones would cost the same again."""
+    return Pipeline(
+        [
+            Node(
+                compare.compare_searchers,
+                inputs=[*COMPARED, "hits", PARAMS],
+                outputs="searchers",
+                name="compare_searchers",
+            )
+        ]
+    )
+
+
+def _searchers() -> Pipeline:
+    return Pipeline(
+        [
+            Node(
+                compare.join_searchers,
+                inputs={split: f"{split}_searchers" for split in ("valid", "test")},
+                outputs=["searchers", "searchers_figure"],
+                name="join_searchers",
+            ),
+            Node(
+                compare.index_gallery,
+                inputs=["database", "car_front", PARAMS],
+                outputs="lopq_index",
+                name="index_gallery",
+            ),
+        ]
+    )
+
+
 def _report(parts: list[tuple[str, str]]) -> Pipeline:
     names = [f"{split}_{protocol}" for split, protocol in parts]
     pictures = {
-        f"{name}_{kind}": f"{name}_{kind}_figure" for name in names for kind in nodes.CAPTIONS
+        f"{name}_{kind}": f"{name}_{kind}_figure" for name in names for kind in report.CAPTIONS
     }
     return Pipeline(
         [
             Node(
-                nodes.summarise_metrics,
+                report.summarise_metrics,
                 inputs={name: f"{name}_exact_metrics" for name in names},
                 outputs="summary",
                 name="summarise",
             ),
             Node(
-                nodes.write_report,
-                inputs={name: name for name in ("summary", "training_curves")}
+                report.write_report,
+                inputs={
+                    name: name
+                    for name in ("summary", "training_curves", "searchers", "searchers_figure")
+                }
                 | {"params": PARAMS}
                 | pictures,
                 outputs="report",

@@ -1,0 +1,51 @@
+"""How much memory a stretch of work takes."""
+
+import contextlib
+import itertools
+import threading
+
+import psutil
+
+SECONDS_BETWEEN_LOOKS = 0.05
+LOOKS_PER_SEARCH = 40  # finding children reads the whole process table
+
+
+class MemoryWatch:
+    """The largest resident memory of this process and its children since the last `reset`."""
+
+    def __init__(self) -> None:
+        self._peak, self._stop = 0, threading.Event()
+        self._process = psutil.Process()
+        self._children: list[psutil.Process] = []
+        threading.Thread(target=self._watch, daemon=True).start()
+
+    def reset(self) -> int:
+        """The peak in bytes, and begin anew."""
+        self._look()
+        peak, self._peak = self._peak, 0
+        return peak
+
+    def __enter__(self) -> "MemoryWatch":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Watch no more."""
+        self._stop.set()
+
+    def _watch(self) -> None:
+        for tick in itertools.count():
+            if tick % LOOKS_PER_SEARCH == 0:
+                self._children = self._process.children(recursive=True)
+            self._look()
+            if self._stop.wait(SECONDS_BETWEEN_LOOKS):
+                return
+
+    def _look(self) -> None:
+        resident = 0
+        for process in [self._process, *self._children]:
+            with contextlib.suppress(psutil.Error):
+                resident += process.memory_info().rss
+        self._peak = max(self._peak, resident)

@@ -1,0 +1,121 @@
+"""The comparison of searchers as nodes."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from car_retrieval.listing import digest
+from car_retrieval.matrix import Matrix, MatrixStream, write_matrix
+from car_retrieval.metrics.retrieval import per_query, summarise
+from car_retrieval.params import EvaluationParams
+from car_retrieval.pipelines.evaluation import nodes
+from car_retrieval.pipelines.evaluation.compare import (
+    compare_searchers,
+    index_gallery,
+    join_searchers,
+)
+
+LOPQ = {"kind": "lopq", "coarse": 2, "subquantisers": 4, "rerank": 0}
+ALL = {"kind": "faiss", "factory": "Flat", "rerank": 0}
+LITTLE = {"kind": "faiss", "factory": "IVF8,Flat", "search": {"nprobe": 1}, "rerank": 0}
+
+
+def photos(rows: int) -> pd.DataFrame:
+    table = pd.DataFrame({"Path": [f"{row}.jpg" for row in range(rows)], "Index": range(rows)})
+    return table.assign(Hash=table["Path"], Class=table["Index"] % 5)
+
+
+def matrix(path: Path, rows: int, encoder: str = "one") -> Matrix:
+    vectors = np.random.default_rng(rows).normal(size=(rows, 8)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    attributes = {"encoder": {"weights": encoder}, "photos": digest(photos(rows))}
+    write_matrix(path, MatrixStream([vectors], attributes))
+    return Matrix(path)
+
+
+@pytest.fixture
+def gallery(tmp_path: Path) -> Matrix:
+    return matrix(tmp_path / "g.npy", 60)
+
+
+def inputs(gallery: Matrix, queries: Matrix, params: EvaluationParams) -> tuple:
+    """Every other gallery photo is searched for a few of the queries."""
+    labels = [photos(len(each)).set_index("Index")["Class"] for each in (queries, gallery)]
+    data = (queries, gallery, photos(len(queries)), photos(len(gallery)))
+    return (*data, labels[0].iloc[[5, 1, 2]], labels[1].iloc[::2]), params
+
+
+def evaluation(**searchers: dict) -> EvaluationParams:
+    return EvaluationParams(k=3, recall_at=[1], searchers=searchers)
+
+
+def test_scores_of_the_splits_own_metrics(gallery: Matrix, tmp_path: Path) -> None:
+    queries = matrix(tmp_path / "q.npy", 9)
+    given, params = inputs(gallery, queries, evaluation(everything=ALL, little=LITTLE))
+    hits = nodes.search(*given, params)
+    table = compare_searchers(*given, hits, params).set_index("searcher")
+    assert list(table.index) == ["exact", "everything", "little"]
+    expected = summarise(per_query(hits, *given[-2:], (1,), 3), given[-1], 3)
+    for name in ("exact", "everything"):
+        assert table.loc[name, "mAP@3"] == pytest.approx(expected["mAP@3"])
+        assert table.loc[name, "R@1"] == pytest.approx(expected["R@1"])
+        assert table.loc[name, "recall@3"] == 1
+    assert table.loc["little", "recall@3"] < 1
+
+
+def test_descriptors_of_another_encoder_are_refused(gallery: Matrix, tmp_path: Path) -> None:
+    own, params = inputs(gallery, matrix(tmp_path / "q.npy", 9), evaluation())
+    hits = nodes.search(*own, params)
+    other, _ = inputs(gallery, matrix(tmp_path / "o.npy", 9, "other"), params)
+    with pytest.raises(ValueError, match="not encoded alike"):
+        compare_searchers(*other, hits, params)
+
+
+def test_hits_of_other_queries_are_refused(gallery: Matrix, tmp_path: Path) -> None:
+    given, params = inputs(gallery, matrix(tmp_path / "q.npy", 9), evaluation())
+    hits = nodes.search(*given[:4], given[4].iloc[::-1], given[5], params)
+    with pytest.raises(ValueError, match="of other queries"):
+        compare_searchers(*given, hits, params)
+
+
+def test_a_searcher_that_does_not_fit_is_named(gallery: Matrix, tmp_path: Path) -> None:
+    bad = LOPQ | {"subquantisers": 6}
+    given, params = inputs(gallery, matrix(tmp_path / "q.npy", 9), evaluation(mine=bad))
+    hits = nodes.search(*given, params)
+    message = r"^evaluation\.searchers\.mine: lopq: 8 dimensions cannot be cut"
+    with pytest.raises(ValueError, match=message):
+        compare_searchers(*given, hits, params)
+    with pytest.raises(ValueError, match=message):
+        index_gallery(gallery, photos(60), params)
+
+
+def test_no_queries_still_give_a_table(gallery: Matrix) -> None:
+    given, params = inputs(gallery, gallery, evaluation(everything=ALL))
+    given = (*given[:4], given[4][:0], given[5])
+    table = compare_searchers(*given, nodes.search(*given, params), params)
+    assert table[["mAP@3", "R@1", "recall@3", "batch q/s 1 thread"]].isna().all(axis=None)
+    joined, figure = join_searchers(valid=table, test=table)
+    assert joined["split"].tolist() == ["valid"] * 2 + ["test"] * 2
+    assert joined.columns[0] == "split"
+    assert len(figure.axes) == 2
+
+
+def test_the_index_is_of_the_first_lopq_searcher_and_signed(gallery: Matrix) -> None:
+    params = evaluation(flat=ALL, first=LOPQ, second=LOPQ | {"coarse": 4})
+    signed = index_gallery(gallery, photos(60), params)
+    assert signed.signature == {"weights": "one"}
+    assert signed.index.params.coarse == 2  # type: ignore[attr-defined]
+    found, _ = signed.index.search(gallery[:4], 1)
+    np.testing.assert_array_equal(found[:, 0], range(4))
+
+
+def test_an_index_needs_a_lopq_searcher(gallery: Matrix) -> None:
+    with pytest.raises(ValueError, match=r"evaluation\.searchers has none of kind lopq"):
+        index_gallery(gallery, photos(60), evaluation(flat=ALL))
+
+
+def test_an_index_of_another_list_is_refused(gallery: Matrix) -> None:
+    with pytest.raises(ValueError, match=r"g\.npy describes another list"):
+        index_gallery(gallery, photos(60)[::-1], evaluation(lopq=LOPQ))
