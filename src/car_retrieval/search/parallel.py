@@ -5,10 +5,11 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 
 import faiss
+from threadpoolctl import ThreadpoolController
 
 
 def in_parallel(work: Callable[[slice], None], rows: int, least: int = 8) -> None:
-    """Share rows out to threads, in each of which faiss uses that one alone.
+    """Share rows out to threads, in each of which faiss and BLAS use that one alone.
 
     These are Python's own threads, for work that releases the interpreter's lock. numba's parallel
     loops would not do: its OpenMP and torch's share one state, and torch would add up differently
@@ -24,7 +25,13 @@ def in_parallel(work: Callable[[slice], None], rows: int, least: int = 8) -> Non
         work(slice(0, rows))
         return
     step = -(-rows // threads)
-    list(_pool(threads).map(work, (slice(at, at + step) for at in range(0, rows, step))))
+    with _blas().limit(limits=1, user_api="blas"):
+        list(_pool(threads).map(work, (slice(at, at + step) for at in range(0, rows, step))))
+
+
+@cache
+def _blas() -> ThreadpoolController:
+    return ThreadpoolController()
 
 
 @cache
