@@ -1,4 +1,4 @@
-"""What a run tells its user at the end: scores, seconds and memory by stage, where to look."""
+"""What a run checks before it begins, and tells at its end: scores, seconds, memory, places."""
 
 import contextlib
 import itertools
@@ -7,6 +7,7 @@ import time
 from collections import defaultdict
 
 import psutil
+from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
 from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
@@ -50,6 +51,24 @@ class MemoryWatch:
             with contextlib.suppress(psutil.Error):
                 resident += process.memory_info().rss
         self._peak = max(self._peak, resident)
+
+
+class InputChecks:
+    """Stops a run that cannot go well before any work."""
+
+    @hook_impl
+    def after_context_created(self, context: KedroContext) -> None:
+        """Check the parameters."""
+        from car_retrieval.parameter_check import check_parameters
+
+        check_parameters(context.config_loader["parameters"])
+
+    @hook_impl
+    def before_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
+        """Look for what the pipeline loads."""
+        from car_retrieval.results import require_results
+
+        require_results(catalog, pipeline.inputs())
 
 
 class RunReport:

@@ -2,9 +2,9 @@
 
 from omegaconf.resolvers import oc
 
-from car_retrieval.hooks import RunReport
+from car_retrieval.hooks import InputChecks, RunReport
 
-HOOKS = (RunReport(),)
+HOOKS = (RunReport(), InputChecks())  # the last one is called first
 
 CONFIG_LOADER_ARGS = {
     "base_env": "base",

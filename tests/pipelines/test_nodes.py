@@ -305,6 +305,15 @@ def test_resuming_where_nothing_is(start: int, epochs: int, message: str) -> Non
         training._start_epoch({0: {}, 1: {}}, TrainingParams(start_epoch=start, epochs=epochs))  # type: ignore
 
 
+def test_resuming_from_an_epoch_without_its_optimiser() -> None:
+    previous = {0: {}, 1: {"optimizer": {}}, 2: {}}
+    latest = TrainingParams(start_epoch="latest", epochs=9)
+    assert training._start_epoch(previous, latest) == 1  # type: ignore
+    with pytest.raises(ValueError, match=r"start_epoch = 0: only epoch 1 of the newest run can"):
+        training._start_epoch(previous, TrainingParams(start_epoch=0, epochs=9))  # type: ignore
+    assert training._start_epoch({}, latest) == -1
+
+
 def test_packed_images_and_split_know_their_list(
     surveillance: tuple[pd.DataFrame, dict[str, bytes]],
 ) -> None:
