@@ -55,16 +55,16 @@ def prune(keep: int, dry_run: bool, env: str | None) -> None:
     """
     from kedro.framework.session import KedroSession
 
-    from car_retrieval.prune import delete, project_datasets, prunable, size_of
+    from car_retrieval.prune import by_version, delete, project_datasets, prunable, size_of
 
     context = KedroSession.create(env=env).load_context()
     paths = prunable(project_datasets(context.catalog), keep)
     size = sum(map(size_of, paths))
-    project = context.project_path
-    for path in paths:
-        shown = path.relative_to(project) if path.is_relative_to(project) else path
-        click.echo(f"{'would delete' if dry_run else 'deleting'} {shown}")
+    doing = "would delete" if dry_run else "deleting"
+    for what, together in by_version(paths).items():
+        megabytes = sum(map(size_of, together)) / 1e6
+        click.echo(f"{doing} {what}, {megabytes:,.1f} MB")
     if not dry_run:
         delete(paths)
     verb = "would delete" if dry_run else "deleted"
-    click.echo(f"{verb} {len(paths)} versions or leftovers, {size / 1e6:,.1f} MB")
+    click.echo(f"{verb} {size / 1e6:,.1f} MB in all")

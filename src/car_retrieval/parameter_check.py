@@ -53,7 +53,7 @@ def _unknown(name: str) -> str:
     group, _, _ = name.partition(".")
     for groups in ([group] if group in GROUPS else [], GROUPS):
         last = {path: path.rpartition(".")[2] for each in groups for path in _names(each)}
-        alike = get_close_matches(name.rpartition(".")[2], sorted(set(last.values())), n=1)
+        alike = get_close_matches(name.rpartition(".")[2], sorted(set(last.values())), 1, 0.75)
         meant = [path for path in last if last[path] in alike]
         if "." in name:
             meant = get_close_matches(name, meant, n=1, cutoff=0)

@@ -21,13 +21,14 @@ def require_results(catalog: CatalogProtocol, names: Iterable[str]) -> None:
         dataset = catalog.get(name)
         if not isinstance(dataset, AbstractVersionedDataset) or dataset._version is None:
             continue
-        if not dataset.exists():
-            if wanted := dataset._version.load:
-                raise FileNotFoundError(
-                    f"there is no version {wanted} of {name}: the versions are the folders in "
-                    f"{dataset._filepath}/"
-                )
-            missing.append(name)
+        if dataset.exists():
+            continue
+        if wanted := dataset._version.load:
+            raise FileNotFoundError(
+                f"there is no version {wanted} of {name}: the versions are the folders in "
+                f"{dataset._filepath}/"
+            )
+        missing.append(name)
     if missing:
         raise FileNotFoundError(
             f"there is no result yet of {', '.join(missing)}: run the pipelines that come before, "

@@ -1,12 +1,18 @@
 """The end of a run at the terminal."""
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 from rich.console import Console
 from rich.table import Table
+
+WITHOUT_FILTERED = (
+    "filtered scores are left out where no class that is queried has evaluation.min_class_size "
+    "gallery photos: lower it"
+)
 
 
 def print_run(
@@ -23,7 +29,15 @@ def print_run(
     console = Console(width=None if Console().is_terminal else 120)
     outputs = pipeline.all_outputs()
     if "summary" in outputs:
-        console.print(_scores(catalog.load("summary")))
+        summary = catalog.load("summary")
+        console.print(_scores(summary))
+        if (summary["protocol"] == "filtered").sum() < (summary["protocol"] == "all").sum():
+            console.print(WITHOUT_FILTERED, soft_wrap=True, highlight=False)
+    if "data_report" in outputs:
+        for name, about in catalog.load("data_report").items():
+            console.print(_counts(name, about), soft_wrap=True, highlight=False)
+        where = _shown(catalog, "rejected_images")
+        console.print(f"problems: {where}", soft_wrap=True, highlight=False)
     if seconds:
         console.print(_stages(seconds, peak))
     for name, what in (("sample", "sample"), ("model", "model"), ("report", "report")):
@@ -43,6 +57,11 @@ def _scores(summary: pd.DataFrame) -> Table:
     for name in summary.columns.drop(["split", "protocol"]):
         table.add_row(str(name), *(_cell(value) for value in summary[name]))
     return table
+
+
+def _counts(name: str, about: dict[str, Any]) -> str:
+    problems = "".join(f"; {count:,} {problem}" for problem, count in about["problems"].items())
+    return f"{name}: {about['photos']:,} photos of {about['classes']:,} classes{problems}"
 
 
 def _stages(seconds: dict[str, float], peak: dict[str, int]) -> Table:

@@ -196,7 +196,8 @@ def test_a_missing_file_is_left_out_and_too_many_stop_the_run(
     assert photos["Index"].tolist() == [0, 1, 2]
     assert len(labels_) == 3
     assert problems["Path"].tolist() == ["2.png"]
-    with pytest.raises(ValueError, match=r"max_rejected_fraction.*2\.png: file not found"):
+    del files["3.png"]
+    with pytest.raises(ValueError, match=r"max_rejected_fraction.*2\.png: file not found; 3\.png"):
         data.select_queries(table, files, DataParams(max_rejected_fraction=0.1))
 
 
@@ -211,13 +212,14 @@ def test_photos_that_the_list_rejects_count_as_well(
     assert problems.to_dict("records") == [
         {"Path": "1.png", "Problem": "gone", "Action": "left out"}
     ]
-    message = r"^1 of 4 photos .*max_rejected_fraction = 0\.2 .* is 1\.png: gone$"
+    message = r"^2 of 4 photos .*max_rejected_fraction = 0\.2 .*: 1\.png: gone; 3\.png: gone$"
+    gone = table.assign(Problem=["", "gone"] * 2)
     with pytest.raises(ValueError, match=message):
-        data.select_queries(table, {}, DataParams(max_rejected_fraction=0.2))
+        data.select_queries(gone, {}, DataParams(max_rejected_fraction=0.2))
 
     # 1 of 4 is gone and 1 of the other 3 cannot be read: neither alone exceeds 0.4, both do.
     files["2.png"] = b"no picture"
-    with pytest.raises(ValueError, match=r"^2 of 4 photos .* is 1\.png: gone$"):
+    with pytest.raises(ValueError, match=r"^2 of 4 photos .*: 1\.png: gone; 2\.png: .+$"):
         data.select_queries(table, files, DataParams(max_rejected_fraction=0.4))
 
 
@@ -230,12 +232,13 @@ def test_web_photos_without_labels_are_a_share_of_all_listed(
     photos, rear, problems = data.select_gallery(web, files, DataParams(max_rejected_fraction=0.25))
     assert (photos["Path"].tolist(), rear["Path"].tolist()) == (["0.png"], ["2.png", "3.png"])
     assert problems["Path"].tolist()[0] == "1.png"
-    with pytest.raises(ValueError, match=r"^1 of 4 .* is 1\.png: label file not found$"):
-        data.select_gallery(web, {}, DataParams(max_rejected_fraction=0.2))
+    lost = web.assign(Problem=["", "label file not found"] * 2)
+    with pytest.raises(ValueError, match=r"^2 of 4 .*: 1\.png: label file not found; 3\.png"):
+        data.select_gallery(lost, {}, DataParams(max_rejected_fraction=0.2))
     # Rear photos, which are not read, do not dilute the share of those that cannot be.
-    web = web.assign(**{"View Point": pd.Series([1, 1, 2, 2], dtype="Int64"), "Problem": ""})
-    files["1.png"] = b"no picture"
-    with pytest.raises(ValueError, match=r"^1 of 2 .* is 1\.png"):
+    web = web.assign(**{"View Point": pd.Series([1, 1, 1, 2], dtype="Int64"), "Problem": ""})
+    files |= {"1.png": b"no picture", "2.png": b"no picture"}
+    with pytest.raises(ValueError, match=r"^2 of 3 .*: 1\.png"):
         data.select_gallery(web, files, DataParams(max_rejected_fraction=0.4))
 
 
@@ -245,7 +248,7 @@ def test_all_labels_missing_is_said_before_that_no_view_fits(
     table, files = surveillance
     views = pd.Series([None] * 4, dtype="Int64")
     web = table.assign(**{"View Point": views, "Problem": "label file not found"})
-    with pytest.raises(ValueError, match=r"^4 of 4 .* is 0\.png: label file not found$"):
+    with pytest.raises(ValueError, match=r"^4 of 4 .*: 0\.png: label file not found; 1"):
         data.select_gallery(web, files, DataParams(max_rejected_fraction=1))
 
 

@@ -75,7 +75,7 @@ class CheckpointsDataset(LocalVersionedDataset):
         folder = self.save_path
         for checkpoint in data:
             epoch = checkpoint["report"]["epoch"]
-            to_resume = {name: checkpoint[name] for name in TO_RESUME if name in checkpoint}
+            to_resume = {name: value for name, value in checkpoint.items() if name in TO_RESUME}
             rest = {name: value for name, value in checkpoint.items() if name not in TO_RESUME}
             folder.mkdir(parents=True, exist_ok=True)
             _write(folder / f"{PREFIX}{epoch}", rest)

@@ -31,7 +31,9 @@ class Section:
     table: pd.DataFrame | None = None
 
 
-def html_report(title: str, summary: pd.DataFrame, sections: Sequence[Section]) -> str:
+def html_report(
+    title: str, summary: pd.DataFrame, sections: Sequence[Section], about: str = ""
+) -> str:
     """Lay out a report as one HTML document with its pictures inside.
 
     Args:
@@ -40,6 +42,7 @@ def html_report(title: str, summary: pd.DataFrame, sections: Sequence[Section]) 
             protocol), its whole numbers are counts, its other numbers are metrics. The metrics of
             the first row become the headline, "legacy" ones left out: they flatter.
         sections: In order.
+        about: Under the heading, of which run this is.
 
     Returns:
         The document. All text is escaped, and its content policy forbids loading anything.
@@ -52,14 +55,20 @@ def html_report(title: str, summary: pd.DataFrame, sections: Sequence[Section]) 
     environment.filters["rows"] = _rows
     environment.filters["image"] = _image
     page = environment.from_string(template)
-    return page.render(title=title, headline=_headline(summary), summary=summary, sections=sections)
+    return page.render(
+        title=title,
+        about=about,
+        headline=_headline(summary),
+        summary=summary,
+        sections=sections,
+    )
 
 
 def _headline(summary: pd.DataFrame) -> dict[str, object]:
     """What the first row says: its subject, its counts and its metrics."""
     if summary.empty:
         return {"subject": "", "counts": [], "metrics": []}
-    row = {name: summary[name].iloc[0] for name in summary}
+    row: dict[object, Any] = {name: summary[name].iloc[0] for name in summary}
     counts = {name: value for name, value in row.items() if isinstance(value, Integral)}
     numbers = {name: value for name, value in row.items() if isinstance(value, Real)}
     return {
@@ -68,7 +77,7 @@ def _headline(summary: pd.DataFrame) -> dict[str, object]:
         "metrics": [
             (_name(name), _cell(value))
             for name, value in numbers.items()
-            if name not in counts and not str(name).startswith("legacy")
+            if name not in counts and not str(name).startswith("legacy") and not pd.isna(value)
         ],
     }
 

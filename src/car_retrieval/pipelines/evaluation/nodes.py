@@ -162,7 +162,7 @@ def show_queries(
     scores = by_query.set_index("Query")[f"AP@{params.k}"]
     best, median, worst = (
         retrieval_gallery(
-            f"{kind.capitalize()} queries by AP@{params.k}",
+            f"{kind.capitalize()} queries by AP@{params.k}, one of a class where there are enough",
             gallery_rows(
                 ids,
                 scores,
@@ -178,11 +178,16 @@ def show_queries(
 
 
 def summarise_metrics(**metrics: dict[str, Any]) -> pd.DataFrame:
-    """One row for each split and protocol, from metrics named `<split>_<protocol>`."""
+    """One row for each split and protocol, from metrics named `<split>_<protocol>`.
+
+    The filtered ones without a query are left out.
+    """
     shown = ["queries", "classes", "gallery"]
     rows = []
     for name, values in metrics.items():
         split, selection = name.split("_")
+        if selection == "filtered" and not values["queries"]:
+            continue
         scores = {
             key: value
             for key, value in values.items()
@@ -194,12 +199,17 @@ def summarise_metrics(**metrics: dict[str, Any]) -> pd.DataFrame:
 
 
 def write_report(
-    summary: pd.DataFrame, training_curves: bytes, params: EvaluationParams, **pictures: bytes
+    summary: pd.DataFrame,
+    training_curves: bytes,
+    training_history: pd.DataFrame,
+    database: Matrix,
+    params: EvaluationParams,
+    **pictures: bytes,
 ) -> str:
     """One HTML page of the whole run."""
     selections = {
-        "all": "All classes.",
-        "filtered": f"Only the classes of at least {params.min_class_size} gallery photos.",
+        "all": "",
+        "filtered": f", of the classes with at least {params.min_class_size} gallery photos only",
     }
     sections = [
         Section(
@@ -213,11 +223,18 @@ def write_report(
         sections.append(
             Section(
                 f"{split.capitalize()}, {selection}",
-                f"{PROTOCOLS[split]} {selections[selection]}",
+                f"{PROTOCOLS[split]}{selections[selection]}.",
                 [(CAPTIONS[kind], picture) for kind, picture in own.items()],
             )
         )
-    return html_report("Car retrieval", summary, sections)
+    about = _about(database, training_history)
+    for split in summary["split"].unique():
+        if not ((summary["split"] == split) & (summary["protocol"] == "filtered")).any():
+            about += (
+                f". No `filtered` scores of {split}: no class that is queried has "
+                f"{params.min_class_size} gallery photos; lower evaluation.min_class_size"
+            )
+    return html_report("Car retrieval", summary, sections, about)
 
 
 CAPTIONS = {
@@ -230,9 +247,19 @@ CAPTIONS = {
     "worst": "Worst queries",
 }
 PROTOCOLS = {
-    "test": "Query photos query the whole gallery.",
-    "valid": "Validation photos query the training photos.",
+    "test": "Queries: the query photos; gallery: all gallery photos",
+    "valid": "Queries: the validation photos; gallery: the training photos",
 }
+
+
+def _about(database: Matrix, history: pd.DataFrame) -> str:
+    """Which collection, run and network: the descriptors know their encoder and their place."""
+    encoder = database.attributes["encoder"]
+    collection, version = database.path.parents[2].name, database.path.parent.name
+    return (
+        f"Collection {collection} · descriptors of {version} · {encoder['arch']} · "
+        f"{encoder['image_size']} px · {len(history)} epochs"
+    )
 
 
 def _verified(pairs: pd.DataFrame) -> Verification | None:

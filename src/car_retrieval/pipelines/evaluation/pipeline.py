@@ -8,6 +8,7 @@ from kedro.pipeline import Node, Pipeline
 from car_retrieval.pipelines.evaluation import nodes
 
 PARAMS = "params:evaluation"
+REPORTED = ("summary", "training_curves", "training_history", "database")
 GALLERY = {"gallery": "database", "gallery_photos": "car_front", "gallery_images": "web_images"}
 QUERIES = {
     "test": {
@@ -142,9 +143,7 @@ def _report(parts: list[tuple[str, str]]) -> Pipeline:
             ),
             Node(
                 nodes.write_report,
-                inputs={name: name for name in ("summary", "training_curves")}
-                | {"params": PARAMS}
-                | pictures,
+                inputs={name: name for name in REPORTED} | {"params": PARAMS} | pictures,
                 outputs="report",
                 name="write_report",
             ),
