@@ -158,6 +158,9 @@ def test_no_queries_still_give_a_summary(tmp_path: Path) -> None:
     summary = evaluation.summarise_metrics(test_all=metrics)
     assert summary["queries"].tolist() == [0]
     assert summary["mAP@5"].isna().all()
+    some = metrics | {"queries": 3}
+    summary = evaluation.summarise_metrics(test_all=some, test_filtered=metrics)
+    assert summary["protocol"].tolist() == ["all"]
 
 
 @pytest.fixture
@@ -281,13 +284,14 @@ def test_twins_across_classes_are_reported_and_stay_in_the_gallery(
     assert report["queries"]["photos without a class in the gallery"] == 1
     key = "photos that are also in the gallery"
     assert report["queries"][key] == 1
-    (warning,) = caplog.messages
+    warning, unmatched = caplog.messages
+    assert unmatched.startswith("no query photo is of a class in the gallery")
     assert warning.startswith("1 of 1 query photos")
     assert f"'{key}' in data_report" in warning
 
     caplog.clear()
     table, report = data.report_problems(
-        photos, queries.assign(Hash="y"), found.iloc[:0], found.iloc[:0]
+        photos, queries.assign(Hash="y", Class=2), found.iloc[:0], found.iloc[:0]
     )
     assert table.empty
     assert report["queries"][key] == 0
@@ -323,6 +327,8 @@ def test_packed_images_and_split_know_their_list(
     table, files = surveillance
     listed, _, _ = data.select_queries(table, files, DataParams())
     stream = data.pack_images(listed, files, DataParams(image_size=16))
-    split, _ = data.split_photos(listed, DataParams(valid_ratio=2))
+    split, _ = data.split_photos(listed.assign(Class=[3, 3, 4, 4]), DataParams(valid_ratio=2))
+    with pytest.raises(ValueError, match="one class only: training needs two"):
+        data.split_photos(listed, DataParams(valid_ratio=2))
     assert stream.attributes == {"photos": digest(listed)} == {"photos": digest(split)}
     assert digest(listed) != digest(listed[::-1])

@@ -68,7 +68,7 @@ def _headline(summary: pd.DataFrame) -> dict[str, object]:
     """What the first row says: its subject, its counts and its metrics."""
     if summary.empty:
         return {"subject": "", "counts": [], "metrics": []}
-    row: dict[object, Any] = {name: summary[name].iloc[0] for name in summary}
+    row = {name: summary[name].iloc[0] for name in summary}
     counts = {name: value for name, value in row.items() if isinstance(value, Integral)}
     numbers = {name: value for name, value in row.items() if isinstance(value, Real)}
     return {
@@ -77,7 +77,7 @@ def _headline(summary: pd.DataFrame) -> dict[str, object]:
         "metrics": [
             (_name(name), _cell(value))
             for name, value in numbers.items()
-            if name not in counts and not str(name).startswith("legacy") and not pd.isna(value)
+            if name not in counts and not str(name).startswith("legacy") and _cell(value) != "—"
         ],
     }
 
