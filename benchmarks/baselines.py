@@ -19,6 +19,7 @@ from car_retrieval.metrics.retrieval import per_query, required_depth, summarise
 from car_retrieval.models.descriptor import DescriptorNet
 from car_retrieval.models.encoder import encode, resized
 from car_retrieval.protocol import labels_of
+from car_retrieval.results import require_results
 from car_retrieval.search.exact import search_exact
 
 PIXELS = 32
@@ -56,6 +57,10 @@ def main() -> None:
     root = Path(__file__).parents[1]
     bootstrap_project(root)
     catalog = KedroSession.create(project_path=root, env=env).load_context().catalog
+    try:
+        require_results(catalog, ["imageset", "test_image", "car_front", "test_index", "model"])
+    except FileNotFoundError as error:
+        raise SystemExit(f"Error: {error}") from None
     images = {"gallery": catalog.load("imageset"), "queries": catalog.load("test_image")}
     gallery, queries = (labels_of(catalog.load(name)) for name in ("car_front", "test_index"))
     depth = required_depth(queries, gallery, K)

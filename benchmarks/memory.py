@@ -106,7 +106,7 @@ def encode_all(folder: Path, count: int) -> None:
 def measured(stage: Callable[[Path, int], None], folder: Path, count: int, queue: object) -> None:
     import psutil
 
-    from car_retrieval.hooks import MemoryWatch
+    from car_retrieval.memory import MemoryWatch
 
     watch = MemoryWatch()
     stage(folder, count)

@@ -1,4 +1,5 @@
 import itertools
+import logging
 
 import click
 import pytest
@@ -60,3 +61,14 @@ def test_kedros_own_errors_are_about_input_unless_code_failed_below() -> None:
     alone = DatasetError("Did not find any versions")
     assert user_error(alone) is alone
     assert user_error(chained(RuntimeError("out of memory"), DatasetError("saving"))) is None
+
+
+def test_kedro_logs_what_is_a_fault_of_the_code_only(caplog) -> None:
+    log = logging.getLogger("kedro.pipeline.node")
+    for error in (ValueError("input"), KeyError("code")):
+        try:
+            raise error
+        except Exception:
+            log.error("Node failed: %s", error)
+    log.error("no error at all")
+    assert caplog.messages == ["Node failed: 'code'", "no error at all"]

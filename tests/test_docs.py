@@ -12,21 +12,14 @@ import yaml
 from kedro.config import OmegaConfigLoader
 from kedro.io import DataCatalog
 from omegaconf import OmegaConf
-from omegaconf.resolvers import oc
 
-from car_retrieval import params
 from car_retrieval.cli import cli
+from car_retrieval.params import GROUPS
 from car_retrieval.pipeline_registry import register_pipelines
+from car_retrieval.settings import CONFIG_LOADER_ARGS
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-GROUPS = {
-    "sample_data": params.SampleParams,
-    "data_processing": params.DataParams,
-    "training": params.TrainingParams,
-    "encoding": params.EncodingParams,
-    "evaluation": params.EvaluationParams,
-}
 PIPELINES = register_pipelines()
 NODES = {node.name for pipeline in PIPELINES.values() for node in pipeline.nodes}
 DATASETS = {name for pipeline in PIPELINES.values() for name in pipeline.datasets()}
@@ -151,7 +144,7 @@ def test_the_table_of_files_agrees_with_the_catalog() -> None:
         str(ROOT / "conf"),
         base_env="base",
         default_run_env="base",
-        custom_resolvers={"oc.env": oc.env},
+        custom_resolvers=CONFIG_LOADER_ARGS["custom_resolvers"],
     )
     catalog = DataCatalog.from_config(loader["catalog"])
     document = (ROOT / "docs" / "coming_from_the_reference.md").read_text()

@@ -55,7 +55,8 @@ class TestReadablePhotos:
         inspection = with_broken(inspection, 2, 4)
         listing.readable_photos(photos, inspection, 2 / 6)
         with pytest.raises(
-            ValueError, match=r"2 of 6 .*max_rejected_fraction = 0.3 .*first is c: cut off"
+            ValueError,
+            match=r"2 of 6 .*max_rejected_fraction = 0.3 .*allows: c: cut off; e: cut off$",
         ):
             listing.readable_photos(photos, inspection, 0.3)
 
@@ -66,14 +67,28 @@ class TestReadablePhotos:
     @pytest.mark.parametrize(
         ("count", "photos", "fraction", "stops"),
         [(0, 0, 0, False), (0, 5, 0, False), (1, 100, 0.01, False), (2, 100, 0.01, True),
-         (1, 5, 0, True), (5, 5, 1, True), (4, 5, 1, False)],
+         (1, 5, 0, False), (2, 5, 0, True), (1, 1, 1, True), (5, 5, 1, True), (4, 5, 1, False)],
     )  # fmt: skip
     def test_the_share_of_rejects(self, count, photos, fraction, stops):
         rejected = pd.DataFrame({"Path": list("abcde")[:count], "Problem": "gone"})
         if not stops:
             return listing.refuse_too_many(rejected, photos, fraction)
-        with pytest.raises(ValueError, match=f"^{count} of {photos} photos .* is a: gone$"):
+        with pytest.raises(
+            ValueError, match=f"^{count} of {photos} photos .*: a: gone(; [b-e]: gone)*$"
+        ):
             listing.refuse_too_many(rejected, photos, fraction)
+
+    def test_the_first_five_are_named_and_where_files_were_looked_for(self):
+        rejected = pd.DataFrame({"Path": list("abcdef"), "Problem": "file not found"})
+        message = "the first 5: " + "; ".join(f"{path}: file not found" for path in "abcde")
+        with pytest.raises(ValueError, match=f"allows; {message}$"):
+            listing.refuse_too_many(rejected, 9, 0)
+        hint = r"\. Path is relative to the folder my/traini, with forward slashes$"
+        with pytest.raises(ValueError, match=message + hint):
+            listing.refuse_too_many(rejected, 9, 0, "my/traini")
+        rejected.loc[5, "Problem"] = "cut off"
+        with pytest.raises(ValueError, match=f"{message}$"):
+            listing.refuse_too_many(rejected, 9, 0, "my/traini")
 
     def test_an_empty_list(self, photos, inspection):
         with pytest.raises(ValueError, match="the list is empty"):

@@ -149,7 +149,8 @@ def test_a_resumed_run_equals_one_that_was_not_stopped(finished_run: Path, proje
     run = kedro(project, "run", "--pipelines=training", resumed)
     assert run.returncode == 0, run.stdout + run.stderr
     first, second = versions(project, "checkpoints", "06_models")
-    assert sorted(file.name for file in second.iterdir()) == ["complete", "model.ep0", "model.ep1"]
+    names = sorted(file.name for file in second.iterdir())
+    assert names == ["complete", "model.ep0", "model.ep1", "resume.ep1"]
     history = pd.read_csv(newest(project, "training_history.csv", "08_reporting"))
     assert history["epoch"].tolist() == [0, 1]
 
@@ -196,8 +197,8 @@ def test_results_of_different_runs_do_not_mix(finished_run: Path, project: Path)
 def test_a_misspelt_parameter_stops_before_any_work(project: Path) -> None:
     run = kedro(project, "run", "--params=training.epoch=3")
     assert run.returncode != 0
-    assert "epoch" in run.stdout + run.stderr
-    assert "Extra inputs are not permitted" in run.stdout + run.stderr
+    (line,) = (run.stdout + run.stderr).strip().splitlines()
+    assert line == "Error: parameters: training.epoch: unknown; did you mean training.epochs?"
     assert sorted(path.name for path in (project / "data").iterdir()) == ["01_raw"]
 
 
@@ -231,7 +232,8 @@ def test_own_images(project: Path, own_images: Path) -> None:
     summary = pd.read_csv(newest(project, "summary.csv", "08_reporting", "independent"))
     rows = summary.set_index(["split", "protocol"])
     assert rows.loc[("test", "all"), "queries"] == 12
-    assert rows.loc[("test", "filtered"), "queries"] == 0
+    assert ("test", "filtered") not in rows.index
+    assert "filtered scores are left out" in run.stdout
 
 
 def test_a_bad_row_is_one_line_with_its_place(project: Path, own_images: Path) -> None:
@@ -241,6 +243,6 @@ def test_a_bad_row_is_one_line_with_its_place(project: Path, own_images: Path) -
     run = kedro(project, "run", "--env=independent", INDEPENDENT_ROOT=str(own_images))
     printed = run.stdout + run.stderr
     assert run.returncode != 0
-    assert "indexinfo.csv, row 3, Class: 'red' is not an integer" in printed
+    assert "indexinfo.csv, line 4, Class: 'red' is not an integer" in printed
     assert "Traceback" not in printed
     assert not (project / "data" / "02_intermediate").exists()

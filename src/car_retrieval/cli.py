@@ -1,26 +1,21 @@
 """The project's own commands: `kedro run` with plain errors, `kedro prune`, `kedro tune`."""
 
 import logging
-import re
 import warnings
 from typing import Any
 
 import click
-from kedro.config import MissingConfigException
 from kedro.framework.cli.project import run as kedro_run
 from kedro.framework.cli.utils import env_option
-from kedro.io import DatasetError
-from kedro.validation.exceptions import ParameterValidationError
+
+from car_retrieval.user_errors import hide_known_errors, user_error
 
 # Kedro deprecates --pipeline for --pipelines; both work here, and old habits need no scolding.
 warnings.filterwarnings("ignore", message="Option '--pipeline'")
 
+hide_known_errors()
+
 log = logging.getLogger(__name__)
-
-USER_ERRORS = (ValueError, OSError, FloatingPointError, ParameterValidationError)
-
-# Kedro's own words, where nothing else went wrong: no version to load, no such environment.
-KEDRO_ERRORS = (DatasetError, MissingConfigException)
 
 
 class PlainErrorCommand(click.Command):
@@ -35,35 +30,7 @@ class PlainErrorCommand(click.Command):
             if cause is None:
                 raise
             log.debug("the run stopped", exc_info=True)
-            raise click.ClickException(plain_message(cause)) from error
-
-
-def user_error(error: BaseException | None) -> BaseException | None:
-    """The innermost error that is about input rather than code, if any.
-
-    Kedro wraps what a dataset raises; the message worth reading is inside.
-    """
-    found = innermost = None
-    while error is not None:
-        innermost = error
-        if isinstance(error, USER_ERRORS):
-            found = error
-        error = error.__cause__
-    return found or (innermost if isinstance(innermost, KEDRO_ERRORS) else None)
-
-
-def plain_message(error: BaseException) -> str:
-    """The error's message; of wrong parameters only which they are and what is wrong."""
-    message = str(error)
-    if not isinstance(error, ParameterValidationError):
-        return message
-    lines = []
-    for part in message.split("- Parameter ")[1:]:
-        group = part.split("'")[1]
-        found = re.findall(r"^(\S+)\n  (.+?) \[type=", part, re.MULTILINE)
-        found += [("", text) for text in re.findall(r"^  (.+?) \[type=", part, re.M) if not found]
-        lines += [f"{group}.{name}: {what}" if name else f"{group}: {what}" for name, what in found]
-    return "parameters: " + "; ".join(lines) if lines else message
+            raise click.ClickException(str(cause)) from error
 
 
 @click.group(name="car_retrieval")
@@ -88,19 +55,19 @@ def prune(keep: int, dry_run: bool, env: str | None) -> None:
     """
     from kedro.framework.session import KedroSession
 
-    from car_retrieval.prune import delete, project_datasets, prunable, size_of
+    from car_retrieval.prune import by_version, delete, project_datasets, prunable, size_of
 
     context = KedroSession.create(env=env).load_context()
     paths = prunable(project_datasets(context.catalog), keep)
     size = sum(map(size_of, paths))
-    project = context.project_path
-    for path in paths:
-        shown = path.relative_to(project) if path.is_relative_to(project) else path
-        click.echo(f"{'would delete' if dry_run else 'deleting'} {shown}")
+    doing = "would delete" if dry_run else "deleting"
+    for what, together in by_version(paths).items():
+        megabytes = sum(map(size_of, together)) / 1e6
+        click.echo(f"{doing} {what}, {megabytes:,.1f} MB")
     if not dry_run:
         delete(paths)
     verb = "would delete" if dry_run else "deleted"
-    click.echo(f"{verb} {len(paths)} versions or leftovers, {size / 1e6:,.1f} MB")
+    click.echo(f"{verb} {size / 1e6:,.1f} MB in all")
 
 
 @cli.command(cls=PlainErrorCommand)

@@ -86,8 +86,9 @@ def find_tree(root: Path, name: str) -> Path:
         if all((folder / mark).exists() for mark in marks):
             return folder
     raise FileNotFoundError(
-        f"{root}: found {' and '.join(marks)} neither in it nor in {name}/ below it; set the root "
-        "in the environment's globals.yml to the folder that was made by unpacking CompCars"
+        f"{root}: found {' and '.join(marks)} neither in it nor in {name}/ below it; set "
+        "COMPCARS_ROOT, or root in conf/compcars/globals.yml, to the folder where CompCars was "
+        "unpacked"
     )
 
 

@@ -1,8 +1,9 @@
-"""What a run tells its user at the end: scores, seconds and memory by stage, where to look."""
+"""What a run checks before it begins, and tells at its end: scores, seconds, memory, places."""
 
 import time
 from collections import defaultdict
 
+from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
 from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
@@ -11,6 +12,24 @@ from kedro.pipeline.node import Node
 from car_retrieval.memory import MemoryWatch
 
 STAGES = ("sample_data", "data_processing", "training", "encoding", "evaluation")
+
+
+class InputChecks:
+    """Stops a run that cannot go well before any work."""
+
+    @hook_impl
+    def after_context_created(self, context: KedroContext) -> None:
+        """Check the parameters."""
+        from car_retrieval.parameter_check import check_parameters
+
+        check_parameters(context.config_loader["parameters"])
+
+    @hook_impl
+    def before_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
+        """Look for what the pipeline loads."""
+        from car_retrieval.results import require_results
+
+        require_results(catalog, pipeline.inputs())
 
 
 class RunReport:

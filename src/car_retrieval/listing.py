@@ -9,6 +9,8 @@ import pandas as pd
 from car_retrieval.compcars import BOX
 
 MIN_BOX_SIDE = 16
+SHOWN_REJECTS = 5
+NOT_FOUND = "file not found"
 PROBLEM_COLUMNS = ["Path", "Problem", "Action"]
 
 
@@ -37,35 +39,45 @@ def problems(photos: pd.DataFrame, action: str, problem: str | None = None) -> p
     return pd.DataFrame({"Path": photos["Path"], "Problem": found, "Action": action})
 
 
-def refuse_too_many(rejected: pd.DataFrame, photos: int, max_rejected_fraction: float) -> None:
-    """Stop when too many photos are left out.
+def refuse_too_many(
+    rejected: pd.DataFrame, photos: int, max_rejected_fraction: float, folder: object = None
+) -> None:
+    """Stop when too many photos are left out; one may always be, of several.
 
     Args:
         rejected: the photos left out: Path, Problem.
         photos: how many there were.
         max_rejected_fraction: the share of them that may be left out.
+        folder: where the files were looked for.
 
     Raises:
         ValueError: more than that share, or all, are left out.
     """
     if len(rejected) and len(rejected) >= photos:
         fault = "which leaves none"
-    elif len(rejected) > max_rejected_fraction * photos:
+    elif len(rejected) > max(1, max_rejected_fraction * photos):
         fault = (
             "more than the parameter data_processing.max_rejected_fraction = "
             f"{max_rejected_fraction} allows"
         )
     else:
         return
-    first = rejected.iloc[0]
+    first = rejected.head(SHOWN_REJECTS)
+    named = "; ".join(first["Path"] + ": " + first["Problem"])
+    beginning = "" if len(first) == len(rejected) else f"; the first {len(first)}"
+    hint = ""
+    if folder is not None and (rejected["Problem"] == NOT_FOUND).all():
+        hint = f". Path is relative to the folder {folder}, with forward slashes"
     raise ValueError(
-        f"{len(rejected)} of {photos} photos cannot be used, {fault}; the first is "
-        f"{first['Path']}: {first['Problem']}"
+        f"{len(rejected)} of {photos} photos cannot be used, {fault}{beginning}: {named}{hint}"
     )
 
 
 def readable_photos(
-    listing: pd.DataFrame, inspection: pd.DataFrame, max_rejected_fraction: float
+    listing: pd.DataFrame,
+    inspection: pd.DataFrame,
+    max_rejected_fraction: float,
+    folder: object = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Drop the photos that cannot be read, and boxes that cannot be right.
 
@@ -73,6 +85,7 @@ def readable_photos(
         listing: the chosen photos (Path, Class and whatever else is known).
         inspection: one row a photo in the same order: Path, Width, Height, Hash, Problem.
         max_rejected_fraction: the run stops when more than this share cannot be read.
+        folder: where the files were looked for.
 
     Returns:
         The readable photos with Index, Width, Height, Hash; and the problems found.
@@ -83,7 +96,7 @@ def readable_photos(
     broken = inspection[inspection["Problem"] != ""]
     if inspection.empty:
         raise ValueError("there is no photo to read: the list is empty")
-    refuse_too_many(broken, len(inspection), max_rejected_fraction)
+    refuse_too_many(broken, len(inspection), max_rejected_fraction, folder)
     photos = listing.drop(columns="Problem", errors="ignore").reset_index(drop=True)
     seen = inspection.drop(columns=["Path", "Problem"]).reset_index(drop=True)
     photos = pd.concat([photos, seen], axis=1)[(inspection["Problem"] == "").to_numpy()]

@@ -1,5 +1,6 @@
 """Every parameter of the project, with its type, bounds and meaning: a typo is an error."""
 
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -16,12 +17,19 @@ from car_retrieval.images.letterbox import Fill
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
 Factor = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+RESNETS = tuple(f"resnet{depth}" for depth in (18, 34, 50, 101, 152))
 
 
 def _rising(bounds: tuple[float, float]) -> tuple[float, float]:
     if bounds[0] > bounds[1]:
         raise ValueError(f"the lower bound {bounds[0]} lies above the upper bound {bounds[1]}")
     return bounds
+
+
+def _network(arch: str) -> str:
+    if arch not in RESNETS and not re.fullmatch("timm/.+", arch):
+        raise ValueError(f"'{arch}' is not one of {', '.join(RESNETS)}, or timm/<name>")
+    return arch
 
 
 class Params(BaseModel):
@@ -104,9 +112,9 @@ class AugmentationParams(Params):
 class TrainingParams(Params):
     """The network and how it is trained (`parameters_training.yml`)."""
 
-    arch: Annotated[
-        str, Field(pattern="^(resnet(18|34|50|101|152)|timm/.+)$", description="or timm/<name>")
-    ] = "resnet18"
+    arch: Annotated[str, AfterValidator(_network)] = Field(
+        "resnet18", description="of torchvision, or timm/<name>"
+    )
     weights: str | None = Field(
         None, description="`imagenet`, the path of a state dict of the backbone, or none"
     )
@@ -205,3 +213,12 @@ class EvaluationParams(Params):
     searchers: Annotated[dict[SearcherName, SearcherParams], BeforeValidator(_without_null)] = (
         Field({}, description="compared with exact search; null leaves one out")
     )
+
+
+GROUPS: dict[str, type[Params]] = {
+    "sample_data": SampleParams,
+    "data_processing": DataParams,
+    "training": TrainingParams,
+    "encoding": EncodingParams,
+    "evaluation": EvaluationParams,
+}

@@ -50,6 +50,20 @@ def _leftovers(versions: Path) -> list[Path]:
     return found
 
 
+def by_version(paths: Iterable[Path]) -> dict[str, list[Path]]:
+    """What is deleted together, described: a version of some datasets, or one half-written file."""
+    versions: dict[str, list[Path]] = {}
+    for path in paths:
+        versions.setdefault(path.name if path.is_dir() else str(path), []).append(path)
+    return {_described(name, versions[name]): versions[name] for name in sorted(versions)}
+
+
+def _described(name: str, paths: list[Path]) -> str:
+    if str(paths[0]) == name:
+        return name
+    return f"{name} of {len(paths)} dataset{'s' if len(paths) > 1 else ''}"
+
+
 def delete(paths: Iterable[Path]) -> None:
     """Delete folders and files."""
     for path in paths:

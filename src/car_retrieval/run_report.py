@@ -1,12 +1,18 @@
 """The end of a run at the terminal."""
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 from rich.console import Console
 from rich.table import Table
+
+WITHOUT_FILTERED = (
+    "filtered scores are left out where no class that is queried has evaluation.min_class_size "
+    "gallery photos: lower it"
+)
 
 
 def print_run(
@@ -23,9 +29,17 @@ def print_run(
     console = Console(width=None if Console().is_terminal else 120)
     outputs = pipeline.all_outputs()
     if "summary" in outputs:
-        console.print(_scores(catalog.load("summary")))
+        summary = catalog.load("summary")
+        console.print(_scores(summary))
+        if (summary["protocol"] == "filtered").sum() < (summary["protocol"] == "all").sum():
+            console.print(WITHOUT_FILTERED, soft_wrap=True, highlight=False)
     if "searchers" in outputs:
         console.print(_searchers(catalog.load("searchers")))
+    if "data_report" in outputs:
+        for name, about in catalog.load("data_report").items():
+            console.print(_counts(name, about), soft_wrap=True, highlight=False)
+        where = _shown(catalog, "rejected_images")
+        console.print(f"problems: {where}", soft_wrap=True, highlight=False)
     if seconds:
         console.print(_stages(seconds, peak))
     for name, what in (("sample", "sample"), ("model", "model"), ("report", "report")):
@@ -60,6 +74,11 @@ def _searchers(table: pd.DataFrame) -> Table:
         cells = [_cell(row[name]) for name in columns]
         shown.add_row(str(row["split"]), str(row["searcher"]), *cells)
     return shown
+
+
+def _counts(name: str, about: dict[str, Any]) -> str:
+    problems = "".join(f"; {count:,} {problem}" for problem, count in about["problems"].items())
+    return f"{name}: {about['photos']:,} photos of {about['classes']:,} classes{problems}"
 
 
 def _stages(seconds: dict[str, float], peak: dict[str, int]) -> Table:

@@ -47,13 +47,15 @@ def test_round_trip(make, folder):
     dataset.save(states(3))
     assert dataset.exists()
     names = {f.name for f in folder.iterdir()}
-    assert names == {COMPLETE, "model.ep0", "model.ep1", "model.ep2"}
+    assert names == {COMPLETE, "model.ep0", "model.ep1", "model.ep2", "resume.ep2"}
     loaded = make(ANY).load()
     assert list(loaded) == [0, 1, 2]
     assert len(loaded) == 3
     for epoch, state in enumerate(states(3)):
         found = loaded[epoch]
         assert torch.equal(found.pop("model")["w"], state.pop("model")["w"])
+        if epoch < 2:
+            state = {name: state[name] for name in ("config", "classes", "split", "report")}
         assert found == state
 
 
@@ -77,7 +79,8 @@ def test_each_checkpoint_is_written_when_it_comes(make, folder):
 def test_a_crash_leaves_what_was_written_to_resume_from(make, folder):
     with pytest.raises(DatasetError, match="out of memory"):
         make(V1).save(crashing(2))
-    assert sorted(f.name for f in folder.iterdir()) == ["model.ep0", "model.ep1"]
+    names = sorted(f.name for f in folder.iterdir())
+    assert names == ["model.ep0", "model.ep1", "resume.ep1"]
     assert not make(ANY).exists()
     with pytest.raises(VersionNotFoundError):
         make(ANY).load()
@@ -115,3 +118,39 @@ def test_code_in_a_checkpoint_is_not_run(make, folder):
     torch.save({"model": Evil()}, folder / "model.ep0")
     with pytest.raises(pickle.UnpicklingError):
         make(ANY).load()[0]
+
+
+def test_only_the_newest_epoch_can_be_trained_on(make, folder):
+    seen = []
+
+    def watched():
+        for state in states(3):
+            seen.append([epoch for epoch, kept in make(ANY, partial=True).load().items()
+                         if "optimizer" in kept and "loss" in kept])  # fmt: skip
+            yield state
+
+    make(V1).save(watched())
+    assert seen == [[], [0], [1]]
+    assert sorted(f.name for f in folder.glob("resume*")) == ["resume.ep2"]
+    loaded = make(ANY).load()
+    assert [sorted({"loss", "optimizer"} & set(loaded[epoch])) for epoch in loaded] == [
+        [],
+        [],
+        ["loss", "optimizer"],
+    ]
+
+
+def test_a_crash_between_the_files_of_an_epoch_leaves_the_epoch_before(make, folder, monkeypatch):
+    save = torch.save
+
+    def failing(content, file):
+        if file.name == "resume.ep1.part":
+            raise OSError("disk full")
+        save(content, file)
+
+    monkeypatch.setattr(torch, "save", failing)
+    with pytest.raises(DatasetError, match="disk full"):
+        make(V1).save(states(3))
+    found = make(ANY, partial=True).load()
+    assert [("optimizer" in found[epoch]) for epoch in found] == [True, False]
+    assert found[0]["optimizer"] == next(states(1))["optimizer"]

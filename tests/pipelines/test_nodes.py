@@ -159,6 +159,9 @@ def test_no_queries_still_give_a_summary(tmp_path: Path) -> None:
     summary = report.summarise_metrics(test_all=metrics)
     assert summary["queries"].tolist() == [0]
     assert summary["mAP@5"].isna().all()
+    some = metrics | {"queries": 3}
+    summary = report.summarise_metrics(test_all=some, test_filtered=metrics)
+    assert summary["protocol"].tolist() == ["all"]
 
 
 @pytest.fixture
@@ -197,7 +200,8 @@ def test_a_missing_file_is_left_out_and_too_many_stop_the_run(
     assert photos["Index"].tolist() == [0, 1, 2]
     assert len(labels_) == 3
     assert problems["Path"].tolist() == ["2.png"]
-    with pytest.raises(ValueError, match=r"max_rejected_fraction.*2\.png: file not found"):
+    del files["3.png"]
+    with pytest.raises(ValueError, match=r"max_rejected_fraction.*2\.png: file not found; 3\.png"):
         data.select_queries(table, files, DataParams(max_rejected_fraction=0.1))
 
 
@@ -212,13 +216,14 @@ def test_photos_that_the_list_rejects_count_as_well(
     assert problems.to_dict("records") == [
         {"Path": "1.png", "Problem": "gone", "Action": "left out"}
     ]
-    message = r"^1 of 4 photos .*max_rejected_fraction = 0\.2 .* is 1\.png: gone$"
+    message = r"^2 of 4 photos .*max_rejected_fraction = 0\.2 .*: 1\.png: gone; 3\.png: gone$"
+    gone = table.assign(Problem=["", "gone"] * 2)
     with pytest.raises(ValueError, match=message):
-        data.select_queries(table, {}, DataParams(max_rejected_fraction=0.2))
+        data.select_queries(gone, {}, DataParams(max_rejected_fraction=0.2))
 
     # 1 of 4 is gone and 1 of the other 3 cannot be read: neither alone exceeds 0.4, both do.
     files["2.png"] = b"no picture"
-    with pytest.raises(ValueError, match=r"^2 of 4 photos .* is 1\.png: gone$"):
+    with pytest.raises(ValueError, match=r"^2 of 4 photos .*: 1\.png: gone; 2\.png: .+$"):
         data.select_queries(table, files, DataParams(max_rejected_fraction=0.4))
 
 
@@ -231,12 +236,13 @@ def test_web_photos_without_labels_are_a_share_of_all_listed(
     photos, rear, problems = data.select_gallery(web, files, DataParams(max_rejected_fraction=0.25))
     assert (photos["Path"].tolist(), rear["Path"].tolist()) == (["0.png"], ["2.png", "3.png"])
     assert problems["Path"].tolist()[0] == "1.png"
-    with pytest.raises(ValueError, match=r"^1 of 4 .* is 1\.png: label file not found$"):
-        data.select_gallery(web, {}, DataParams(max_rejected_fraction=0.2))
+    lost = web.assign(Problem=["", "label file not found"] * 2)
+    with pytest.raises(ValueError, match=r"^2 of 4 .*: 1\.png: label file not found; 3\.png"):
+        data.select_gallery(lost, {}, DataParams(max_rejected_fraction=0.2))
     # Rear photos, which are not read, do not dilute the share of those that cannot be.
-    web = web.assign(**{"View Point": pd.Series([1, 1, 2, 2], dtype="Int64"), "Problem": ""})
-    files["1.png"] = b"no picture"
-    with pytest.raises(ValueError, match=r"^1 of 2 .* is 1\.png"):
+    web = web.assign(**{"View Point": pd.Series([1, 1, 1, 2], dtype="Int64"), "Problem": ""})
+    files |= {"1.png": b"no picture", "2.png": b"no picture"}
+    with pytest.raises(ValueError, match=r"^2 of 3 .*: 1\.png"):
         data.select_gallery(web, files, DataParams(max_rejected_fraction=0.4))
 
 
@@ -246,7 +252,7 @@ def test_all_labels_missing_is_said_before_that_no_view_fits(
     table, files = surveillance
     views = pd.Series([None] * 4, dtype="Int64")
     web = table.assign(**{"View Point": views, "Problem": "label file not found"})
-    with pytest.raises(ValueError, match=r"^4 of 4 .* is 0\.png: label file not found$"):
+    with pytest.raises(ValueError, match=r"^4 of 4 .*: 0\.png: label file not found; 1"):
         data.select_gallery(web, files, DataParams(max_rejected_fraction=1))
 
 
@@ -279,13 +285,14 @@ def test_twins_across_classes_are_reported_and_stay_in_the_gallery(
     assert report["queries"]["photos without a class in the gallery"] == 1
     key = "photos that are also in the gallery"
     assert report["queries"][key] == 1
-    (warning,) = caplog.messages
+    warning, unmatched = caplog.messages
+    assert unmatched.startswith("no query photo is of a class in the gallery")
     assert warning.startswith("1 of 1 query photos")
     assert f"'{key}' in data_report" in warning
 
     caplog.clear()
     table, report = data.report_problems(
-        photos, queries.assign(Hash="y"), found.iloc[:0], found.iloc[:0]
+        photos, queries.assign(Hash="y", Class=2), found.iloc[:0], found.iloc[:0]
     )
     assert table.empty
     assert report["queries"][key] == 0
@@ -306,12 +313,23 @@ def test_resuming_where_nothing_is(start: int, epochs: int, message: str) -> Non
         training._start_epoch({0: {}, 1: {}}, TrainingParams(start_epoch=start, epochs=epochs))  # type: ignore
 
 
+def test_resuming_from_an_epoch_without_its_optimiser() -> None:
+    previous = {0: {}, 1: {"optimizer": {}}, 2: {}}
+    latest = TrainingParams(start_epoch="latest", epochs=9)
+    assert training._start_epoch(previous, latest) == 1  # type: ignore
+    with pytest.raises(ValueError, match=r"start_epoch = 0: only epoch 1 of the newest run can"):
+        training._start_epoch(previous, TrainingParams(start_epoch=0, epochs=9))  # type: ignore
+    assert training._start_epoch({}, latest) == -1
+
+
 def test_packed_images_and_split_know_their_list(
     surveillance: tuple[pd.DataFrame, dict[str, bytes]],
 ) -> None:
     table, files = surveillance
     listed, _, _ = data.select_queries(table, files, DataParams())
     stream = data.pack_images(listed, files, DataParams(image_size=16))
-    split, _ = data.split_photos(listed, DataParams(valid_ratio=2))
+    split, _ = data.split_photos(listed.assign(Class=[3, 3, 4, 4]), DataParams(valid_ratio=2))
+    with pytest.raises(ValueError, match="one class only: training needs two"):
+        data.split_photos(listed, DataParams(valid_ratio=2))
     assert stream.attributes == {"photos": digest(listed)} == {"photos": digest(split)}
     assert digest(listed) != digest(listed[::-1])

@@ -110,3 +110,14 @@ def test_letters_without_a_glyph_become_boxes_and_long_text_is_cut():
     assert printable("丰田Avalon Škoda ✓") == "□□Avalon Škoda ✓"
     assert printable("Volkswagen Passat", 11) == "Volkswagen…"
     assert printable("Volkswagen", 10) == "Volkswagen"
+
+
+def test_one_epoch_is_a_point_at_a_whole_number():
+    for axes in training_curves(HISTORY[:1]).axes[:4]:
+        low, high = axes.get_xlim()
+        assert [tick for tick in axes.get_xticks() if low <= tick <= high] == [0]
+
+
+def test_one_searcher_needs_no_legend():
+    assert recall_curve({"exact": RANKS}).axes[0].get_legend() is None
+    assert len(recall_curve({"a": RANKS, "b": RANKS}).axes[0].get_legend().get_texts()) == 2

@@ -1,4 +1,7 @@
-"""Checkpoints of training, one file an epoch: `model.ep0`, `model.ep1` and so on."""
+"""Checkpoints of training: a file an epoch, `model.ep0`, `model.ep1` and so on.
+
+What only training on needs, twice the weights, is kept of the newest epoch alone: `resume.ep1`.
+"""
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
@@ -12,11 +15,13 @@ from car_retrieval.datasets.versioned import LocalVersionedDataset
 from car_retrieval.models.checkpoint import Checkpoint
 
 PREFIX = "model.ep"
+RESUME_PREFIX = "resume.ep"
+TO_RESUME = ("loss", "optimizer")
 COMPLETE = "complete"
 
 
 class Checkpoints(Mapping[int, Checkpoint]):
-    """Checkpoints of a folder by epoch; a file is read when its epoch is looked up."""
+    """Checkpoints of a folder by epoch; files are read when their epoch is looked up."""
 
     def __init__(self, folder: Path | None) -> None:
         files = folder.glob(f"{PREFIX}*") if folder else []
@@ -27,7 +32,12 @@ class Checkpoints(Mapping[int, Checkpoint]):
     def __getitem__(self, epoch: int) -> Checkpoint:
         import torch
 
-        return torch.load(self._files[epoch], map_location="cpu", weights_only=True)
+        file = self._files[epoch]
+        resume = file.with_name(f"{RESUME_PREFIX}{epoch}")
+        state: Any = {}
+        for part in (file, resume) if resume.exists() else (file,):
+            state |= torch.load(part, map_location="cpu", weights_only=True)
+        return state
 
     def __iter__(self) -> Iterator[int]:
         return iter(self._files)
@@ -39,8 +49,9 @@ class Checkpoints(Mapping[int, Checkpoint]):
 class CheckpointsDataset(LocalVersionedDataset):
     """A folder of checkpoints, written one by one as training yields them.
 
-    What was written before a crash stays there to resume from; such a version lacks the mark of
-    completion, so that it does not count as existing.
+    The states of loss and optimiser replace those of the epoch before once both files of an epoch
+    are there. What was written before a crash stays there to resume from; such a version lacks
+    the mark of completion, so that it does not count as existing.
 
     Args:
         filepath: the folder.
@@ -61,15 +72,19 @@ class CheckpointsDataset(LocalVersionedDataset):
 
     def save(self, data: Iterable[Checkpoint]) -> None:
         """Write each checkpoint when it comes."""
-        import torch
-
         folder = self.save_path
         for checkpoint in data:
+            epoch = checkpoint["report"]["epoch"]
+            to_resume = {name: value for name, value in checkpoint.items() if name in TO_RESUME}
+            rest = {name: value for name, value in checkpoint.items() if name not in TO_RESUME}
             folder.mkdir(parents=True, exist_ok=True)
-            file = folder / f"{PREFIX}{checkpoint['report']['epoch']}"
-            part = file.with_name(file.name + ".part")
-            torch.save(dict(checkpoint), part)
-            os.replace(part, file)
+            _write(folder / f"{PREFIX}{epoch}", rest)
+            if to_resume:
+                outdated = set(folder.glob(f"{RESUME_PREFIX}*"))
+                newest = folder / f"{RESUME_PREFIX}{epoch}"
+                _write(newest, to_resume)
+                for file in outdated - {newest}:
+                    file.unlink()
         (folder / COMPLETE).touch()
 
     def load(self) -> Checkpoints:
@@ -81,5 +96,16 @@ class CheckpointsDataset(LocalVersionedDataset):
                 raise
             return Checkpoints(None)
 
+    def _exists(self) -> bool:
+        return self._partial or super()._exists()
+
     def _is_complete(self, path: str) -> bool:
         return (Path(path) / ("" if self._partial else COMPLETE)).exists()
+
+
+def _write(file: Path, content: dict[str, Any]) -> None:
+    import torch
+
+    part = file.with_name(file.name + ".part")
+    torch.save(content, part)
+    os.replace(part, file)

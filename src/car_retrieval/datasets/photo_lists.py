@@ -74,10 +74,13 @@ def read_index(file: Path) -> pd.DataFrame:
     """Read a CSV of Path, Index, Class (integers of any size up to 64 bits).
 
     Raises:
-        ValueError: names the file, the row (1 is the first below the header) and the column.
+        ValueError: names the file, the line (1 is the header) and the column.
     """
     if not file.exists():
-        raise FileNotFoundError(f"{file} does not exist: it lists Path, Index and Class of photos")
+        raise FileNotFoundError(
+            f"{file} does not exist: it lists Path, Index and Class of photos; its folder is "
+            "INDEPENDENT_ROOT, or root in conf/independent/globals.yml"
+        )
     try:
         table = pd.read_csv(file, dtype=str, keep_default_na=False, encoding="utf-8-sig")
     except UnicodeDecodeError as error:
@@ -97,7 +100,7 @@ def read_index(file: Path) -> pd.DataFrame:
     if 0 < len(lacking) < len(compcars.BOX):
         raise ValueError(f"{file}: there is no column {lacking[0]}; a box needs x1, y1, x2 and y2")
     if not isinstance(table.index, pd.RangeIndex):
-        raise ValueError(f"{file}, row 1: has more fields than the header has columns")
+        raise ValueError(f"{file}, line 2: has more fields than the header has columns")
     table = table.fillna("")
     for name in ("Index", "Class"):
         table[name] = _integers(table[name], file)
@@ -127,7 +130,7 @@ def _refuse(file: Path, column: pd.Series, bad: pd.Series, why: str) -> None:
     if bad.any():
         row = int(np.flatnonzero(bad)[0])
         more = f" ({int(bad.sum())} such rows)" if bad.sum() > 1 else ""
-        raise ValueError(f"{file}, row {row + 1}, {column.name}: '{column[row]}' {why}{more}")
+        raise ValueError(f"{file}, line {row + 2}, {column.name}: '{column[row]}' {why}{more}")
 
 
 def _chosen_rows(table: pd.DataFrame, labels: Path, file: Path) -> np.ndarray:

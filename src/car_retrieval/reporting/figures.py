@@ -61,12 +61,15 @@ def training_curves(history: pd.DataFrame) -> Figure:
             )
         if best is not None:
             axes.axvline(best["epoch"], color=MUTED, linewidth=1, linestyle=":")
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         heights = history[drawn].to_numpy(float)
         if drawn and np.nanmin(heights) >= 0:
             axes.set_ylim(0, 1.1 * np.nanmax(heights) or 1)
         dress(axes, title, "epoch", y_label, empty=not drawn)
     _draw_rate(panels[0], history)
+    if len(history):
+        for axes in panels:
+            axes.set_xlim(history["epoch"].min() - 0.5, history["epoch"].max() + 0.5)
     if best is not None:
         figure.suptitle(
             f"Best {score}: {best[score]:.3f} at epoch {best['epoch']:g} (dotted)",
@@ -82,7 +85,9 @@ def _draw_rate(axes: Axes, history: pd.DataFrame) -> None:
     if "lr" not in history or not history["lr"].gt(0).any():
         return
     rate = axes.twinx()
-    rate.plot(history["epoch"], history["lr"], color=ORANGE, linestyle="--", linewidth=1.2)
+    rate.plot(
+        history["epoch"], history["lr"], color=ORANGE, linestyle="--", linewidth=1.2, marker="."
+    )
     rate.set_ylim(bottom=0)
     rate.ticklabel_format(axis="y", style="sci", scilimits=(0, 0))
     rate.yaxis.offsetText.set(color=MUTED, fontsize=8)
@@ -110,7 +115,7 @@ def recall_curve(results: Mapping[str, pd.DataFrame]) -> Figure:
     axes = figure.subplots()
     for colour, (name, first) in zip(cycle(PALETTE), ranks.items(), strict=False):
         recall = np.searchsorted(np.sort(first), k, side="right") / len(first)
-        axes.plot(k, recall, color=colour, label=name)
+        axes.plot(k, recall, color=colour, label=name if len(ranks) > 1 else None)
         axes.plot(1, recall[0], "o", color=colour, markersize=5)
     count_by_log(axes)
     axes.set_ylim(0, 1.02)
@@ -129,7 +134,8 @@ def roc_figure(curves: Mapping[str, Verification]) -> Figure:
     axes = figure.subplots()
     axes.plot([0, 1], [1, 0], color=MUTED, linewidth=1, linestyle=":")
     for colour, (name, measured) in zip(cycle(PALETTE), curves.items(), strict=False):
-        label = f"{name}: AUC {measured.auc:.3f}, EER {measured.eer:.1%}"
+        subject = f"{name}: " if len(curves) > 1 else ""
+        label = f"{subject}AUC {measured.auc:.3f}, EER {measured.eer:.1%}"
         axes.plot(measured.false_accepts, measured.true_accepts, color=colour, label=label)
         axes.plot(measured.eer, 1 - measured.eer, "o", color=colour, markersize=7, mec="white")
     axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.02))

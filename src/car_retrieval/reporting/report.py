@@ -31,7 +31,9 @@ class Section:
     table: pd.DataFrame | None = None
 
 
-def html_report(title: str, summary: pd.DataFrame, sections: Sequence[Section]) -> str:
+def html_report(
+    title: str, summary: pd.DataFrame, sections: Sequence[Section], about: str = ""
+) -> str:
     """Lay out a report as one HTML document with its pictures inside.
 
     Args:
@@ -40,6 +42,7 @@ def html_report(title: str, summary: pd.DataFrame, sections: Sequence[Section]) 
             protocol), its whole numbers are counts, its other numbers are metrics. The metrics of
             the first row become the headline, "legacy" ones left out: they flatter.
         sections: In order.
+        about: Under the heading, of which run this is.
 
     Returns:
         The document. All text is escaped, and its content policy forbids loading anything.
@@ -52,7 +55,13 @@ def html_report(title: str, summary: pd.DataFrame, sections: Sequence[Section]) 
     environment.filters["rows"] = _rows
     environment.filters["image"] = _image
     page = environment.from_string(template)
-    return page.render(title=title, headline=_headline(summary), summary=summary, sections=sections)
+    return page.render(
+        title=title,
+        about=about,
+        headline=_headline(summary),
+        summary=summary,
+        sections=sections,
+    )
 
 
 def _headline(summary: pd.DataFrame) -> dict[str, object]:
@@ -68,7 +77,7 @@ def _headline(summary: pd.DataFrame) -> dict[str, object]:
         "metrics": [
             (_name(name), _cell(value))
             for name, value in numbers.items()
-            if name not in counts and not str(name).startswith("legacy")
+            if name not in counts and not str(name).startswith("legacy") and _cell(value) != "—"
         ],
     }
 

@@ -36,9 +36,9 @@ def dress(axes: Axes, title: str, x_label: str, y_label: str, *, empty: bool = F
 
 
 def count_by_log(axes: Axes) -> None:
-    """Make the x axis logarithmic with plain whole numbers: 1, 2, 5, 10, ..."""
+    """Make the x axis logarithmic with plain whole numbers: 1, 2, 3, 5, 10, ..."""
     axes.set_xscale("log")
-    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 5)))
     axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
     axes.xaxis.set_minor_formatter(NullFormatter())
 

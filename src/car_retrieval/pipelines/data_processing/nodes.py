@@ -13,7 +13,7 @@ from car_retrieval.images.pack import pack
 from car_retrieval.matrix import MatrixStream
 from car_retrieval.metrics.verification import sample_pairs
 from car_retrieval.params import DataParams
-from car_retrieval.splits import VALID, split_gallery
+from car_retrieval.splits import EXCLUDED, VALID, split_gallery
 
 log = logging.getLogger(__name__)
 
@@ -109,6 +109,10 @@ def report_problems(
             "'%s' in data_report; rejected_images names them",
             *(len(copies), len(queries), IN_GALLERY),
         )
+    if not queries["Class"].isin(gallery["Class"]).any():
+        log.warning(
+            "no query photo is of a class in the gallery: there will be no scores of queries"
+        )
     for name, found in collections.items():
         report[name]["problems"] = found["Problem"].value_counts().to_dict()
     return table[["Collection", "Path", "Problem", "Action"]], report
@@ -136,6 +140,8 @@ def split_photos(gallery: pd.DataFrame, params: DataParams) -> tuple[pd.DataFram
         int64 [n, 2], Index and Class of the validation photos.
     """
     split = split_gallery(gallery, params.valid_ratio, params.twins == "keep", params.seed)
+    if split.loc[split["split"] != EXCLUDED, "Class"].nunique() < 2:
+        raise ValueError("the gallery has photos of one class only: training needs two classes")
     valid = split[split["split"] == VALID]
     if valid.empty:
         raise ValueError(
@@ -173,7 +179,9 @@ def _readable(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The photos that can be read, and all problems: also the list's, which count with them."""
     inspection = inspect_all(images, photos["Path"].tolist(), params.workers)
-    readable, found = listing.readable_photos(photos, inspection, params.max_rejected_fraction)
+    readable, found = listing.readable_photos(
+        photos, inspection, params.max_rejected_fraction, getattr(images, "root", None)
+    )
     found = pd.concat([unusable, found], ignore_index=True)
     left_out = found[found["Action"] == "left out"]
     listing.refuse_too_many(left_out, listed, params.max_rejected_fraction)

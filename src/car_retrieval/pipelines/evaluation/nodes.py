@@ -161,7 +161,7 @@ def show_queries(
     scores = by_query.set_index("Query")[f"AP@{params.k}"]
     best, median, worst = (
         retrieval_gallery(
-            f"{kind.capitalize()} queries by AP@{params.k}",
+            f"{kind.capitalize()} queries by AP@{params.k}, one of a class where there are enough",
             gallery_rows(
                 ids,
                 scores,

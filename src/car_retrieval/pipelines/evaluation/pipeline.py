@@ -8,6 +8,10 @@ from kedro.pipeline import Node, Pipeline
 from car_retrieval.pipelines.evaluation import compare, nodes, report
 
 PARAMS = "params:evaluation"
+REPORTED = (
+    *("summary", "training_curves", "training_history"),
+    *("database", "searchers", "searchers_figure"),
+)
 GALLERY = {"gallery": "database", "gallery_photos": "car_front", "gallery_images": "web_images"}
 QUERIES = {
     "test": {
@@ -177,12 +181,7 @@ def _report(parts: list[tuple[str, str]]) -> Pipeline:
             ),
             Node(
                 report.write_report,
-                inputs={
-                    name: name
-                    for name in ("summary", "training_curves", "searchers", "searchers_figure")
-                }
-                | {"params": PARAMS}
-                | pictures,
+                inputs={name: name for name in REPORTED} | {"params": PARAMS} | pictures,
                 outputs="report",
                 name="write_report",
             ),

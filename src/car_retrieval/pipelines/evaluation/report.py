@@ -4,6 +4,7 @@ from typing import Any
 
 import pandas as pd
 
+from car_retrieval.matrix import Matrix
 from car_retrieval.params import EvaluationParams
 from car_retrieval.reporting.report import Section, html_report
 
@@ -17,8 +18,8 @@ CAPTIONS = {
     "worst": "Worst queries",
 }
 PROTOCOLS = {
-    "test": "Query photos query the whole gallery.",
-    "valid": "Validation photos query the training photos.",
+    "test": "Queries: the query photos; gallery: all gallery photos",
+    "valid": "Queries: the validation photos; gallery: the training photos",
 }
 SEARCHERS = (
     "Compressed indexes against exact search, of all classes: what they find, and what they cost. "
@@ -30,11 +31,16 @@ SEARCHERS_CAPTION = "Recall against queries per second of a batch, one thread"
 
 
 def summarise_metrics(**metrics: dict[str, Any]) -> pd.DataFrame:
-    """One row for each split and protocol, from metrics named `<split>_<protocol>`."""
+    """One row for each split and protocol, from metrics named `<split>_<protocol>`.
+
+    The filtered ones without a query are left out.
+    """
     shown = ["queries", "classes", "gallery"]
     rows = []
     for name, values in metrics.items():
         split, selection = name.split("_")
+        if selection == "filtered" and not values["queries"]:
+            continue
         scores = {
             key: value
             for key, value in values.items()
@@ -48,6 +54,8 @@ def summarise_metrics(**metrics: dict[str, Any]) -> pd.DataFrame:
 def write_report(
     summary: pd.DataFrame,
     training_curves: bytes,
+    training_history: pd.DataFrame,
+    database: Matrix,
     searchers: pd.DataFrame,
     searchers_figure: bytes,
     params: EvaluationParams,
@@ -55,26 +63,41 @@ def write_report(
 ) -> str:
     """One HTML page of the whole run."""
     selections = {
-        "all": "All classes.",
-        "filtered": f"Only the classes of at least {params.min_class_size} gallery photos.",
+        "all": "",
+        "filtered": f", of the classes with at least {params.min_class_size} gallery photos only",
     }
     sections = [
         Section(
             "Training",
             "Loss over the epochs, and what the validation photos say.",
             [("Training curves", training_curves)],
-        )
+        ),
+        Section("Searchers", SEARCHERS, [(SEARCHERS_CAPTION, searchers_figure)], searchers),
     ]
-    sections.append(
-        Section("Searchers", SEARCHERS, [(SEARCHERS_CAPTION, searchers_figure)], searchers)
-    )
     for split, selection in zip(summary["split"], summary["protocol"], strict=True):
         own = {kind: pictures[f"{split}_{selection}_{kind}"] for kind in CAPTIONS}
         sections.append(
             Section(
                 f"{split.capitalize()}, {selection}",
-                f"{PROTOCOLS[split]} {selections[selection]}",
+                f"{PROTOCOLS[split]}{selections[selection]}.",
                 [(CAPTIONS[kind], picture) for kind, picture in own.items()],
             )
         )
-    return html_report("Car retrieval", summary, sections)
+    about = _about(database, training_history)
+    for split in summary["split"].unique():
+        if not ((summary["split"] == split) & (summary["protocol"] == "filtered")).any():
+            about += (
+                f". No `filtered` scores of {split}: no class that is queried has "
+                f"{params.min_class_size} gallery photos; lower evaluation.min_class_size"
+            )
+    return html_report("Car retrieval", summary, sections, about)
+
+
+def _about(database: Matrix, history: pd.DataFrame) -> str:
+    """Which collection, run and network: the descriptors know their encoder and their place."""
+    encoder = database.attributes["encoder"]
+    collection, version = database.path.parents[2].name, database.path.parent.name
+    return (
+        f"Collection {collection} · descriptors of {version} · {encoder['arch']} · "
+        f"{encoder['image_size']} px · {len(history)} epochs"
+    )

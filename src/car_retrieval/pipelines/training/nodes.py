@@ -39,9 +39,9 @@ def train(
             "imageset and split were made from different lists of photos: run the pipeline "
             "data_processing again"
         )
+    start = _start_epoch(previous, params)
     validation = Validation(imageset, split, valid_pairs[:], params.k)
     trainer = Trainer(imageset, split, validation, params)
-    start = _start_epoch(previous, params)
     if start >= 0:
         trainer.restore(previous[start])
 
@@ -69,13 +69,23 @@ def choose_best(
 
 
 def _start_epoch(previous: Mapping[int, Checkpoint], params: TrainingParams) -> int:
-    found = ", ".join(map(str, previous)) or "none"
-    start = max(previous, default=-1) if params.start_epoch == "latest" else params.start_epoch
+    """The epoch to go on after; -1 for none."""
+    if params.start_epoch == -1:
+        return -1
+    # From the newest down, so that few files are read.
+    whole = (epoch for epoch in sorted(previous, reverse=True) if "optimizer" in previous[epoch])
+    start = next(whole, -1) if params.start_epoch == "latest" else params.start_epoch
     if start >= 0 and not set(range(start + 1)) <= set(previous):
+        found = ", ".join(map(str, previous)) or "none"
         raise ValueError(f"training.start_epoch = {start}: there are checkpoints of: {found}")
     if start + 1 >= params.epochs:
         raise ValueError(
             f"training.start_epoch = {params.start_epoch}: nothing is left to train, "
             f"training.epochs = {params.epochs} counts the epochs of the whole run"
+        )
+    if start >= 0 and "optimizer" not in previous[start]:
+        raise ValueError(
+            f"training.start_epoch = {start}: only epoch {next(whole, 'none')} of the newest run "
+            "can be resumed from; of the others the optimiser is not kept"
         )
     return start

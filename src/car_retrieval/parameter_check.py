@@ -1,0 +1,75 @@
+"""All parameters of a run, checked before any work: every mistake in one line."""
+
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from car_retrieval.params import GROUPS
+
+
+def check_parameters(given: Mapping[str, Any]) -> None:
+    """Refuse unknown groups and names, and values out of their bounds.
+
+    Args:
+        given: values by group, as the files and the command line merge to them.
+
+    Raises:
+        ValueError: names each wrong parameter, and the one that was probably meant.
+    """
+    wrong = [f"{name}: {what}" for group in given for name, what in _mistakes(group, given[group])]
+    if wrong:
+        raise ValueError("parameters: " + "; ".join(wrong))
+
+
+def _mistakes(group: str, values: Any) -> Iterator[tuple[str, str]]:
+    if group not in GROUPS:
+        for name in _leaves(group, values):
+            yield name, _unknown(name)
+        return
+    try:
+        GROUPS[group].model_validate(values)
+    except ValidationError as error:
+        for mistake in error.errors():
+            name = ".".join(map(str, (group, *mistake["loc"])))
+            if mistake["type"] == "extra_forbidden":
+                yield name, _unknown(name)
+            else:
+                yield name, mistake["msg"].removeprefix("Value error, ")
+
+
+def _leaves(name: str, value: Any) -> Iterator[str]:
+    """Dotted names of the values of nested dictionaries."""
+    if isinstance(value, Mapping) and value:
+        for inner, content in value.items():
+            yield from _leaves(f"{name}.{inner}", content)
+    else:
+        yield name
+
+
+def _unknown(name: str) -> str:
+    """What to say of an unknown name; what was meant is sought in its own group first."""
+    group, _, _ = name.partition(".")
+    for groups in ([group] if group in GROUPS else [], GROUPS):
+        last = {path: path.rpartition(".")[2] for each in groups for path in _names(each)}
+        alike = get_close_matches(name.rpartition(".")[2], sorted(set(last.values())), 1, 0.75)
+        meant = [path for path in last if last[path] in alike]
+        if "." in name:
+            meant = get_close_matches(name, meant, n=1, cutoff=0)
+        if meant:
+            return f"unknown; did you mean {' or '.join(meant)}?"
+    return "unknown"
+
+
+def _names(group: str) -> Iterator[str]:
+    yield group
+    yield from _fields(group, GROUPS[group])
+
+
+def _fields(prefix: str, model: type[BaseModel]) -> Iterator[str]:
+    for name, field in model.model_fields.items():
+        yield f"{prefix}.{name}"
+        for kind in (field.annotation, *get_args(field.annotation)):
+            if isinstance(kind, type) and issubclass(kind, BaseModel):
+                yield from _fields(f"{prefix}.{name}", kind)

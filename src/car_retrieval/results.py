@@ -1,0 +1,36 @@
+"""Which results of earlier runs are there to go on from."""
+
+from collections.abc import Iterable
+
+from kedro.io import CatalogProtocol
+from kedro.io.core import AbstractVersionedDataset
+
+
+def require_results(catalog: CatalogProtocol, names: Iterable[str]) -> None:
+    """Refuse to begin where an input that a run makes is missing.
+
+    Args:
+        catalog: knows where results lie.
+        names: datasets to be loaded; those without versions are none of ours to check.
+
+    Raises:
+        FileNotFoundError: names what is missing, and what to do.
+    """
+    missing = []
+    for name in sorted(names):
+        dataset = catalog.get(name)
+        if not isinstance(dataset, AbstractVersionedDataset) or dataset._version is None:
+            continue
+        if dataset.exists():
+            continue
+        if wanted := dataset._version.load:
+            raise FileNotFoundError(
+                f"there is no version {wanted} of {name}: the versions are the folders in "
+                f"{dataset._filepath}/"
+            )
+        missing.append(name)
+    if missing:
+        raise FileNotFoundError(
+            f"there is no result yet of {', '.join(missing)}: run the pipelines that come before, "
+            "or the whole job with `kedro run`"
+        )

@@ -1,0 +1,43 @@
+import pytest
+
+from car_retrieval.parameter_check import check_parameters
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"trainin": {"epochs": 2}}, "trainin.epochs: unknown; did you mean training.epochs?"),
+        ({"epochs": 2}, "epochs: unknown; did you mean training.epochs?"),
+        ({"training": {"epoch": 2}}, "training.epoch: unknown; did you mean training.epochs?"),
+        ({"training": {"seeds": 2}}, "training.seeds: unknown; did you mean training.seed?"),
+        (
+            {"training": {"image_size": 64}},
+            "training.image_size: unknown; did you mean data_processing.image_size?",
+        ),
+        (
+            {"training": {"augmentation": {"blurr": 1}}},
+            "training.augmentation.blurr: unknown; did you mean training.augmentation.blur?",
+        ),
+        ({"scales": [1]}, "scales: unknown; did you mean encoding.scales?"),
+        ({"zzz": {"qqq": 1}}, "zzz.qqq: unknown"),
+        ({"trainin": {}}, "trainin: unknown; did you mean training?"),
+        (
+            {"training": {"arch": "resnet35"}},
+            "training.arch: 'resnet35' is not one of resnet18, resnet34, resnet50, resnet101, "
+            "resnet152, or timm/<name>",
+        ),
+        (
+            {"training": {"epochs": 0}, "encoding": {"scale": 1}},
+            "training.epochs: Input should be greater than or equal to 1; "
+            "encoding.scale: unknown; did you mean encoding.scales?",
+        ),
+    ],
+)
+def test_a_mistake_is_one_line_that_says_what_was_meant(given, message):
+    with pytest.raises(ValueError) as error:  # noqa: PT011
+        check_parameters(given)
+    assert str(error.value) == f"parameters: {message}"
+
+
+def test_what_is_right_passes():
+    check_parameters({"training": {"arch": "timm/convnext_tiny", "miner": None}, "evaluation": {}})
