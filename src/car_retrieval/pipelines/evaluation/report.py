@@ -18,7 +18,7 @@ CAPTIONS = {
     "worst": "Worst queries",
 }
 PROTOCOLS = {
-    "test": "Queries: the query photos; gallery: all gallery photos",
+    "test": "Queries: the query photos; gallery: the gallery photos",
     "valid": "Queries: the validation photos; gallery: the training photos",
 }
 SEARCHERS = (
