@@ -1,9 +1,11 @@
+import faiss
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from car_retrieval.search import exact
 from car_retrieval.search.exact import search_exact
 
 
@@ -98,3 +100,16 @@ def test_float64_and_strided_input():
 def test_fewer_than_one_neighbour(k):
     with pytest.raises(ValueError, match=f"k = {k}"):
         search_exact(np.arange(1), np.ones((1, 2)), [(np.arange(1), np.ones((1, 2)))], k)
+
+
+def test_a_device_of_torch_gives_the_same_to_the_last_bit(monkeypatch):
+    rng = np.random.default_rng(8)
+    vectors, queries = (rng.normal(size=(rows, 48)).astype(np.float32) for rows in (900, 70))
+    vectors[100:130] = vectors[3]
+    gallery = list(in_blocks(np.arange(900), vectors, 250))
+    wanted = search_exact(np.arange(70), queries, gallery, 12)
+    monkeypatch.setattr(exact, "product_device", lambda: "cpu:0")  # torch's, not faiss
+    monkeypatch.setattr(faiss, "knn", None)
+    result = search_exact(np.arange(70), queries, gallery, 12)
+    np.testing.assert_array_equal(result.hits, wanted.hits)
+    np.testing.assert_array_equal(result.scores, wanted.scores)

@@ -1,6 +1,7 @@
 """Exact maximum inner product search over a gallery that streams by."""
 
 from collections.abc import Iterable
+from functools import cache
 
 import faiss
 import numpy as np
@@ -85,7 +86,7 @@ def _candidates(
     of the list is not clearly below that at `wanted`, the list is made longer.
     """
     depth = min(depth, len(vectors))
-    rough, places = faiss.knn(queries, vectors, depth, metric=faiss.METRIC_INNER_PRODUCT)
+    rough, places = largest_products(queries, vectors, depth, product_device())
     longest = np.sqrt(np.einsum("nd,nd->n", vectors, vectors).max(initial=0))
     margin = ROUNDING * longest * np.linalg.norm(queries, axis=1)
     places[rough < (floor - margin)[:, None]] = -1
@@ -100,3 +101,34 @@ def _candidates(
         scores = np.pad(scores, ((0, 0), (0, width)), constant_values=-np.inf)
         places[close], scores[close] = more, more_scores
     return places, scores
+
+
+def largest_products(
+    queries: np.ndarray, vectors: np.ndarray, depth: int, device: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """The largest entries of the matrix product of queries and vectors, falling, by row.
+
+    Args:
+        queries: float32 [q, d].
+        vectors: float32 [n, d].
+        depth: entries wanted, at most n.
+        device: `cpu`, where faiss does it, or a device of torch.
+
+    Returns:
+        Products float32 [q, depth] and places int64 [q, depth].
+    """
+    if device == "cpu":
+        return faiss.knn(queries, vectors, depth, metric=faiss.METRIC_INNER_PRODUCT)
+    import torch
+
+    left, right = (torch.from_numpy(array).to(device) for array in (queries, vectors))
+    products, places = (left @ right.T).topk(depth)
+    return products.cpu().numpy(), places.cpu().numpy()
+
+
+@cache
+def product_device() -> str:
+    """`cuda` where torch finds a GPU, else `cpu`."""
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
