@@ -55,6 +55,7 @@ def test_every_import_is_declared(folder: str, extras: list[str]) -> None:
     known = declared(*extras)
     distributions = OPTIONAL | packages_distributions()
     own = {"car_retrieval", "tests"} | sys.stdlib_module_names
+    own |= {path.stem for path in (ROOT / folder).glob("*.py")}
     found = {(name, path) for path, source in sources(folder) for name in imported(source)}
     assert len(found) > 3
     for name, path in found:

@@ -20,7 +20,8 @@ from car_retrieval.metrics.results import RetrievalResult, row_blocks
 
 
 def required_depth(query_labels: pd.Series, gallery_labels: pd.Series, k: int) -> int:
-    """Shortest ranking that `per_query` accepts: max(k, largest R), capped at the gallery's size.
+    """Shortest ranking that `per_query` accepts: max(k, largest R), capped at the gallery's size; at
+    least 1.
 
     Args:
         query_labels: Classes indexed by query id.
@@ -28,7 +29,7 @@ def required_depth(query_labels: pd.Series, gallery_labels: pd.Series, k: int) -
         k: Deepest cut-off that will be asked for.
     """
     sizes = gallery_labels[gallery_labels.isin(query_labels)].value_counts()
-    return min(max(k, int(sizes.max()) if len(sizes) else 0), len(gallery_labels))
+    return max(1, min(max(k, int(sizes.max()) if len(sizes) else 0), len(gallery_labels)))
 
 
 def per_query(
