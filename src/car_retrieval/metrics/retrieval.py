@@ -20,8 +20,7 @@ from car_retrieval.metrics.results import RetrievalResult, row_blocks
 
 
 def required_depth(query_labels: pd.Series, gallery_labels: pd.Series, k: int) -> int:
-    """Shortest ranking that `per_query` accepts: max(k, largest R), capped at the gallery's size; at
-    least 1.
+    """Shortest ranking that `per_query` accepts: max(k, largest R), capped at the gallery's size.
 
     Args:
         query_labels: Classes indexed by query id.
@@ -29,7 +28,7 @@ def required_depth(query_labels: pd.Series, gallery_labels: pd.Series, k: int) -
         k: Deepest cut-off that will be asked for.
     """
     sizes = gallery_labels[gallery_labels.isin(query_labels)].value_counts()
-    return max(1, min(max(k, int(sizes.max()) if len(sizes) else 0), len(gallery_labels)))
+    return min(max(k, int(sizes.max()) if len(sizes) else 0), len(gallery_labels))
 
 
 def per_query(

@@ -67,6 +67,7 @@ def search(
     """Rank the gallery rows for every query by inner product, deep enough for every metric."""
     check_descriptors(queries, gallery, query_photos, gallery_photos)
     depth = required_depth(query_labels, gallery_labels, max(params.k, *params.recall_at))
+    depth = max(1, depth)  # of an empty selection
     query_ids, rows = query_labels.index.to_numpy(), gallery_labels.index.to_numpy()
 
     def blocks() -> Iterator[Block]:
