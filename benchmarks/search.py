@@ -33,7 +33,7 @@ MADE: list[tuple[str, Callable[[], Index], list[Setting]]] = [
         "LOPQ 2x8, PCA 256, 32 x 8 bit",
         lambda: LopqIndex(LopqParams(pca=256)),
         [({"quota": quota}, 0) for quota in (20, 1_000, 10_000, 20_000)]
-        + [({}, 0), ({"quota": 40_000}, 100), ({}, 60), ({}, 200)],
+        + [({}, 0), ({"quota": 40_000}, 100), ({}, 60), ({}, 300)],
     ),
     (
         "LOPQ 2x64, PCA 256, 32 x 8 bit",
@@ -43,7 +43,7 @@ MADE: list[tuple[str, Callable[[], Index], list[Setting]]] = [
     (
         "LOPQ 1x16, PCA 256, 32 x 8 bit",
         lambda: LopqIndex(LopqParams(pca=256, splits=1, coarse=16)),
-        [({"quota": 40_000}, 100), ({}, 60), ({}, 200)],
+        [({"quota": 40_000}, 100), ({}, 60), ({}, 300)],
     ),
     (
         "LOPQ 2x8, raw 2048, 32 x 8 bit",
@@ -55,7 +55,7 @@ MADE: list[tuple[str, Callable[[], Index], list[Setting]]] = [
         lambda: FaissIndex("OPQ64_256,IVF256,PQ64x4fs"),
         [({"nprobe": n}, 0) for n in (4, 16, 64)]
         + [({"nprobe": n}, 60) for n in (16, 32, 64)]
-        + [({"nprobe": 128}, 200)],
+        + [({"nprobe": 128}, 100)],
     ),
     (
         "PCA256,IVF256,RaBitQ",

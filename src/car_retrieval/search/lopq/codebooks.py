@@ -4,7 +4,7 @@ import faiss
 import numpy as np
 
 ITERATIONS = 10
-SAMPLES_PER_WORD = 32
+SAMPLES_PER_WORD = 24
 
 
 def train_codebooks(
