@@ -112,7 +112,7 @@ def main() -> None:
     parser.add_argument("--dimension", type=int, default=2_048)
     parser.add_argument("--queries", type=int, default=1_024)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--only", default="", help="settings whose name holds this")
+    parser.add_argument("--only", default="", help="indexes whose name holds one of these, by |")
     args = parser.parse_args()
     faiss.omp_set_num_threads(args.threads)
     if args.vectors:
@@ -125,7 +125,11 @@ def main() -> None:
         gallery, queries, plans = drawn[: args.count], drawn[args.count :], MADE
         order = "inner product"
     with threadpool_limits(args.threads):
-        compare(gallery, queries, [plan for plan in plans if args.only in plan[0]], order)
+        compare(gallery, queries, chosen(plans, args.only), order)
+
+
+def chosen(plans: list, only: str) -> list:
+    return [plan for plan in plans if any(part in plan[0] for part in only.split("|"))]
 
 
 def compare(gallery: np.ndarray, queries: np.ndarray, plans: list, order: str) -> None:
@@ -184,8 +188,7 @@ def found(
     index: Index, gallery: np.ndarray, queries: np.ndarray, parameters: dict, candidates: int
 ) -> np.ndarray:
     if isinstance(index, FaissIndex):
-        index.parameters = parameters
-        index._apply_parameters()
+        index.tune(**parameters)
         parameters = {}
     ids, _ = index.search(queries, max(K, candidates), **parameters)
     return rerank(queries, ids, gallery, K)[0] if candidates else ids

@@ -123,3 +123,17 @@ def test_bytes_of_a_vector():
     index = made("SQ8", vectors_of(500))
     assert 32 + 8 <= index.bytes_per_vector < 32 + 8 + 2
     assert faiss.deserialize_index(index.state()[0]["index"]).ntotal == 500
+
+
+def test_search_parameters_can_be_changed():
+    vectors = np.random.default_rng(3).normal(size=(400, 16)).astype(np.float32)
+    index = FaissIndex("IVF16,Flat", {"nprobe": 1})
+    index.fit(vectors, 0)
+    index.add(vectors)
+    few, _ = index.search(vectors[:20], 60)
+    index.tune(nprobe=16)
+    all_of_them, _ = index.search(vectors[:20], 60)
+    assert (few == -1).any()
+    assert (all_of_them >= 0).all()
+    with pytest.raises(ValueError, match="IVF16,Flat"):
+        index.tune(breadth=3)

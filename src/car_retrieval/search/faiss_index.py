@@ -39,6 +39,18 @@ class FaissIndex(Index):
             raise ValueError(f"faiss index {self.factory!r}: {_reason(error)}") from None
         self._index, self._ids = index, np.empty(0, np.int64)
 
+    def tune(self, **search: float) -> None:
+        """Search from now on with these parameters, by faiss's names.
+
+        Raises:
+            ValueError: the index has no such parameter.
+        """
+        try:
+            self.parameters |= search
+            self._apply_parameters(self._trained)
+        except RuntimeError as error:
+            raise ValueError(f"faiss index {self.factory!r}: {_reason(error)}") from None
+
     def search(self, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
         """The k nearest codes of each query; scores are negative squared distances."""
         check_wanted(k=k)
