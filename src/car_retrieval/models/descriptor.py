@@ -59,9 +59,13 @@ class DescriptorNet(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Describe images [b, 3, h, w], RGB in 0…255 of any dtype, as float32 [b, dimension]."""
+        return F.normalize(self.embed(images))
+
+    def embed(self, images: Tensor) -> Tensor:
+        """The descriptors before they are brought to unit length, for losses that need lengths."""
         pixels = self._normalised(images.float())
         features = self.backbone(pixels.contiguous(memory_format=torch.channels_last))
-        return F.normalize(self.projection(self.pool(features)))
+        return self.projection(self.pool(features))
 
     def _normalised(self, pixels: Tensor) -> Tensor:
         if self.config.normalisation == "imagenet":
