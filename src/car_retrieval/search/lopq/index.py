@@ -3,7 +3,6 @@
 from dataclasses import asdict
 from typing import Any
 
-import faiss
 import numpy as np
 
 from car_retrieval.search.index import Index, check_wanted
@@ -14,8 +13,9 @@ from car_retrieval.search.lopq.visits import plan_visits
 from car_retrieval.search.parallel import in_parallel
 from car_retrieval.search.pca import PCA
 
-QUERY_BLOCK = 1_024
-POINT_BLOCK = 16_384
+QUERY_BLOCK = 4_096
+POINT_BLOCK = 4_096
+FIRST_ROUND = 3  # nearest cells of every query, scanned first: little of the others gets near then
 SHARED_DECODING = 16  # looks at each point by a block of queries, from which to decode it pays
 
 
@@ -155,23 +155,24 @@ class LopqIndex(Index):
             return places, distances
         local = _LocalQueries(model, parts)
         visitors_of = np.repeat(np.arange(len(parts)), visits)
-        visited = orders[np.arange(orders.shape[1]) < visits[:, None]]
-        for cell, rows in members(visited):
-            visitors = visitors_of[rows]
+        rank = np.arange(orders.shape[1])
+        rounds = orders + model.cells * (rank >= FIRST_ROUND)
+        for visited, rows in members(rounds[rank < visits[:, None]]):
+            cell, visitors = visited % model.cells, visitors_of[rows]
             start, stop = codes.starts[cell : cell + 2]
             own = local.at(cell, visitors)
             for first in range(start, stop, POINT_BLOCK):
                 words = model.words_of(cell, codes.codes[first : min(stop, first + POINT_BLOCK)])
-                found = faiss.pairwise_distances(own, words)
-                keep_nearest(found, visitors, first, distances, places)
+                keep_nearest(own, words, own @ words.T, visitors, first, distances, places)
         return places, distances
 
 
 class _LocalQueries:
     """Queries [q, S, d] in the local axes of cells that come in rising order.
 
-    Cells that share their first centroid follow each other: of the first split one rotation of the
-    queries is kept, of the second one for each centroid.
+    In one split a centroid is a cell, and only its visitors are turned. Of two splits, cells that
+    share their first centroid follow each other: of the first split one rotation of all queries is
+    kept, of the second one for each centroid.
     """
 
     def __init__(self, model: LopqModel, parts: np.ndarray) -> None:
@@ -181,6 +182,8 @@ class _LocalQueries:
     def at(self, cell: int, rows: np.ndarray) -> np.ndarray:
         """Some of the queries in the axes of a cell, float32 [rows, S * d]."""
         centroids = self._model.centroids_of(cell)
+        if len(centroids) == 1:
+            return self._model.in_local_axes(0, cell, self._parts[rows, 0])
         if (0, centroids[0]) not in self._rotated:
             self._rotated = {key: kept for key, kept in self._rotated.items() if key[0] == 1}
         for key in enumerate(centroids):

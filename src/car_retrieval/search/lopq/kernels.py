@@ -6,6 +6,7 @@ Compiled by numba at first use and kept in a cache beside the file. Distances ar
 import numpy as np
 from numba import njit
 
+STRETCH = 32  # points that are passed over together where none of them is near
 
 @njit(cache=True, nogil=True)
 def scan_codes(
@@ -63,24 +64,45 @@ def scan_codes(
             )
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nnan", "nsz"})
 def keep_nearest(
-    found: np.ndarray, queries: np.ndarray, start: int, distances: np.ndarray, places: np.ndarray
+    queries: np.ndarray,
+    points: np.ndarray,
+    products: np.ndarray,
+    rows: np.ndarray,
+    start: int,
+    distances: np.ndarray,
+    places: np.ndarray,
 ) -> None:
     """Keep the nearest of a cell's points for each of its visitors.
 
     Args:
-        found: float32 [v, n], distances of the visitors to the points.
-        queries: int64 [v], rows of the visitors.
-        start: place of the cell's first point.
+        queries: float32 [v, d], the visitors.
+        points: float32 [n, d].
+        products: float32 [v, n], their inner products.
+        rows: int64 [v], of the visitors in what is kept.
+        start: place of the first point.
         distances: float32 [q, k], the kept ones as heaps, farthest first; changed in place.
         places: int64 [q, k], theirs.
     """
-    for v in range(len(queries)):
-        kept, kept_places = distances[queries[v]], places[queries[v]]
-        for i in range(found.shape[1]):
-            if found[v, i] < kept[0]:
-                _replace_farthest(kept, kept_places, found[v, i], start + i)
+    lengths = np.empty(len(points), np.float32)
+    for i in range(len(points)):
+        lengths[i] = _squared_length(points[i])
+    found = np.empty(len(points), np.float32)
+    for v in range(len(rows)):
+        kept, kept_places = distances[rows[v]], places[rows[v]]
+        own = _squared_length(queries[v])
+        for i in range(len(points)):
+            found[i] = own + lengths[i] - np.float32(2) * products[v, i]
+        for first in range(0, len(points), STRETCH):
+            stretch = found[first : first + STRETCH]
+            least = stretch[0]
+            for i in range(len(stretch)):  # the least of many is found faster than those below
+                least = min(least, stretch[i])
+            if least < kept[0]:
+                for i in range(len(stretch)):
+                    if stretch[i] < kept[0]:
+                        _replace_farthest(kept, kept_places, stretch[i], start + first + i)
 
 
 @njit(cache=True)
@@ -143,6 +165,14 @@ def _fill_table(
                 for low in range(16):
                     table[b, 16 * high + low] = entries[2 * b, low] + entries[2 * b + 1, high]
     return least
+
+
+@njit(cache=True, fastmath={"reassoc", "contract"})
+def _squared_length(vector: np.ndarray) -> np.float32:
+    total = np.float32(0)
+    for value in vector:
+        total += value * value
+    return total
 
 
 @njit(cache=True, fastmath={"reassoc", "contract"})

@@ -147,7 +147,8 @@ def nearest_centroids(points: np.ndarray, centroids: np.ndarray) -> np.ndarray:
 
 def members(nearest: np.ndarray) -> list[tuple[int, np.ndarray]]:
     """The rows of each centroid, or cell, that has any."""
-    order = np.argsort(nearest, kind="stable")
+    short = nearest.astype(np.min_scalar_type(nearest.max(initial=0)))  # 16 bits sort by radix
+    order = np.argsort(short, kind="stable")
     present, first = np.unique(nearest[order], return_index=True)
     return list(zip(present.tolist(), np.split(order, first)[1:], strict=True))
 

@@ -72,22 +72,27 @@ def visiting_order(distances: np.ndarray, sizes: np.ndarray, quota: int, order: 
         The number of cells to visit.
     """
     splits, centroids = distances.shape
-    first = np.argsort(distances[0], kind="mergesort")
-    visited, points = 0, 0
+    heap = np.empty(centroids, np.int64)
+    visited, points, used = 0, 0, 0
     if splits == 1:
-        for cell in first:
-            if points >= quota:
-                break
+        for cell in range(centroids):
+            _push(heap, cell, distances[0], cell)
+        used = centroids
+        while used and points < quota:
+            cell = heap[0]
             if sizes[cell]:
                 order[visited] = cell
                 visited += 1
                 points += sizes[cell]
+            used -= 1
+            heap[0] = heap[used]
+            _sink_row(heap, used, distances[0])
         return visited
+    first = np.argsort(distances[0], kind="mergesort")
     second = np.argsort(distances[1], kind="mergesort")
     # One candidate a row: row i has been walked up to column `column[i]`; a heap of rows.
     column = np.zeros(centroids, np.int64)
     keys = np.empty(centroids, np.float32)
-    heap = np.empty(centroids, np.int64)
     keys[0] = distances[0, first[0]] + distances[1, second[0]]
     heap[0], used = 0, 1
     while used and points < quota:
