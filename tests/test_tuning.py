@@ -32,7 +32,7 @@ def pasted(text):
 def test_the_snippet_says_the_setting():
     assert snippet(GOOD) == (
         "evaluation:\n  searchers:\n    lopq: {kind: lopq, splits: 2, coarse: 8, "
-        "subquantisers: 32, bits: 4, pca: null, quota: 500, rerank: 100}"
+        "subquantisers: 32, bits: 4, codebooks: local, pca: null, quota: 500, rerank: 100}"
     )
     values = pasted(snippet(BETTER))
     assert (values.pop("kind"), values.pop("rerank")) == ("lopq", 40)
@@ -44,8 +44,8 @@ def test_the_table_has_the_front_and_the_best(capsys):
     shown = capsys.readouterr().out
     rows = [re.split(r"\s*│\s*", line)[1:-1] for line in shown.splitlines() if "│" in line]
     assert [row[0] for row in rows] == ["exact", "*", ""]
-    assert " ".join(rows[1][1:]) == "2 8 32 4 – 500 100 0.9700 400 40 1.5"
-    assert " ".join(rows[2][1:]) == "1 8 32 8 64 – 40 0.9900 200 60 2.5"
+    assert " ".join(rows[1][1:]) == "2 8 32 4 local – 500 100 0.9700 400 40 1.5"
+    assert " ".join(rows[2][1:]) == "1 8 32 8 local 64 – 40 0.9900 200 60 2.5"
     assert pasted(shown)["quota"] == 500
     assert "No setting" not in shown
     assert "faster" not in shown

@@ -6,6 +6,8 @@ from rich.table import Table
 from car_retrieval.search.lopq.fit import LopqParams
 from car_retrieval.search.tune import Setting, fastest, pareto_front
 
+PARAMETERS = ("splits", "coarse", "subquantisers", "bits", "codebooks", "pca", "quota")
+
 
 def print_tuning(settings: list[Setting], k: int, recall: float) -> None:
     """Print the front of recall and speed, and the parameters of the best LOPQ setting.
@@ -42,13 +44,13 @@ def _table(settings: list[Setting], best: Setting, k: int) -> Table:
     table = Table(
         title=f"LOPQ settings; * the best for the target, recall@{k}", title_justify="left"
     )
-    for name in ("", "splits", "coarse", "subquantisers", "bits", "pca", "quota", "rerank"):
+    for name in ("", *PARAMETERS, "rerank"):
         table.add_column(name, justify="right")
     for name in ("recall", "queries/s", "bytes/vector", "fit s"):
         table.add_column(name, justify="right")
     for setting in settings:
         values = _values(setting.params) if setting.params else {}
-        cells = [_cell(value) for value in values.values()] if values else ["–"] * 6
+        cells = [_cell(value) for value in values.values()] if values else ["–"] * len(PARAMETERS)
         table.add_row(
             "exact" if not values else "*" if setting is best else "",
             *cells,
@@ -61,9 +63,8 @@ def _table(settings: list[Setting], best: Setting, k: int) -> Table:
     return table
 
 
-def _values(params: LopqParams) -> dict[str, int | None]:
-    names = ("splits", "coarse", "subquantisers", "bits", "pca", "quota")
-    return {name: getattr(params, name) for name in names}
+def _values(params: LopqParams) -> dict[str, int | str | None]:
+    return {name: getattr(params, name) for name in PARAMETERS}
 
 
 def _lopq(setting: Setting) -> LopqParams:
@@ -72,5 +73,7 @@ def _lopq(setting: Setting) -> LopqParams:
     return setting.params
 
 
-def _cell(value: int | None) -> str:
-    return "–" if value is None else f"{value:,}"
+def _cell(value: int | str | None) -> str:
+    if value is None:
+        return "–"
+    return value if isinstance(value, str) else f"{value:,}"

@@ -17,7 +17,9 @@ from car_retrieval.search.lopq.index import LopqIndex
 from car_retrieval.search.products import inner_products
 from car_retrieval.search.searcher import rerank
 
-LISTS = ((2, 8), (2, 16), (2, 32), (1, 16), (1, 64))  # splits, coarse
+LISTS = ((2, 8), (2, 16), (2, 32), (1, 16), (1, 64), (1, 256), (1, 1_024))  # splits, coarse
+OWN_WORDS = 256  # points of a coarse centroid from which it has code words of its own
+LEAST_POINTS = 32  # of a coarse centroid
 KEPT = (1.0, 0.5, 0.25)  # share of the dimensions
 LARGEST_KEPT = 512  # dimensions: each coarse centroid has a rotation of them
 DEPTHS = (0, 2, 5, 10, 25)  # re-ranked candidates in units of k; 0: none
@@ -158,15 +160,16 @@ class _Bench:
 
     def _shallowest(self, index: LopqIndex, quota: int) -> tuple[int, float]:
         """The least depth of re-ranking that reaches the target, or the greatest; its recall."""
-        ids, _ = index.search(self.queries, max(self.k, self.depths[-1]), quota)
+        depths = [depth for depth in self.depths if depth <= quota]  # a deeper one looks further
+        ids, _ = index.search(self.queries, max(self.k, depths[-1]), quota)
         scores = inner_products(self.queries, self.mapped, ids)
         recall = 0.0
-        for depth in self.depths:
+        for depth in depths:
             first = scores[:, : max(depth, self.k)]
             recall = recall_against_exact(first, self.exact_scores, self.k)
             if recall >= self.recall:
                 return depth, recall
-        return self.depths[-1], recall
+        return depths[-1], recall
 
     def _search(self, index: LopqIndex, quota: int, depth: int) -> None:
         ids, _ = index.search(self.queries, max(self.k, depth), quota)
@@ -192,11 +195,14 @@ def _params(
     subquantisers -= subquantisers % (4 if bits == 4 else 2)
     components = max(subquantisers, min(int(dimension * kept), LARGEST_KEPT, count))
     components -= components % subquantisers
+    points = min(count, TRAINING)
+    coarse = min(coarse, points // LEAST_POINTS)
     return LopqParams(
         splits=splits,
-        coarse=min(coarse, min(count, TRAINING) // 256),  # a centroid's own words need points
+        coarse=coarse,
         subquantisers=subquantisers,
         bits=bits,
+        codebooks="local" if coarse * OWN_WORDS <= points else "shared",
         pca=None if components == dimension else components,
     )
 

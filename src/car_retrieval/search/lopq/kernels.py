@@ -8,6 +8,7 @@ from numba import njit
 
 STRETCH = 32  # points that are passed over together where none of them is near
 
+
 @njit(cache=True, nogil=True)
 def scan_codes(
     queries: np.ndarray,

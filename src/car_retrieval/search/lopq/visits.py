@@ -3,6 +3,8 @@
 import numpy as np
 from numba import njit
 
+STRETCH = 32  # centroids whose least distance is kept at hand
+
 
 def plan_visits(
     queries: np.ndarray, coarse: np.ndarray, sizes: np.ndarray, quota: int
@@ -18,40 +20,33 @@ def plan_visits(
     Returns:
         Cells int64 [q, m], nearest first, of which int64 [q] are to be visited.
     """
+    distances = coarse_distances(queries, coarse)
     most = min(quota, int(np.count_nonzero(sizes)))  # each visited cell holds a point or more
     orders = np.empty((len(queries), most), np.int64)
     counts = np.empty(len(queries), np.int64)
-    _plan(queries, coarse, sizes, quota, orders, counts)
-    return orders, counts
+    _plan(distances, sizes, quota, orders, counts)
+    return orders[:, : counts.max(initial=0)], counts
 
 
 @njit(cache=True, nogil=True)
 def _plan(
-    queries: np.ndarray,
-    coarse: np.ndarray,
-    sizes: np.ndarray,
-    quota: int,
-    orders: np.ndarray,
-    counts: np.ndarray,
+    distances: np.ndarray, sizes: np.ndarray, quota: int, orders: np.ndarray, counts: np.ndarray
 ) -> None:
-    for q in range(len(queries)):
-        distances = coarse_distances(queries[q], coarse)
-        counts[q] = visiting_order(distances, sizes, quota, orders[q])
+    for q in range(len(distances)):
+        counts[q] = visiting_order(distances[q], sizes, quota, orders[q])
 
 
-@njit(cache=True, fastmath=True)
-def coarse_distances(query: np.ndarray, coarse: np.ndarray) -> np.ndarray:
-    """Squared distances float32 [S, V] of a query [S, d] to the coarse centroids [S, V, d]."""
-    splits, centroids, dimension = coarse.shape
-    distances = np.empty((splits, centroids), np.float32)
-    for s in range(splits):
-        for v in range(centroids):
-            total = np.float32(0)
-            for i in range(dimension):
-                difference = query[s, i] - coarse[s, v, i]
-                total += difference * difference
-            distances[s, v] = total
-    return distances
+def coarse_distances(queries: np.ndarray, coarse: np.ndarray) -> np.ndarray:
+    """Squared distances of queries [q, S, d] to coarse centroids [S, V, d], less a query's own.
+
+    Without the squared length of the query's part, which is the same for all centroids.
+
+    Returns:
+        float32 [q, S, V].
+    """
+    lengths = np.einsum("svd,svd->sv", coarse, coarse)
+    products = np.matmul(queries.swapaxes(0, 1), coarse.swapaxes(1, 2)).swapaxes(0, 1)
+    return np.ascontiguousarray(lengths - 2 * products)
 
 
 @njit(cache=True)
@@ -72,27 +67,15 @@ def visiting_order(distances: np.ndarray, sizes: np.ndarray, quota: int, order: 
         The number of cells to visit.
     """
     splits, centroids = distances.shape
-    heap = np.empty(centroids, np.int64)
-    visited, points, used = 0, 0, 0
     if splits == 1:
-        for cell in range(centroids):
-            _push(heap, cell, distances[0], cell)
-        used = centroids
-        while used and points < quota:
-            cell = heap[0]
-            if sizes[cell]:
-                order[visited] = cell
-                visited += 1
-                points += sizes[cell]
-            used -= 1
-            heap[0] = heap[used]
-            _sink_row(heap, used, distances[0])
-        return visited
+        return _nearest_first(distances[0], sizes, quota, order)
+    visited, points = 0, 0
     first = np.argsort(distances[0], kind="mergesort")
     second = np.argsort(distances[1], kind="mergesort")
     # One candidate a row: row i has been walked up to column `column[i]`; a heap of rows.
     column = np.zeros(centroids, np.int64)
     keys = np.empty(centroids, np.float32)
+    heap = np.empty(centroids, np.int64)
     keys[0] = distances[0, first[0]] + distances[1, second[0]]
     heap[0], used = 0, 1
     while used and points < quota:
@@ -114,6 +97,41 @@ def visiting_order(distances: np.ndarray, sizes: np.ndarray, quota: int, order: 
             heap[0] = heap[used]
         _sink_row(heap, used, keys)
     return visited
+
+
+@njit(cache=True)
+def _nearest_first(distances: np.ndarray, sizes: np.ndarray, quota: int, order: np.ndarray) -> int:
+    """The visits in one split; few of many cells, so that no heap of all of them pays."""
+    left = distances.copy()
+    count = (len(left) + STRETCH - 1) // STRETCH
+    least = np.empty(count, left.dtype)
+    for stretch in range(count):
+        least[stretch] = _least(left[stretch * STRETCH : (stretch + 1) * STRETCH])
+    visited, points = 0, 0
+    for _ in range(len(left)):
+        if points >= quota:
+            break
+        nearest, stretch = _least(least), 0
+        while least[stretch] != nearest:
+            stretch += 1
+        cell = stretch * STRETCH
+        while left[cell] != nearest:
+            cell += 1
+        left[cell] = np.inf
+        least[stretch] = _least(left[stretch * STRETCH : (stretch + 1) * STRETCH])
+        if sizes[cell]:
+            order[visited] = cell
+            visited += 1
+            points += sizes[cell]
+    return visited
+
+
+@njit(cache=True, fastmath={"nnan", "nsz"})
+def _least(values: np.ndarray) -> float:
+    least = values[0]
+    for value in values:
+        least = min(least, value)
+    return least
 
 
 @njit(cache=True)
