@@ -69,18 +69,20 @@ class Trainer:
     def epochs(self, start: int = 0) -> Iterator[Checkpoint]:
         """Train from epoch `start` to the last; yields the state after each epoch."""
         for epoch in range(start, self.params.epochs):
-            began = time.perf_counter()
+            began, began_cpu = time.perf_counter(), time.process_time()
             lr = self.params.lr * self.params.lr_shrink**epoch
             for group in self.optimizer.param_groups:
                 group["lr"] = lr
             loss, seen = self._train_epoch(epoch)
             seconds = time.perf_counter() - began
+            cpu_seconds = time.process_time() - began_cpu
             report: dict[str, float] = {
                 "epoch": epoch,
                 "loss": loss,
                 "lr": lr,
                 "images": seen,
                 "seconds": seconds,
+                "cpu_seconds": cpu_seconds,
             }
             report |= self.validation(self.net)
             log.info(

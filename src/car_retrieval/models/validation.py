@@ -76,6 +76,7 @@ class Validation:
             "auc": pairs.auc,
             "eer": pairs.eer,
             f"mAP@{self.k}": scores[f"mAP@{self.k}"],
+            "MAP@R": scores["MAP@R"],
             "R@1": scores["R@1"],
         }
 

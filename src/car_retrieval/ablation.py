@@ -1,0 +1,173 @@
+"""Recipes against each other: what each trains with, and what a training came to."""
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from hashlib import blake2b
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from car_retrieval.listing import digest
+from car_retrieval.matrix import Matrix
+from car_retrieval.models.descriptor import DescriptorNet, network_of
+from car_retrieval.models.losses import build_loss, build_miner
+from car_retrieval.models.samplers import SAMPLERS
+from car_retrieval.models.trainer import Trainer
+from car_retrieval.models.validation import Validation
+from car_retrieval.params import AblationParams, TrainingParams
+from car_retrieval.recipes import changed, fitted
+
+log = logging.getLogger(__name__)
+
+LIBRARIES = ("pytorch-metric-learning", "torch", "torchvision")
+WITHOUT_EFFECT = {"seed", "device", "show_batch", "start_epoch"}
+SHOWN_IMAGES = 256  # read for a fingerprint
+Result = dict[str, Any]
+"""What one training came to, as JSON values: see `train`."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One way to train.
+
+    Attributes:
+        name: of the recipe.
+        params: how it trains, with any seed.
+        data: fingerprint of what it trains and is tested on.
+        seconds: of training, after which no further epoch begins; None: no limit.
+    """
+
+    name: str
+    params: TrainingParams
+    data: str
+    seconds: float | None = None
+
+    def made(self, result: Mapping[str, Any]) -> bool:
+        """Whether a result is of these parameters, data and limit, with whatever seed."""
+        try:
+            params = TrainingParams.model_validate(result["params"])
+        except ValueError:  # of a version that had other parameters
+            return False
+        wanted, given = (each.model_dump(exclude=WITHOUT_EFFECT) for each in (self.params, params))
+        given |= {name: result[name] for name in ("recipe", "data", "seconds_limit")}
+        return given == wanted | {
+            "recipe": self.name,
+            "data": self.data,
+            "seconds_limit": self.seconds,
+        }
+
+
+def planned(
+    labels: np.ndarray, base: TrainingParams, ablation: AblationParams, data: str
+) -> dict[str, Recipe]:
+    """Every recipe by name, fitted to the budget.
+
+    Args:
+        labels: int64 [n], class numbers of the training photos.
+        base: what the recipes change.
+        ablation: recipes and budget.
+        data: see `fingerprint`.
+
+    Raises:
+        ValueError: a recipe's loss, miner or sampler does not exist or fit.
+    """
+    recipes = {}
+    for name, changes in ablation.recipes.items():
+        params = changed(base, changes).model_copy(update={"start_epoch": -1})
+        try:
+            _check_names(params, len(np.unique(labels)))
+            per_epoch = _images_per_epoch(params, labels)
+        except ValueError as error:
+            raise ValueError(f"ablation.recipes.{name}: {error}") from None
+        if ablation.budget.images:
+            params = fitted(params, per_epoch, ablation.budget.images)
+        recipes[name] = Recipe(name, params, data, ablation.budget.seconds)
+    return recipes
+
+
+def train(
+    recipe: Recipe,
+    seed: int,
+    images: Matrix | np.ndarray,
+    split: pd.DataFrame,
+    pairs: np.ndarray,
+    test: Callable[[DescriptorNet], dict[str, float]],
+) -> Result:
+    """Train a network and test it as it was after its best epoch by validation mAP@k.
+
+    A loss that is not finite ends the training; such a result has no scores.
+
+    Args:
+        recipe: how to train.
+        seed: of weights, batches and augmentations.
+        images: uint8 [n, 3, R, R].
+        split: Index, Class, split.
+        pairs: verification pairs of the validation photos.
+        test: rates the network.
+
+    Returns:
+        recipe, seed, params, data, seconds_limit: what it is the result of; images, seconds and
+        cpu_seconds of all epochs; epoch, valid and test: the best epoch, its report and its test;
+        history: the report of each epoch; versions: of libraries.
+    """
+    params = recipe.params.model_copy(update={"seed": seed})
+    trainer = Trainer(images, split, Validation(images, split, pairs, params.k), params)
+    history: list[dict[str, float]] = []
+    best: Any = None
+    try:
+        for checkpoint in trainer.epochs():
+            history.append(checkpoint["report"])
+            if best is None or _score(checkpoint, params.k) > _score(best, params.k):
+                best = checkpoint
+            if recipe.seconds and sum(epoch["seconds"] for epoch in history) >= recipe.seconds:
+                break
+    except FloatingPointError as error:
+        log.warning("recipe %s, seed %d: %s", recipe.name, seed, error)
+        best = None
+    return {
+        "recipe": recipe.name,
+        "seed": seed,
+        **{key: sum(epoch[key] for epoch in history) for key in ("images", "seconds")},
+        "cpu_seconds": sum(epoch["cpu_seconds"] for epoch in history),
+        "epoch": best["report"]["epoch"] if best else None,
+        "valid": best["report"] if best else {},
+        "test": test(network_of(best).to(trainer.device)) if best else {},
+        "history": history,
+        "params": params.model_dump(mode="json"),
+        "data": recipe.data,
+        "seconds_limit": recipe.seconds,
+        "versions": {name: version(name) for name in LIBRARIES},
+    }
+
+
+def fingerprint(*collections: tuple[Matrix | np.ndarray, pd.DataFrame]) -> str:
+    """A hash of images and their lists: 16 hex digits.
+
+    Of each uint8 [n, 3, R, R] it reads up to 256 images, spread evenly, and of each list all
+    columns.
+    """
+    found = blake2b(digest_size=8)
+    for images, photos in collections:
+        rows = np.unique(np.linspace(0, len(images) - 1, SHOWN_IMAGES, dtype=np.int64))
+        found.update(f"{images.shape}{digest(photos, photos.columns.tolist())}".encode())
+        found.update(images[rows].tobytes())
+    return found.hexdigest()
+
+
+def _check_names(params: TrainingParams, classes: int) -> None:
+    build_loss(params.loss.name, params.loss.args, classes, params.dimension or 2)
+    if params.miner:
+        build_miner(params.miner.name, params.miner.args)
+
+
+def _images_per_epoch(params: TrainingParams, labels: np.ndarray) -> int:
+    sampler, rng = SAMPLERS[params.sampler.name], np.random.default_rng(0)
+    batches = sampler(labels, params.batch_size, rng, **params.sampler.args)
+    return sum(len(batch) for batch in batches)
+
+
+def _score(checkpoint: Mapping[str, Any], k: int) -> float:
+    return checkpoint["report"][f"mAP@{k}"]
