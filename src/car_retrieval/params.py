@@ -219,7 +219,7 @@ class Budget(Params):
     """How long each recipe of an ablation trains."""
 
     images: Count | None = Field(
-        default=None, description="seen by each run: the epoch that reaches it is the last; none: `epochs`"
+        default=None, description="a run ends with the epoch that reaches so many; none: `epochs`"
     )
     seconds: Factor | None = Field(
         default=None, description="of training, after which no further epoch begins; none: no limit"
