@@ -44,6 +44,14 @@ def test_values_are_frozen(group):
         (TrainingParams, "arch", "vgg16"),
         (TrainingParams, "lr", 0),
         (TrainingParams, "scale", math.inf),
+        (TrainingParams, "ema", 1),
+        (TrainingParams, "warmup_epochs", -1),
+        (TrainingParams, "schedule", "linear"),
+        (TrainingParams, "precision", "float16"),
+        (TrainingParams, "select_by", "R@1"),
+        (TrainingParams, "patience", 0),
+        (TrainingParams, "accumulation", 0),
+        (DataParams, "validate_by", "photo"),
         (TrainingParams, "start_epoch", "newest"),
         (TrainingParams, "batch_size", "many"),
         (EncodingParams, "scales", []),
@@ -100,6 +108,13 @@ class TestTuples:
                 TrainingParams(**wanted)
 
 
+def test_a_memory_holds_a_batch():
+    for size in (0, 16, 17):
+        assert TrainingParams(batch_size=16, memory=size).memory == size
+    with pytest.raises(ValidationError, match="memory = 15 does not hold a batch of 16"):
+        TrainingParams(batch_size=16, memory=15)
+
+
 class TestSearchers:
     def test_kind_decides_the_fields(self):
         lopq, flat = EvaluationParams(
@@ -141,6 +156,8 @@ class TestSearchers:
         ("pk", {"photos_per_class": 0}),
         ("tuples", {"photos_per_class": 4}),
         ("shuffle", {"negatives": 4}),
+        ("MPerClassSampler", {"photos_per_class": 4}),
+        ("MPerClassSampler", {"m": 0}),
         ("pkk", {}),
     ],
 )

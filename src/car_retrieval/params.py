@@ -59,8 +59,11 @@ class DataParams(Params):
     crop_to_box: bool = Field(False, description="cut photos to their labelled box")
     fill: Fill = Field("gaussian", description="what surrounds a letterboxed photo")
     max_rejected_fraction: Fraction = Field(0.01, description="more unusable photos stop the run")
+    validate_by: Literal["image", "class"] = Field(
+        "image", description="with photos of trained classes, or with classes that none trains"
+    )
     valid_ratio: Annotated[int, Field(ge=2)] = Field(
-        7, description="one photo in so many validates"
+        7, description="one photo, or class, in so many validates"
     )
     twins: Literal["exclude", "keep"] = Field(
         "exclude", description="training on one photo filed under two classes"
@@ -76,16 +79,23 @@ class Named(Params):
     args: dict[str, Any] = {}
 
 
+SAMPLER_ARGS: dict[str, set[str]] = {
+    "pk": {"photos_per_class"},
+    "shuffle": set(),
+    "tuples": {"negatives"},
+    "MPerClassSampler": {"m", "length_before_new_iter"},
+}
+
+
 class Sampler(Params):
     """What meets in a training batch, with the sampler's keyword arguments."""
 
-    name: Literal["pk", "shuffle", "tuples"]
-    args: dict[Literal["photos_per_class", "negatives"], Count] = {}
+    name: Literal["pk", "shuffle", "tuples", "MPerClassSampler"]
+    args: dict[str, Count] = {}
 
     @model_validator(mode="after")
     def _args_fit(self) -> "Sampler":
-        own = {"pk": {"photos_per_class"}, "shuffle": set(), "tuples": {"negatives"}}[self.name]
-        if other := ", ".join(sorted(set(self.args) - own)):
+        if other := ", ".join(sorted(set(self.args) - SAMPLER_ARGS[self.name])):
             raise ValueError(f"the sampler {self.name} has no argument {other}")
         return self
 
@@ -100,6 +110,7 @@ class AugmentationParams(Params):
         default=(0.25, 1.15), description="range of factors"
     )
     contrast: Annotated[float, Field(ge=0, lt=1)] = 0.3
+    saturation: Fraction = 0.0
     hue: Annotated[float, Field(ge=0, le=0.5)] = 0.5
     grey: Fraction = 0.0
     blur: Fraction = 0.3
@@ -123,15 +134,47 @@ class TrainingParams(Params):
         "imagenet", description="of the pixels: by ImageNet's or by each image's own statistics"
     )
     loss: Named = Named(name="CosFaceLoss", args={"margin": 0.0, "scale": 16})
+    memory: Annotated[int, Field(ge=0)] = Field(
+        0, description="descriptors of earlier batches that a pair loss sees too; 0: none"
+    )
     miner: Named | None = None
     sampler: Sampler = Sampler(name="shuffle")
     epochs: Count = 6
     batch_size: Annotated[int, Field(ge=2)] = 32
+    accumulation: Count = Field(1, description="batches a step; a loss sees one at a time")
     lr: Annotated[float, Field(gt=0)] = 1e-3
+    loss_lr: Factor = Field(1.0, description="factor on lr for the loss's own weights")
+    warmup_epochs: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
+        0.0, description="in which lr rises from 0, step by step"
+    )
+    schedule: Literal["step", "cosine"] = Field(
+        "step", description="lr shrinks by lr_shrink each epoch, or each step by a half cosine to 0"
+    )
     lr_shrink: Annotated[float, Field(gt=0, le=1)] = Field(0.9, description="factor per epoch")
-    weight_decay: Annotated[float, Field(ge=0)] = 0.02
+    weight_decay: Annotated[float, Field(ge=0)] = Field(
+        0.02, description="of weights; norms, biases and GeM's p have none"
+    )
+    ema: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.0, description="decay of the average of weights that is validated and kept; 0: none"
+    )
+    freeze_bn: bool = Field(
+        False, description="keep the batch norms' statistics as the backbone's weights bring them"
+    )
+    precision: Literal["float32", "bfloat16"] = Field(
+        "float32", description="of the network in training"
+    )
+    compile: bool = Field(False, description="by torch.compile: takes a while, then is faster")
+    checkpointing: bool = Field(
+        False, description="compute each block again in the backward pass: less memory, more time"
+    )
     scale: Factor = Field(1.0, description="resizes training images")
     augmentation: AugmentationParams | None = AugmentationParams()
+    patience: Count | None = Field(
+        None, description="epochs without a better score that end the training; none: never"
+    )
+    select_by: Literal["mAP@k", "MAP@R"] = Field(
+        "mAP@k", description="the validation score of the best epoch"
+    )
     start_epoch: Annotated[int, Field(ge=-1)] | Literal["latest"] = Field(
         -1, description="resume after this epoch; -1 starts afresh"
     )
@@ -146,6 +189,12 @@ class TrainingParams(Params):
             raise ValueError("the loss TupleSoftmax and the sampler tuples need each other")
         if self.loss.args.get("negatives", 4) != self.sampler.args.get("negatives", 4):
             raise ValueError("the loss and the sampler tuples differ in their negatives")
+        return self
+
+    @model_validator(mode="after")
+    def _a_batch_fits_the_memory(self) -> "TrainingParams":
+        if 0 < self.memory < self.batch_size:
+            raise ValueError(f"memory = {self.memory} does not hold a batch of {self.batch_size}")
         return self
 
 

@@ -12,12 +12,16 @@ def test_round_trip(tmp_path, dimension):
     net = DescriptorNet(DescriptorConfig("resnet18", dimension, 32)).eval()
     file = tmp_path / "model.safetensors"
     dataset = ModelDataset(filepath=str(file), version=Version(None, "v1"))
+    net.provenance = {"parameters": {"lr": 0.1, "weights": None}, "versions": {"torch": "2"}}
     dataset.save(net)
     read = dataset.load()
+    assert read.provenance == net.provenance
     assert read.config == net.config
     assert read.fingerprint() == net.fingerprint()
     assert not read.training
     images = torch.randint(0, 256, (2, 3, 32, 32), dtype=torch.uint8)
     with torch.inference_mode():
         assert torch.equal(read(images), net(images))
+    header = (file / "v1" / "model.safetensors").read_bytes()[:4096]
+    assert rb"\"lr\": 0.1" in header  # readable without code of ours
     assert [f.name for f in (file / "v1").iterdir()] == ["model.safetensors"]

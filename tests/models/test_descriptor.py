@@ -105,8 +105,10 @@ def test_fingerprint_and_signature(net):
 
 
 def test_network_of_a_checkpoint(net, images):
-    checkpoint = {"config": asdict(CONFIG), "model": net.train().state_dict()}
+    about = {"provenance": {"data": "ab"}, "report": {"epoch": 3}}
+    checkpoint = {"config": asdict(CONFIG), "model": net.train().state_dict()} | about
     again = network_of(checkpoint)
+    assert again.provenance == {"data": "ab", "report": {"epoch": 3}}
     assert not again.training
     assert again.config == CONFIG
     assert torch.equal(again(images), net.eval()(images))

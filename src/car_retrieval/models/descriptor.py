@@ -41,6 +41,9 @@ class DescriptorNet(nn.Module):
     Args:
         config: what to build.
         weights: of the backbone, see `build_backbone`.
+
+    Attributes:
+        provenance: what it was trained with, and how that went; empty before.
     """
 
     mean: Tensor
@@ -49,6 +52,7 @@ class DescriptorNet(nn.Module):
     def __init__(self, config: DescriptorConfig, weights: str | None = None) -> None:
         super().__init__()
         self.config = config
+        self.provenance: dict[str, Any] = {}
         self.backbone, channels = build_backbone(config.arch, weights)
         self.pool = GeM()
         self.dimension = config.dimension or channels
@@ -96,7 +100,9 @@ def restored(config: DescriptorConfig, state: dict[str, Tensor]) -> DescriptorNe
 
 def network_of(checkpoint: Checkpoint) -> DescriptorNet:
     """The network as it was after an epoch, in evaluation mode."""
-    return restored(DescriptorConfig(**checkpoint["config"]), checkpoint["model"])
+    net = restored(DescriptorConfig(**checkpoint["config"]), checkpoint["model"])
+    net.provenance = checkpoint["provenance"] | {"report": checkpoint["report"]}
+    return net
 
 
 def pick_device(name: str) -> torch.device:
