@@ -69,6 +69,15 @@ def test_bounds(group, name, value):
         group(**{name: value})
 
 
+@pytest.mark.parametrize("arch", ["vit_b_16", "timm/vit_tiny_patch16_224", "resnet18", "swin_t"])
+def test_only_a_transformer_has_a_class_token(arch):
+    if "vit_" in arch:
+        assert TrainingParams(arch=arch, pooling="cls").pooling == "cls"
+    else:
+        with pytest.raises(ValidationError, match=f"class token, which {arch} has not"):
+            TrainingParams(arch=arch, pooling="cls")
+
+
 @pytest.mark.parametrize("bounds", [(0, 1), (-1, 1), (1, 0.5), (1, math.inf), (math.nan, 1), (1,)])
 def test_brightness_out_of_bounds_is_named(bounds):
     with pytest.raises(ValidationError, match=r"augmentation\.brightness"):

@@ -17,7 +17,14 @@ from car_retrieval.images.letterbox import Fill
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
 Factor = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-RESNETS = tuple(f"resnet{depth}" for depth in (18, 34, 50, 101, 152))
+FAMILIES: dict[str, tuple[str, ...]] = {
+    "resnet": ("18", "34", "50", "101", "152"),
+    "convnext_": ("tiny", "small", "base", "large"),
+    "efficientnet_": (*(f"b{number}" for number in range(8)), "v2_s", "v2_m", "v2_l"),
+    "vit_": ("b_16", "b_32", "l_16", "l_32", "h_14"),
+    "swin_": ("t", "s", "b", "v2_t", "v2_s", "v2_b"),
+}
+NETWORKS = tuple(family + size for family, sizes in FAMILIES.items() for size in sizes)
 
 
 def _rising(bounds: tuple[float, float]) -> tuple[float, float]:
@@ -27,8 +34,8 @@ def _rising(bounds: tuple[float, float]) -> tuple[float, float]:
 
 
 def _network(arch: str) -> str:
-    if arch not in RESNETS and not re.fullmatch("timm/.+", arch):
-        raise ValueError(f"'{arch}' is not one of {', '.join(RESNETS)}, or timm/<name>")
+    if arch not in NETWORKS and not re.fullmatch("timm/.+", arch):
+        raise ValueError(f"'{arch}' is not one of {', '.join(NETWORKS)}, or timm/<name>")
     return arch
 
 
@@ -133,6 +140,10 @@ class TrainingParams(Params):
     normalisation: Literal["imagenet", "image"] = Field(
         "imagenet", description="of the pixels: by ImageNet's or by each image's own statistics"
     )
+    pooling: Literal["gem", "average", "max", "cls", "gem_max"] = Field(
+        "gem", description="of the feature map, or `cls`: a transformer's class token"
+    )
+    neck: Literal["none", "bnneck"] = Field("none", description="batch normalisation, or none")
     loss: Named = Named(name="CosFaceLoss", args={"margin": 0.0, "scale": 16})
     memory: Annotated[int, Field(ge=0)] = Field(
         0, description="descriptors of earlier batches that a pair loss sees too; 0: none"
@@ -182,6 +193,12 @@ class TrainingParams(Params):
     k: Count = Field(20, description="of the validation's mAP@k")
     device: str = "auto"
     seed: Annotated[int, Field(ge=0)] = 7
+
+    @model_validator(mode="after")
+    def _pooling_fits(self) -> "TrainingParams":
+        if self.pooling == "cls" and not self.arch.startswith(("vit_", "timm/")):
+            raise ValueError(f"pooling cls needs a class token, which {self.arch} has not")
+        return self
 
     @model_validator(mode="after")
     def _tuples_go_together(self) -> "TrainingParams":

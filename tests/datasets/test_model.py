@@ -1,6 +1,9 @@
+import json
+
 import pytest
 import torch
 from kedro.io import Version
+from safetensors.torch import save_file
 
 from car_retrieval.datasets.model import ModelDataset
 from car_retrieval.models.descriptor import DescriptorConfig, DescriptorNet
@@ -25,3 +28,16 @@ def test_round_trip(tmp_path, dimension):
     header = (file / "v1" / "model.safetensors").read_bytes()[:4096]
     assert rb"\"lr\": 0.1" in header  # readable without code of ours
     assert [f.name for f in (file / "v1").iterdir()] == ["model.safetensors"]
+
+
+def test_a_model_of_before_pooling_and_neck_were_chosen(tmp_path):
+    net = DescriptorNet(DescriptorConfig("resnet18", 8, 32)).eval()
+    config = {"arch": "resnet18", "dimension": 8, "image_size": 32, "normalisation": "imagenet"}
+    file = tmp_path / "v1" / "model.safetensors"
+    file.parent.mkdir()
+    state = {name: value.contiguous() for name, value in net.state_dict().items()}
+    assert {"backbone.4.0.conv1.weight", "pool.p", "projection.bias"} <= set(state)
+    save_file(state, file, metadata={"config": json.dumps(config)})
+    read = ModelDataset(filepath=str(file)).load()
+    assert read.config == net.config
+    assert read.fingerprint() == net.fingerprint()

@@ -64,7 +64,12 @@ class Trainer:
         self.validation, self.params = validation, params
         self.device = pick_device(params.device)
         config = DescriptorConfig(
-            params.arch, params.dimension, images.shape[-1], params.normalisation
+            arch=params.arch,
+            dimension=params.dimension,
+            image_size=images.shape[-1],
+            normalisation=params.normalisation,
+            pooling=params.pooling,
+            neck=params.neck,
         )
         with torch.random.fork_rng():
             torch.manual_seed(params.seed)
