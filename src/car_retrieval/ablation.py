@@ -4,7 +4,6 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
-from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -13,8 +12,10 @@ import pandas as pd
 from car_retrieval.listing import digest
 from car_retrieval.matrix import Matrix
 from car_retrieval.models.descriptor import DescriptorNet, network_of
-from car_retrieval.models.losses import build_loss, build_miner
+from car_retrieval.models.losses import build_loss, build_miner, with_memory
+from car_retrieval.models.provenance import provenance
 from car_retrieval.models.samplers import SAMPLERS
+from car_retrieval.models.selection import score_of, stop_early
 from car_retrieval.models.trainer import Trainer
 from car_retrieval.models.validation import Validation
 from car_retrieval.params import AblationParams, TrainingParams
@@ -22,7 +23,7 @@ from car_retrieval.recipes import changed, fitted
 
 log = logging.getLogger(__name__)
 
-LIBRARIES = ("pytorch-metric-learning", "torch", "torchvision")
+COSTS = ("images", "seconds", "cpu_seconds")
 WITHOUT_EFFECT = {"seed", "device", "show_batch", "start_epoch"}
 SHOWN_IMAGES = 256  # read for a fingerprint
 Result = dict[str, Any]
@@ -48,16 +49,12 @@ class Recipe:
     def made(self, result: Mapping[str, Any]) -> bool:
         """Whether a result is of these parameters, data and limit, with whatever seed."""
         try:
-            params = TrainingParams.model_validate(result["params"])
-        except ValueError:  # of a version that had other parameters
+            params = TrainingParams.model_validate(result["parameters"])
+        except (KeyError, ValueError):  # of a version that had other parameters
             return False
         wanted, given = (each.model_dump(exclude=WITHOUT_EFFECT) for each in (self.params, params))
-        given |= {name: result[name] for name in ("recipe", "data", "seconds_limit")}
-        return given == wanted | {
-            "recipe": self.name,
-            "data": self.data,
-            "seconds_limit": self.seconds,
-        }
+        about = tuple(result[name] for name in ("recipe", "data", "seconds_limit"))
+        return given == wanted and about == (self.name, self.data, self.seconds)
 
 
 def planned(
@@ -96,7 +93,7 @@ def train(
     pairs: np.ndarray,
     test: Callable[[DescriptorNet], dict[str, float]],
 ) -> Result:
-    """Train a network and test it as it was after its best epoch by validation mAP@k.
+    """Train a network and test it as it was after its best epoch on the validation photos.
 
     A loss that is not finite ends the training; such a result has no scores.
 
@@ -109,18 +106,19 @@ def train(
         test: rates the network.
 
     Returns:
-        recipe, seed, params, data, seconds_limit: what it is the result of; images, seconds and
-        cpu_seconds of all epochs; epoch, valid and test: the best epoch, its report and its test;
-        history: the report of each epoch; versions: of libraries.
+        recipe, seed, seconds_limit, parameters, data, versions: what it is the result of; images,
+        seconds and cpu_seconds of all epochs; epoch, valid and test: the best epoch, its report
+        and its test; history: the report of each epoch.
     """
     params = recipe.params.model_copy(update={"seed": seed})
     trainer = Trainer(images, split, Validation(images, split, pairs, params.k), params)
+    score = score_of([f"mAP@{params.k}", "MAP@R"], params.select_by)
     history: list[dict[str, float]] = []
     best: Any = None
     try:
-        for checkpoint in trainer.epochs():
+        for checkpoint in stop_early(trainer.epochs(), params.patience, params.select_by):
             history.append(checkpoint["report"])
-            if best is None or _score(checkpoint, params.k) > _score(best, params.k):
+            if best is None or checkpoint["report"][score] > best["report"][score]:
                 best = checkpoint
             if recipe.seconds and sum(epoch["seconds"] for epoch in history) >= recipe.seconds:
                 break
@@ -130,16 +128,13 @@ def train(
     return {
         "recipe": recipe.name,
         "seed": seed,
-        **{key: sum(epoch[key] for epoch in history) for key in ("images", "seconds")},
-        "cpu_seconds": sum(epoch["cpu_seconds"] for epoch in history),
+        "seconds_limit": recipe.seconds,
+        **{cost: sum(epoch[cost] for epoch in history) for cost in COSTS},
         "epoch": best["report"]["epoch"] if best else None,
         "valid": best["report"] if best else {},
         "test": test(network_of(best).to(trainer.device)) if best else {},
         "history": history,
-        "params": params.model_dump(mode="json"),
-        "data": recipe.data,
-        "seconds_limit": recipe.seconds,
-        "versions": {name: version(name) for name in LIBRARIES},
+        **provenance(params, recipe.data),
     }
 
 
@@ -158,16 +153,13 @@ def fingerprint(*collections: tuple[Matrix | np.ndarray, pd.DataFrame]) -> str:
 
 
 def _check_names(params: TrainingParams, classes: int) -> None:
-    build_loss(params.loss.name, params.loss.args, classes, params.dimension or 2)
-    if params.miner:
-        build_miner(params.miner.name, params.miner.args)
+    loss = build_loss(params.loss.name, params.loss.args, classes, params.dimension or 2)
+    miner = build_miner(params.miner.name, params.miner.args) if params.miner else None
+    if params.memory:
+        with_memory(loss, params.memory, params.dimension or 2, miner)
 
 
 def _images_per_epoch(params: TrainingParams, labels: np.ndarray) -> int:
     sampler, rng = SAMPLERS[params.sampler.name], np.random.default_rng(0)
     batches = sampler(labels, params.batch_size, rng, **params.sampler.args)
     return sum(len(batch) for batch in batches)
-
-
-def _score(checkpoint: Mapping[str, Any], k: int) -> float:
-    return checkpoint["report"][f"mAP@{k}"]

@@ -298,7 +298,7 @@ def _names(names: Any) -> Any:
 
 
 RecipeName = Annotated[str, Field(pattern=r"^[A-Za-z_]\w*$")]
-OF_ALL_RECIPES = ("seed", "k", "start_epoch")
+OF_ALL_RECIPES = ("seed", "k", "select_by", "start_epoch")
 
 
 class AblationParams(Params):

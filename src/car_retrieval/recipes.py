@@ -30,5 +30,9 @@ def fitted(params: TrainingParams, images_per_epoch: int, images: int) -> Traini
     epochs = math.ceil(images / images_per_epoch)
     stretch = epochs / params.epochs
     return params.model_copy(
-        update={"epochs": epochs, "lr_shrink": params.lr_shrink ** (1 / stretch)}
+        update={
+            "epochs": epochs,
+            "lr_shrink": params.lr_shrink ** (1 / stretch),
+            "warmup_epochs": params.warmup_epochs * stretch,
+        }
     )
