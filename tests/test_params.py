@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from car_retrieval.params import (
+    AblationParams,
     DataParams,
     EncodingParams,
     EvaluationParams,
@@ -155,6 +156,33 @@ class TestSearchers:
     def test_what_is_wrong_is_named(self, name, values, message):
         with pytest.raises(ValidationError, match=message):
             EvaluationParams(searchers={name: values})
+
+
+class TestAblation:
+    def test_the_command_line_gives_words_and_a_file_a_list(self):
+        recipes = {"default": {}, "a": {"lr": 1}, "b": {}}
+        for only in ("a b", ["a", "b"]):
+            assert AblationParams(recipes=recipes, only=only).only == ["a", "b"]
+
+    def test_null_leaves_a_recipe_out(self):
+        assert AblationParams(recipes={"default": {}, "a": None}).recipes == {"default": {}}
+
+    @pytest.mark.parametrize(
+        ("changes", "message"),
+        [
+            ({"only": "a c"}, "no recipe 'c'; choose among default, a"),
+            ({"baseline": "c"}, "no recipe 'c'"),
+            ({"runs": 0}, "runs"),
+            ({"budget": {"images": 0}}, r"budget\.images"),
+            ({"budget": {"second": 5}}, r"budget\.second"),
+            ({"recipes": {"default": {}, "a b": {}}}, "a b"),
+            ({"recipes": {"default": {"seed": 3}}}, "seed cannot differ between recipes"),
+            ({"recipes": {"default": {"k": 3}}}, "k cannot differ between recipes"),
+        ],
+    )
+    def test_what_is_wrong_is_named(self, changes, message):
+        with pytest.raises(ValidationError, match=message):
+            AblationParams(**({"recipes": {"default": {}, "a": {}}} | changes))
 
 
 @pytest.mark.parametrize(

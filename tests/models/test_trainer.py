@@ -174,6 +174,13 @@ def test_a_loss_that_is_not_a_number(make):
         next(trainer.epochs())
 
 
+def test_weights_that_the_last_step_spoilt(make):
+    trainer = make(epochs=1, lr=1e37)
+    trainer._batches = lambda seed: [np.arange(8)]
+    with pytest.raises(FloatingPointError, match=r"descriptors are not finite; lower training\.lr"):
+        list(trainer.epochs())
+
+
 class TestRestore:
     @pytest.fixture
     def checkpoint(self, make):

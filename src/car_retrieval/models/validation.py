@@ -55,6 +55,8 @@ class Validation:
         """AUC and EER over the pairs; mAP@k, MAP@R and R@1 of the search."""
         query_labels, gallery_labels = self._sides
         queries = np.concatenate(list(self._describe(net, query_labels)))
+        if not np.isfinite(queries).all():  # a last step can spoil them after the last loss
+            raise FloatingPointError("training: the descriptors are not finite; lower training.lr")
         similarity = np.empty(len(self.pairs), np.float32)
         query_row = query_labels.index.get_indexer(pd.Index(self.pairs[:, 0]))
 

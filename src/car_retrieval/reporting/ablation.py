@@ -36,7 +36,7 @@ def recipe_table(runs: Sequence[Run], baseline: str, k: int) -> pd.DataFrame:
         A row a recipe, in falling order of validation mAP@k: `recipe`; `runs`; of each split and
         metric the mean and `sd`, the standard deviation over runs (n - 1), NaN of one run; the
         mean costs of a run, `images`, `seconds` and `CPU seconds` of training;
-        `valid mAP@k, equal time`, as far as the recipe is when the quickest of them has ended, in
+        `valid mAP@k, equal time`, its best so far when the quickest of all recipes has ended, in
         CPU seconds, with straight lines between epochs; and `images to baseline`, after which its
         mean validation mAP@k is the highest of the baseline's, as a share of the baseline's
         images, NaN if never. A recipe of which a run diverged has no scores.
@@ -46,7 +46,8 @@ def recipe_table(runs: Sequence[Run], baseline: str, k: int) -> pd.DataFrame:
     curves = {name: learning_curve(runs, name, score) for name in names}
     goal = curves[baseline][score].max() if baseline in curves else np.nan
     whole = curves[baseline]["images"].max() if baseline in curves else np.nan
-    quickest = min((curve["cpu_seconds"].max() for curve in curves.values()), default=np.nan)
+    ends = [curve.dropna()["cpu_seconds"].max() for curve in curves.values()]
+    quickest = pd.Series(ends, dtype=float).min()
     rows = []
     for name in names:
         own = [run for run in runs if run["recipe"] == name]
@@ -58,16 +59,12 @@ def recipe_table(runs: Sequence[Run], baseline: str, k: int) -> pd.DataFrame:
                 row[f"{split} {metric} sd"] = values.std(ddof=1) if len(own) > 1 else np.nan
         row |= {label: np.mean([run[cost] for run in own]) for cost, label in COSTS.items()}
         curve = curves[name]
-        so_far = np.interp(
-            quickest, [0, *curve["cpu_seconds"]], [0, *curve[score].cummax()], right=np.nan
-        )
-        reached = curve.loc[curve[score] >= goal, "images"]
-        failed = np.isnan(row[f"valid {score}"])
-        row[f"valid {score}, equal time"] = np.nan if failed else so_far
-        row["images to baseline"] = reached.min() / whole
+        best = curve[score].cummax()
+        so_far = np.interp(quickest, [0, *curve["cpu_seconds"]], [np.nan, *best])
+        row[f"valid {score}, equal time"] = so_far
+        row["images to baseline"] = curve.loc[curve[score] >= goal, "images"].min() / whole
         rows.append(row)
-    columns = None if rows else ["recipe", "runs", f"valid {score}"]
-    table = pd.DataFrame(rows, columns=columns).astype({"runs": int})
+    table = pd.DataFrame(rows)
     return table.sort_values(f"valid {score}", ascending=False, kind="stable", ignore_index=True)
 
 
@@ -76,16 +73,19 @@ def learning_curve(runs: Sequence[Run], recipe: str, score: str) -> pd.DataFrame
 
     Returns:
         A row an epoch: `images`, `seconds` and `cpu_seconds` so far, the `score`, and `low` and
-        `high`, one standard deviation below and above it.
+        `high`, one standard deviation below and above it; of a recipe of which a run diverged
+        these are NaN.
     """
+    own = [run for run in runs if run["recipe"] == recipe]
+    columns = ["epoch", *COSTS, score]
     histories = [
-        pd.DataFrame(run["history"], columns=["epoch", *COSTS, score]).set_index("epoch")
-        for run in runs
-        if run["recipe"] == recipe
+        pd.DataFrame(run["history"], columns=columns, dtype=float).set_index("epoch") for run in own
     ]
     together = pd.concat([each.assign(**each[list(COSTS)].cumsum()) for each in histories])
     epochs = together.groupby(level=0)
     curve = epochs.mean()[epochs.size() == len(histories)]
+    if not all(run["valid"] for run in own):
+        curve[score] = np.nan
     spread = epochs[score].std().fillna(0)
     return curve.assign(low=curve[score] - spread, high=curve[score] + spread).reset_index()
 
@@ -122,7 +122,7 @@ def learning_curves(runs: Sequence[Run], table: pd.DataFrame, baseline: str, k: 
         axes.set_xlim(left=0)
         axes.set_ylim(bottom=0)
         axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,g}"))
-        dress(axes, f"Validation {score}", label, score, empty=not colours)
+        dress(axes, f"Validation {score}", label, score)
     _one_legend(panels)
     return figure
 
@@ -135,7 +135,7 @@ def score_dots(runs: Sequence[Run], table: pd.DataFrame, k: int) -> Figure:
         table: of `recipe_table`; the best recipe is at the top.
         k: of mAP@k.
     """
-    figure = new_figure(10.4, 1.4 + 0.36 * max(3, len(table)))
+    figure = new_figure(10.4, 1.4 + 0.36 * len(table))
     panels = figure.subplots(1, 2, sharey=True)
     names = list(table["recipe"])
     for axes, split in zip(panels, SPLITS, strict=True):
@@ -143,7 +143,7 @@ def score_dots(runs: Sequence[Run], table: pd.DataFrame, k: int) -> Figure:
             _draw_dots(axes, runs, table, f"{split} {metric}", colour)
         axes.set_yticks(range(len(names)), names)
         axes.set_ylim(len(names) - 0.5, -0.5)
-        dress(axes, f"{split.capitalize()}", "score", "", empty=table.empty)
+        dress(axes, split.capitalize(), "score", "")
     _one_legend(panels)
     return figure
 
@@ -170,15 +170,14 @@ def _draw_dots(
         markersize=5,
         mec="none",
     )
-    if len(table):
-        axes.errorbar(
-            table[column],
-            range(len(table)),
-            xerr=table[f"{column} sd"].fillna(0),
-            fmt="o",
-            color=colour,
-            markersize=6,
-            mec="white",
-            elinewidth=1.4,
-            label=metric,
-        )
+    axes.errorbar(
+        table[column],
+        range(len(table)),
+        xerr=table[f"{column} sd"].fillna(0),
+        fmt="o",
+        color=colour,
+        markersize=6,
+        mec="white",
+        elinewidth=1.4,
+        label=metric,
+    )
