@@ -86,10 +86,10 @@ def _recipes(table: pd.DataFrame) -> Table:
     scores = [valid, *(name for name in scores if name.startswith("test"))]
     rest = ["images", "CPU seconds", "images to baseline"]
     for name in ("runs", *scores, *rest):
-        shown.add_column(name.replace(" ", "\n", 1), justify="right")
+        shown.add_column("\n".join(name.rsplit(" ", 1)), justify="right")
     for row in table.to_dict("records"):
         means = [
-            _cell(row[name]) + ("" if pd.isna(row[f"{name} sd"]) else f"±{row[f'{name} sd']:.3f}")
+            _cell(row[name]) + f"±{row[f'{name} sd']:.3f}".replace("±0", "±").replace("±nan", "")
             for name in scores
         ]
         costs = (f"{row[name]:,.0f}" for name in rest[:2])

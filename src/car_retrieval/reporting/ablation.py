@@ -100,7 +100,7 @@ def learning_curves(runs: Sequence[Run], table: pd.DataFrame, baseline: str, k: 
         k: of mAP@k.
     """
     score, *_ = scores_shown(k)
-    figure = new_figure(10.4, 4.2)
+    figure = new_figure(10.4, 4.5)
     panels = figure.subplots(1, 2, sharey=True)
     names = [name for name in table["recipe"] if name != baseline][:SHOWN]
     colours = dict(zip(names, cycle(PALETTE), strict=False))
@@ -123,12 +123,12 @@ def learning_curves(runs: Sequence[Run], table: pd.DataFrame, baseline: str, k: 
         axes.set_ylim(bottom=0)
         axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,g}"))
         dress(axes, f"Validation {score}", label, score)
-    _one_legend(panels)
+    _one_legend(figure)
     return figure
 
 
 def score_dots(runs: Sequence[Run], table: pd.DataFrame, k: int) -> Figure:
-    """Each recipe's scores: the mean with its standard deviation, and faintly each run.
+    """Each recipe's scores: the mean with its standard deviation, and a tick for each run.
 
     Args:
         runs: results.
@@ -144,15 +144,25 @@ def score_dots(runs: Sequence[Run], table: pd.DataFrame, k: int) -> Figure:
         axes.set_yticks(range(len(names)), names)
         axes.set_ylim(len(names) - 0.5, -0.5)
         dress(axes, split.capitalize(), "score", "")
-    _one_legend(panels)
+    _one_legend(figure)
     return figure
 
 
-def _one_legend(panels: Sequence[Axes]) -> None:
-    """Panels of the same colours need only the last one's."""
-    for axes in panels[:-1]:
+def _one_legend(figure: Figure) -> None:
+    """One for all panels, where it covers nothing."""
+    for axes in figure.axes:
         if legend := axes.get_legend():
             legend.remove()
+    handles, labels = figure.axes[0].get_legend_handles_labels()
+    figure.legend(
+        handles,
+        labels,
+        loc="outside lower center",
+        ncols=3,
+        frameon=False,
+        fontsize=8.5,
+        labelcolor=INK,
+    )
 
 
 def _draw_dots(
@@ -164,11 +174,9 @@ def _draw_dots(
     axes.plot(
         [run[split][metric] for run in scored],
         [rows[run["recipe"]] for run in scored],
-        ".",
+        "|",
         color=colour,
-        alpha=0.35,
-        markersize=5,
-        mec="none",
+        markersize=7,
     )
     axes.errorbar(
         table[column],
