@@ -125,6 +125,11 @@ def test_a_memory_holds_a_batch():
         TrainingParams(batch_size=16, memory=15)
 
 
+def test_a_compiled_network_is_not_checkpointed():
+    with pytest.raises(ValidationError, match="choose one of them"):
+        TrainingParams(compile=True, checkpointing=True)
+
+
 class TestSearchers:
     def test_kind_decides_the_fields(self):
         lopq, flat = EvaluationParams(

@@ -214,6 +214,12 @@ class TrainingParams(Params):
             raise ValueError(f"memory = {self.memory} does not hold a batch of {self.batch_size}")
         return self
 
+    @model_validator(mode="after")
+    def _compiled_blocks_recompute_by_themselves(self) -> "TrainingParams":
+        if self.compile and self.checkpointing:
+            raise ValueError("torch.compile cannot take checkpointing: choose one of them")
+        return self
+
 
 class EncodingParams(Params):
     """Descriptors of a collection (`parameters_encoding.yml`)."""

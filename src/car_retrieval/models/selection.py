@@ -36,5 +36,5 @@ def stop_early(
         best, since = (score, 0) if score > best else (best, since + 1)
         yield checkpoint
         if since == patience:
-            log.info("training ends: %d epochs without a better %s", patience, select_by)
+            log.info("training.patience = %d ends the training: no better %s", patience, select_by)
             return
