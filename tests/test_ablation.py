@@ -45,12 +45,12 @@ class TestPlan:
     def test_every_recipe_sees_the_budget(self):
         recipes = {"default": {}, "tuples": TUPLES, "pk": {"sampler": {"name": "pk"}}}
         ablation = AblationParams(recipes=recipes, budget={"images": 100})
-        epochs = {n: r.params.epochs for n, r in planned(LABELS, BASE, ablation, "").items()}
-        # Of 20 photos an epoch shows 20, or 20 tuples of 6, or 4 classes of 5 filled up to 8.
-        assert epochs == {"default": 5, "tuples": 1, "pk": 4}
+        for one in planned(LABELS, BASE, ablation, "").values():
+            assert (one.params.epochs, one.params.images_per_epoch) == (5, len(LABELS))
 
     def test_without_a_budget_epochs_count(self):
-        assert recipe().params == BASE
+        assert recipe().params == BASE.model_copy(update={"images_per_epoch": len(LABELS)})
+        assert recipe(TUPLES).params.epochs == BASE.epochs
 
     @pytest.mark.parametrize(
         ("changes", "message"),
@@ -92,6 +92,14 @@ class TestTrain:
         assert found["images"] == 60
         for cost in ("seconds", "cpu_seconds"):
             assert 0 < found[cost] == sum(epoch[cost] for epoch in found["history"])
+
+    def test_all_see_as_many_images(self, result):
+        tuples, pk = (
+            result(changes=changes, seconds=1e-6)["images"]
+            for changes in (TUPLES, {"sampler": {"name": "pk"}})
+        )
+        assert tuples == 24  # four tuples of six photos reach 20
+        assert pk == 24  # three batches of eight
 
     def test_the_seed_decides(self, result):
         first, again, other = (

@@ -39,9 +39,10 @@ def test_a_mistake_is_refused(changes):
 
 
 @given(st.integers(1, 500), st.integers(1, 10_000))
-def test_the_last_epoch_is_the_one_that_reaches_the_budget(per_epoch, images):
-    epochs = fitted(BASE, per_epoch, images).epochs
-    assert (epochs - 1) * per_epoch < images <= epochs * per_epoch
+def test_the_last_epoch_is_the_one_that_reaches_the_budget(photos, images):
+    params = fitted(BASE, photos, images)
+    assert params.images_per_epoch == photos
+    assert (params.epochs - 1) * photos < images <= params.epochs * photos
 
 
 @given(st.integers(1, 50))

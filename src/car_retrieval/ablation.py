@@ -60,7 +60,7 @@ class Recipe:
 def planned(
     labels: np.ndarray, base: TrainingParams, ablation: AblationParams, data: str
 ) -> dict[str, Recipe]:
-    """Every recipe by name, fitted to the budget.
+    """Every recipe by name, fitted to the budget: all see the same number of images.
 
     Args:
         labels: int64 [n], class numbers of the training photos.
@@ -71,16 +71,15 @@ def planned(
     Raises:
         ValueError: a recipe's loss, miner or sampler does not exist or fit.
     """
+    images = ablation.budget.images or base.epochs * len(labels)
     recipes = {}
     for name, changes in ablation.recipes.items():
         params = changed(base, changes).model_copy(update={"start_epoch": -1})
         try:
-            _check_names(params, len(np.unique(labels)))
-            per_epoch = _images_per_epoch(params, labels)
+            _check_names(params, labels)
         except ValueError as error:
             raise ValueError(f"ablation.recipes.{name}: {error}") from None
-        if ablation.budget.images:
-            params = fitted(params, per_epoch, ablation.budget.images)
+        params = fitted(params, len(labels), images)
         recipes[name] = Recipe(name, params, data, ablation.budget.seconds)
     return recipes
 
@@ -152,14 +151,11 @@ def fingerprint(*collections: tuple[Matrix | np.ndarray, pd.DataFrame]) -> str:
     return found.hexdigest()
 
 
-def _check_names(params: TrainingParams, classes: int) -> None:
-    loss = build_loss(params.loss.name, params.loss.args, classes, params.dimension or 2)
+def _check_names(params: TrainingParams, labels: np.ndarray) -> None:
+    classes, dimension = len(np.unique(labels)), params.dimension or 2
+    loss = build_loss(params.loss.name, params.loss.args, classes, dimension)
     miner = build_miner(params.miner.name, params.miner.args) if params.miner else None
     if params.memory:
-        with_memory(loss, params.memory, params.dimension or 2, miner)
-
-
-def _images_per_epoch(params: TrainingParams, labels: np.ndarray) -> int:
+        with_memory(loss, params.memory, dimension, miner)
     sampler, rng = SAMPLERS[params.sampler.name], np.random.default_rng(0)
-    batches = sampler(labels, params.batch_size, rng, **params.sampler.args)
-    return sum(len(batch) for batch in batches)
+    next(sampler(labels, params.batch_size, rng, **params.sampler.args))

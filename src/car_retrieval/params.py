@@ -151,6 +151,9 @@ class TrainingParams(Params):
     miner: Named | None = None
     sampler: Sampler = Sampler(name="shuffle")
     epochs: Count = 6
+    images_per_epoch: Count | None = Field(
+        None, description="an epoch ends with the batch that reaches it; none: all of the sampler's"
+    )
     batch_size: Annotated[int, Field(ge=2)] = 32
     accumulation: Count = Field(1, description="batches a step; a loss sees one at a time")
     lr: Annotated[float, Field(gt=0)] = 1e-3
@@ -291,7 +294,7 @@ class Budget(Params):
     """How long each recipe of an ablation trains."""
 
     images: Count | None = Field(
-        default=None, description="a run ends with the epoch that reaches so many; none: `epochs`"
+        default=None, description="seen by each run, in whole epochs; none: `epochs` times all"
     )
     seconds: Factor | None = Field(
         default=None, description="of training, after which no further epoch begins; none: no limit"
@@ -304,7 +307,7 @@ def _names(names: Any) -> Any:
 
 
 RecipeName = Annotated[str, Field(pattern=r"^[A-Za-z_]\w*$")]
-OF_ALL_RECIPES = ("seed", "k", "select_by", "start_epoch")
+OF_ALL_RECIPES = ("epochs", "images_per_epoch", "k", "seed", "select_by", "start_epoch")
 
 
 class AblationParams(Params):

@@ -22,16 +22,18 @@ def changed(base: TrainingParams, changes: Mapping[str, Any]) -> TrainingParams:
     return TrainingParams.model_validate(values)
 
 
-def fitted(params: TrainingParams, images_per_epoch: int, images: int) -> TrainingParams:
+def fitted(params: TrainingParams, photos: int, images: int) -> TrainingParams:
     """The parameters for as many epochs as it takes to see so many images.
 
-    The learning rate is stretched with them: over the whole run it takes the same course.
+    Whatever the sampler, an epoch shows as many images as there are photos to train on, to a batch.
+    The learning rate is stretched with the epochs: over the whole run it takes the same course.
     """
-    epochs = math.ceil(images / images_per_epoch)
+    epochs = math.ceil(images / photos)
     stretch = epochs / params.epochs
     return params.model_copy(
         update={
             "epochs": epochs,
+            "images_per_epoch": photos,
             "lr_shrink": params.lr_shrink ** (1 / stretch),
             "warmup_epochs": params.warmup_epochs * stretch,
         }

@@ -143,6 +143,12 @@ def test_each_epoch_draws_anew(make, monkeypatch):
     assert len(set(seeds)) == 3
 
 
+@pytest.mark.parametrize(("wanted", "seen"), [(1, 8), (8, 8), (9, 16), (10**6, 32)])
+def test_an_epoch_ends_with_the_batch_that_reaches_its_images(make, wanted, seen):
+    report = next(make(images_per_epoch=wanted).epochs())["report"]
+    assert report["images"] == seen
+
+
 def test_the_seed_decides(make):
     first, again, other = (next(make(seed=seed, epochs=1).epochs()) for seed in (1, 1, 2))
     assert_equal_weights(first["model"], again["model"])

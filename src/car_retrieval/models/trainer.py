@@ -185,7 +185,14 @@ class Trainer:
     def _batches(self, seed: int) -> list[np.ndarray]:
         sampler = SAMPLERS[self.params.sampler.name]
         rng = np.random.default_rng(seed)
-        return list(sampler(self.labels, self.params.batch_size, rng, **self.params.sampler.args))
+        batches = sampler(self.labels, self.params.batch_size, rng, **self.params.sampler.args)
+        drawn, images = [], 0
+        for batch in batches:
+            drawn.append(batch)
+            images += len(batch)
+            if self.params.images_per_epoch and images >= self.params.images_per_epoch:
+                break
+        return drawn
 
     def _augmentation(self, seed: int) -> Callable[[Tensor], Tensor]:
         wanted = self.params.augmentation
