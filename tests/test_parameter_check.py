@@ -39,5 +39,34 @@ def test_a_mistake_is_one_line_that_says_what_was_meant(given, message):
     assert str(error.value) == f"parameters: {message}"
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"lrr": 1}, "ablation.recipes.mine.lrr: unknown; did you mean training.lr?"),
+        ({"lr": -1}, "ablation.recipes.mine.lr: Input should be greater than 0"),
+        (
+            {"augmentation": {"blurr": 1}},
+            "ablation.recipes.mine.augmentation.blurr: unknown; did you mean "
+            "training.augmentation.blur?",
+        ),
+        (
+            {"loss": {"name": "TupleSoftmax"}},
+            "ablation.recipes.mine: the loss TupleSoftmax and the sampler tuples need each other",
+        ),
+    ],
+)
+def test_a_mistake_in_a_recipe(changes, message):
+    given = {"training": {}, "ablation": {"recipes": {"default": {}, "mine": changes}}}
+    with pytest.raises(ValueError) as error:  # noqa: PT011
+        check_parameters(given)
+    assert str(error.value) == f"parameters: {message}"
+
+
+def test_a_recipe_is_checked_over_the_parameters_of_training():
+    pair = {"loss": {"name": "TupleSoftmax"}, "sampler": {"name": "tuples"}}
+    recipes = {"default": {}, "mine": {"loss": {"name": "TupleSoftmax"}}}
+    check_parameters({"training": pair, "ablation": {"recipes": recipes}})
+
+
 def test_what_is_right_passes():
     check_parameters({"training": {"arch": "timm/convnext_tiny", "miner": None}, "evaluation": {}})

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from car_retrieval.params import (
+    AblationParams,
     DataParams,
     EncodingParams,
     EvaluationParams,
@@ -44,6 +45,14 @@ def test_values_are_frozen(group):
         (TrainingParams, "arch", "vgg16"),
         (TrainingParams, "lr", 0),
         (TrainingParams, "scale", math.inf),
+        (TrainingParams, "ema", 1),
+        (TrainingParams, "warmup_epochs", -1),
+        (TrainingParams, "schedule", "linear"),
+        (TrainingParams, "precision", "float16"),
+        (TrainingParams, "select_by", "R@1"),
+        (TrainingParams, "patience", 0),
+        (TrainingParams, "accumulation", 0),
+        (DataParams, "validate_by", "photo"),
         (TrainingParams, "start_epoch", "newest"),
         (TrainingParams, "batch_size", "many"),
         (EncodingParams, "scales", []),
@@ -59,6 +68,15 @@ def test_values_are_frozen(group):
 def test_bounds(group, name, value):
     with pytest.raises(ValidationError, match=name):
         group(**{name: value})
+
+
+@pytest.mark.parametrize("arch", ["vit_b_16", "timm/vit_tiny_patch16_224", "resnet18", "swin_t"])
+def test_only_a_transformer_has_a_class_token(arch):
+    if "vit_" in arch:
+        assert TrainingParams(arch=arch, pooling="cls").pooling == "cls"
+    else:
+        with pytest.raises(ValidationError, match=f"class token, which {arch} has not"):
+            TrainingParams(arch=arch, pooling="cls")
 
 
 @pytest.mark.parametrize("bounds", [(0, 1), (-1, 1), (1, 0.5), (1, math.inf), (math.nan, 1), (1,)])
@@ -100,6 +118,18 @@ class TestTuples:
                 TrainingParams(**wanted)
 
 
+def test_a_memory_holds_a_batch():
+    for size in (0, 16, 17):
+        assert TrainingParams(batch_size=16, memory=size).memory == size
+    with pytest.raises(ValidationError, match="memory = 15 does not hold a batch of 16"):
+        TrainingParams(batch_size=16, memory=15)
+
+
+def test_a_compiled_network_is_not_checkpointed():
+    with pytest.raises(ValidationError, match="choose one of them"):
+        TrainingParams(compile=True, checkpointing=True)
+
+
 class TestSearchers:
     def test_kind_decides_the_fields(self):
         lopq, flat = EvaluationParams(
@@ -133,6 +163,33 @@ class TestSearchers:
             EvaluationParams(searchers={name: values})
 
 
+class TestAblation:
+    def test_the_command_line_gives_words_and_a_file_a_list(self):
+        recipes = {"default": {}, "a": {"lr": 1}, "b": {}}
+        for only in ("a b", ["a", "b"]):
+            assert AblationParams(recipes=recipes, only=only).only == ["a", "b"]
+
+    def test_null_leaves_a_recipe_out(self):
+        assert AblationParams(recipes={"default": {}, "a": None}).recipes == {"default": {}}
+
+    @pytest.mark.parametrize(
+        ("changes", "message"),
+        [
+            ({"only": "a c"}, "no recipe 'c'; choose among default, a"),
+            ({"baseline": "c"}, "no recipe 'c'"),
+            ({"runs": 0}, "runs"),
+            ({"budget": {"images": 0}}, r"budget\.images"),
+            ({"budget": {"second": 5}}, r"budget\.second"),
+            ({"recipes": {"default": {}, "a b": {}}}, "a b"),
+            ({"recipes": {"default": {"seed": 3}}}, "seed cannot differ between recipes"),
+            ({"recipes": {"default": {"k": 3}}}, "k cannot differ between recipes"),
+        ],
+    )
+    def test_what_is_wrong_is_named(self, changes, message):
+        with pytest.raises(ValidationError, match=message):
+            AblationParams(**({"recipes": {"default": {}, "a": {}}} | changes))
+
+
 @pytest.mark.parametrize(
     ("name", "args"),
     [
@@ -141,6 +198,8 @@ class TestSearchers:
         ("pk", {"photos_per_class": 0}),
         ("tuples", {"photos_per_class": 4}),
         ("shuffle", {"negatives": 4}),
+        ("MPerClassSampler", {"photos_per_class": 4}),
+        ("MPerClassSampler", {"m": 0}),
         ("pkk", {}),
     ],
 )

@@ -17,6 +17,12 @@ def test_valid_protocol(photos):
     assert gallery.to_dict() == {0: 7, 2: 7, 5: 9}
 
 
+def test_whole_validation_classes_query_themselves(photos):
+    sides = ["train", "excluded", "train", "valid", "valid", "train"]
+    queries, gallery = valid_protocol(photos.assign(split=sides))
+    assert queries.to_dict() == gallery.to_dict() == {3: 8, 4: 8}
+
+
 def test_query_protocol(photos):
     queries, gallery = query_protocol(np.array([[4, 8], [2, -1]]), photos)
     assert queries.to_dict() == {4: 8, 2: -1}

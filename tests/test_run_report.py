@@ -51,3 +51,27 @@ def test_a_path_is_relative_where_it_can_be(tmp_path, monkeypatch, capsys, insid
     print_run(pipeline("sample"), catalog, {}, {})
     shown = "raw" if inside else str(tmp_path / "raw").lstrip("/")
     assert capsys.readouterr().out.strip() in (f"sample: {shown}", f"sample: {tmp_path / 'raw'}")
+
+
+def test_recipes_with_their_spread(capsys):
+    scores = {"valid mAP@20": 0.5, "test mAP@20": 0.4, "test R@1": 0.3, "test MAP@R": 0.2}
+    spread = {f"{name} sd": sd for name, sd in zip(scores, (0.012, 0.02, 0.03, 0.04), strict=True)}
+    costs = {"images": 17003.0, "seconds": 60.0, "CPU seconds": 99.6, "images to baseline": 0.25}
+    rows = [
+        {"recipe": "tuple_softmax_temperature", "runs": 3} | scores | spread | costs,
+        {"recipe": "once", "runs": 1} | scores | dict.fromkeys(spread, np.nan) | costs,
+    ]
+    catalog = DataCatalog({"ablation_table": MemoryDataset(pd.DataFrame(rows))})
+    print_run(pipeline("ablation_table"), catalog, {}, {})
+    text = capsys.readouterr().out
+    for wanted in (
+        "tuple_softmax_temperature",
+        "0.500±.012",
+        "0.400±.020",
+        "17,003",
+        "100",
+        "0.250",
+    ):
+        assert wanted in text
+    assert text.splitlines()[-2].count("±") == 0
+    assert "…" not in text

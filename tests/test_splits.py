@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from car_retrieval.splits import EXCLUDED, TRAIN, VALID, split_gallery
+from car_retrieval.splits import EXCLUDED, TRAIN, VALID, split_classes, split_gallery
 
 
 def gallery(classes, hashes=None, views=None):
@@ -116,3 +116,48 @@ def test_a_twin_filed_under_two_classes():
 @pytest.mark.parametrize("count", [0, 6])
 def test_small_classes_only_train(count):
     assert (split(gallery([1] * count))["split"] == TRAIN).all()
+
+
+class TestClasses:
+    @settings(deadline=None)
+    @given(
+        photos=st.lists(st.tuples(st.sampled_from([-1, 0, 3, 9, 2**62]), st.integers(0, 30))),
+        ratio=st.integers(2, 4),
+        keep=st.booleans(),
+        seed=st.integers(0, 3),
+    )
+    def test_classes_stay_whole_and_nothing_is_on_both_sides(self, photos, ratio, keep, seed):
+        table = gallery([c for c, _ in photos], [h for _, h in photos])
+        result = split_classes(table, ratio, keep, seed)
+        assert result["Index"].tolist() == list(range(len(photos)))
+        assert result["Class"].tolist() == table["Class"].tolist()
+        side = dict(zip(result["Index"], result["split"], strict=True))
+        train, valid = ([i for i in side if side[i] == name] for name in (TRAIN, VALID))
+        classes = [{photos[i][0] for i in part} for part in (train, valid)]
+        hashes = [{photos[i][1] for i in part} for part in (train, valid)]
+        assert not classes[0] & classes[1]
+        assert not hashes[0] & hashes[1]
+        assert len(hashes[1]) == len(valid)  # no validation photo has a copy to find
+        single = [h for h in {h for _, h in photos} if len({c for c, o in photos if o == h}) == 1]
+        able = [
+            class_
+            for class_ in {c for c, _ in photos}
+            if len({h for c, h in photos if c == class_ and h in single}) > 1
+        ]
+        assert len(classes[1]) == len(able) // ratio
+        assert classes[1] <= set(able)
+        for i, (class_, hash_) in enumerate(photos):
+            if class_ not in classes[1]:
+                assert side[i] == (TRAIN if hash_ in single or keep else EXCLUDED)
+        for class_ in classes[1]:
+            assert {photos[i][1] for i in valid if photos[i][0] == class_} == {
+                h for c, h in photos if c == class_ and h in single
+            }
+
+    def test_the_seed_chooses(self):
+        photos = gallery(np.repeat(range(20), 3))
+        chosen = {tuple(split_classes(photos, 4, False, seed)["split"]) for seed in range(5)}
+        assert len(chosen) == 5
+        again = split_classes(photos, 4, False, 3)
+        pd.testing.assert_frame_equal(again, split_classes(photos, 4, False, 3))
+        assert (again["split"] == VALID).sum() == 15

@@ -11,7 +11,7 @@ from kedro.pipeline.node import Node
 
 from car_retrieval.memory import MemoryWatch
 
-STAGES = ("sample_data", "data_processing", "training", "encoding", "evaluation")
+STAGES = ("sample_data", "data_processing", "training", "encoding", "evaluation", "ablation")
 
 
 class InputChecks:

@@ -6,7 +6,8 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from car_retrieval.params import GROUPS
+from car_retrieval.params import GROUPS, AblationParams, TrainingParams
+from car_retrieval.recipes import changed
 
 
 def check_parameters(given: Mapping[str, Any]) -> None:
@@ -18,7 +19,10 @@ def check_parameters(given: Mapping[str, Any]) -> None:
     Raises:
         ValueError: names each wrong parameter, and the one that was probably meant.
     """
-    wrong = [f"{name}: {what}" for group in given for name, what in _mistakes(group, given[group])]
+    mistakes = [mistake for group in given for mistake in _mistakes(group, given[group])]
+    if not mistakes and "ablation" in given:
+        mistakes = list(_mistakes_of_recipes(given.get("training", {}), given["ablation"]))
+    wrong = [f"{name}: {what}" for name, what in mistakes]
     if wrong:
         raise ValueError("parameters: " + "; ".join(wrong))
 
@@ -31,12 +35,26 @@ def _mistakes(group: str, values: Any) -> Iterator[tuple[str, str]]:
     try:
         GROUPS[group].model_validate(values)
     except ValidationError as error:
-        for mistake in error.errors():
-            name = ".".join(map(str, (group, *mistake["loc"])))
-            if mistake["type"] == "extra_forbidden":
-                yield name, _unknown(name)
-            else:
-                yield name, mistake["msg"].removeprefix("Value error, ")
+        yield from _described(group, error)
+
+
+def _mistakes_of_recipes(training: Any, ablation: Any) -> Iterator[tuple[str, str]]:
+    base = TrainingParams.model_validate(training)
+    for name, changes in AblationParams.model_validate(ablation).recipes.items():
+        try:
+            changed(base, changes)
+        except ValidationError as error:
+            for wrong, what in _described("training", error):
+                yield f"ablation.recipes.{name}{wrong.removeprefix('training')}", what
+
+
+def _described(group: str, error: ValidationError) -> Iterator[tuple[str, str]]:
+    for mistake in error.errors():
+        name = ".".join(map(str, (group, *mistake["loc"])))
+        if mistake["type"] == "extra_forbidden":
+            yield name, _unknown(name)
+        else:
+            yield name, mistake["msg"].removeprefix("Value error, ")
 
 
 def _leaves(name: str, value: Any) -> Iterator[str]:

@@ -17,7 +17,14 @@ from car_retrieval.images.letterbox import Fill
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
 Factor = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-RESNETS = tuple(f"resnet{depth}" for depth in (18, 34, 50, 101, 152))
+FAMILIES: dict[str, tuple[str, ...]] = {
+    "resnet": ("18", "34", "50", "101", "152"),
+    "convnext_": ("tiny", "small", "base", "large"),
+    "efficientnet_": (*(f"b{number}" for number in range(8)), "v2_s", "v2_m", "v2_l"),
+    "vit_": ("b_16", "b_32", "l_16", "l_32", "h_14"),
+    "swin_": ("t", "s", "b", "v2_t", "v2_s", "v2_b"),
+}
+NETWORKS = tuple(family + size for family, sizes in FAMILIES.items() for size in sizes)
 
 
 def _rising(bounds: tuple[float, float]) -> tuple[float, float]:
@@ -27,8 +34,8 @@ def _rising(bounds: tuple[float, float]) -> tuple[float, float]:
 
 
 def _network(arch: str) -> str:
-    if arch not in RESNETS and not re.fullmatch("timm/.+", arch):
-        raise ValueError(f"'{arch}' is not one of {', '.join(RESNETS)}, or timm/<name>")
+    if arch not in NETWORKS and not re.fullmatch("timm/.+", arch):
+        raise ValueError(f"'{arch}' is not one of {', '.join(NETWORKS)}, or timm/<name>")
     return arch
 
 
@@ -59,8 +66,11 @@ class DataParams(Params):
     crop_to_box: bool = Field(False, description="cut photos to their labelled box")
     fill: Fill = Field("gaussian", description="what surrounds a letterboxed photo")
     max_rejected_fraction: Fraction = Field(0.01, description="more unusable photos stop the run")
+    validate_by: Literal["image", "class"] = Field(
+        "image", description="with photos of trained classes, or with classes that none trains"
+    )
     valid_ratio: Annotated[int, Field(ge=2)] = Field(
-        7, description="one photo in so many validates"
+        7, description="one photo, or class, in so many validates"
     )
     twins: Literal["exclude", "keep"] = Field(
         "exclude", description="training on one photo filed under two classes"
@@ -76,16 +86,23 @@ class Named(Params):
     args: dict[str, Any] = {}
 
 
+SAMPLER_ARGS: dict[str, set[str]] = {
+    "pk": {"photos_per_class"},
+    "shuffle": set(),
+    "tuples": {"negatives"},
+    "MPerClassSampler": {"m", "length_before_new_iter"},
+}
+
+
 class Sampler(Params):
     """What meets in a training batch, with the sampler's keyword arguments."""
 
-    name: Literal["pk", "shuffle", "tuples"]
-    args: dict[Literal["photos_per_class", "negatives"], Count] = {}
+    name: Literal["pk", "shuffle", "tuples", "MPerClassSampler"]
+    args: dict[str, Count] = {}
 
     @model_validator(mode="after")
     def _args_fit(self) -> "Sampler":
-        own = {"pk": {"photos_per_class"}, "shuffle": set(), "tuples": {"negatives"}}[self.name]
-        if other := ", ".join(sorted(set(self.args) - own)):
+        if other := ", ".join(sorted(set(self.args) - SAMPLER_ARGS[self.name])):
             raise ValueError(f"the sampler {self.name} has no argument {other}")
         return self
 
@@ -100,6 +117,7 @@ class AugmentationParams(Params):
         default=(0.25, 1.15), description="range of factors"
     )
     contrast: Annotated[float, Field(ge=0, lt=1)] = 0.3
+    saturation: Fraction = 0.0
     hue: Annotated[float, Field(ge=0, le=0.5)] = 0.5
     grey: Fraction = 0.0
     blur: Fraction = 0.3
@@ -122,16 +140,55 @@ class TrainingParams(Params):
     normalisation: Literal["imagenet", "image"] = Field(
         "imagenet", description="of the pixels: by ImageNet's or by each image's own statistics"
     )
+    pooling: Literal["gem", "average", "max", "cls", "gem_max"] = Field(
+        "gem", description="of the feature map, or `cls`: a transformer's class token"
+    )
+    neck: Literal["none", "bnneck"] = Field("none", description="batch normalisation, or none")
     loss: Named = Named(name="CosFaceLoss", args={"margin": 0.0, "scale": 16})
+    memory: Annotated[int, Field(ge=0)] = Field(
+        0, description="descriptors of earlier batches that a pair loss sees too; 0: none"
+    )
     miner: Named | None = None
     sampler: Sampler = Sampler(name="shuffle")
     epochs: Count = 6
+    images_per_epoch: Count | None = Field(
+        None, description="an epoch ends with the batch that reaches it; none: all of the sampler's"
+    )
     batch_size: Annotated[int, Field(ge=2)] = 32
+    accumulation: Count = Field(1, description="batches a step; a loss sees one at a time")
     lr: Annotated[float, Field(gt=0)] = 1e-3
+    loss_lr: Factor = Field(1.0, description="factor on lr for the loss's own weights")
+    warmup_epochs: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
+        0.0, description="in which lr rises from 0, step by step"
+    )
+    schedule: Literal["step", "cosine"] = Field(
+        "step", description="lr shrinks by lr_shrink each epoch, or each step by a half cosine to 0"
+    )
     lr_shrink: Annotated[float, Field(gt=0, le=1)] = Field(0.9, description="factor per epoch")
-    weight_decay: Annotated[float, Field(ge=0)] = 0.02
+    weight_decay: Annotated[float, Field(ge=0)] = Field(
+        0.02, description="of weights; norms, biases and GeM's p have none"
+    )
+    ema: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.0, description="decay of the average of weights that is validated and kept; 0: none"
+    )
+    freeze_bn: bool = Field(
+        False, description="keep the batch norms' statistics as the backbone's weights bring them"
+    )
+    precision: Literal["float32", "bfloat16"] = Field(
+        "float32", description="of the network in training"
+    )
+    compile: bool = Field(False, description="by torch.compile: takes a while, then is faster")
+    checkpointing: bool = Field(
+        False, description="compute each block again in the backward pass: less memory, more time"
+    )
     scale: Factor = Field(1.0, description="resizes training images")
     augmentation: AugmentationParams | None = AugmentationParams()
+    patience: Count | None = Field(
+        None, description="epochs without a better score that end the training; none: never"
+    )
+    select_by: Literal["mAP@k", "MAP@R"] = Field(
+        "mAP@k", description="the validation score of the best epoch"
+    )
     start_epoch: Annotated[int, Field(ge=-1)] | Literal["latest"] = Field(
         -1, description="resume after this epoch; -1 starts afresh"
     )
@@ -141,11 +198,29 @@ class TrainingParams(Params):
     seed: Annotated[int, Field(ge=0)] = 7
 
     @model_validator(mode="after")
+    def _pooling_fits(self) -> "TrainingParams":
+        if self.pooling == "cls" and not self.arch.startswith(("vit_", "timm/")):
+            raise ValueError(f"pooling cls needs a class token, which {self.arch} has not")
+        return self
+
+    @model_validator(mode="after")
     def _tuples_go_together(self) -> "TrainingParams":
         if (self.loss.name == "TupleSoftmax") != (self.sampler.name == "tuples"):
             raise ValueError("the loss TupleSoftmax and the sampler tuples need each other")
         if self.loss.args.get("negatives", 4) != self.sampler.args.get("negatives", 4):
             raise ValueError("the loss and the sampler tuples differ in their negatives")
+        return self
+
+    @model_validator(mode="after")
+    def _a_batch_fits_the_memory(self) -> "TrainingParams":
+        if 0 < self.memory < self.batch_size:
+            raise ValueError(f"memory = {self.memory} does not hold a batch of {self.batch_size}")
+        return self
+
+    @model_validator(mode="after")
+    def _compiled_blocks_recompute_by_themselves(self) -> "TrainingParams":
+        if self.compile and self.checkpointing:
+            raise ValueError("torch.compile cannot take checkpointing: choose one of them")
         return self
 
 
@@ -215,10 +290,59 @@ class EvaluationParams(Params):
     )
 
 
+class Budget(Params):
+    """How long each recipe of an ablation trains."""
+
+    images: Count | None = Field(
+        default=None, description="seen by each run, in whole epochs; none: `epochs` times all"
+    )
+    seconds: Factor | None = Field(
+        default=None, description="of training, after which no further epoch begins; none: no limit"
+    )
+
+
+def _names(names: Any) -> Any:
+    """The command line gives words where a file gives a list."""
+    return names.split() if isinstance(names, str) else names
+
+
+RecipeName = Annotated[str, Field(pattern=r"^[A-Za-z_]\w*$")]
+OF_ALL_RECIPES = ("epochs", "images_per_epoch", "k", "seed", "select_by", "start_epoch")
+
+
+class AblationParams(Params):
+    """Recipes of training against each other (`parameters_ablation.yml`)."""
+
+    runs: Count = Field(1, description="of each recipe, with seeds from `seed` on")
+    seed: Annotated[int, Field(ge=0)] = 7
+    budget: Budget = Budget()
+    baseline: RecipeName = Field("default", description="whose quality the others are to reach")
+    only: Annotated[list[RecipeName] | None, BeforeValidator(_names)] = Field(
+        default=None, description="recipes to train, words or a list; none: all"
+    )
+    recipes: Annotated[dict[RecipeName, dict[str, Any]], BeforeValidator(_without_null)] = Field(
+        {"default": {}}, description="what each changes in `training`; null leaves one out"
+    )
+
+    @model_validator(mode="after")
+    def _names_are_recipes(self) -> "AblationParams":
+        for name in (self.baseline, *(self.only or [])):
+            if name not in self.recipes:
+                known = ", ".join(self.recipes)
+                raise ValueError(f"there is no recipe {name!r}; choose among {known}")
+        for recipe, changes in self.recipes.items():
+            if fixed := [name for name in OF_ALL_RECIPES if name in changes]:
+                raise ValueError(
+                    f"recipes.{recipe}: {', '.join(fixed)} cannot differ between recipes"
+                )
+        return self
+
+
 GROUPS: dict[str, type[Params]] = {
     "sample_data": SampleParams,
     "data_processing": DataParams,
     "training": TrainingParams,
     "encoding": EncodingParams,
     "evaluation": EvaluationParams,
+    "ablation": AblationParams,
 }

@@ -4,8 +4,9 @@ from kedro.pipeline import Pipeline
 
 
 def register_pipelines() -> dict[str, Pipeline]:
-    """The main job is the default; `sample_data` draws the sample anew."""
+    """The main job is the default; `sample_data` and `ablation` run when asked for."""
     from car_retrieval.pipelines import (
+        ablation,
         data_processing,
         encoding,
         evaluation,
@@ -22,5 +23,6 @@ def register_pipelines() -> dict[str, Pipeline]:
     return {
         "__default__": sum(stages.values(), start=Pipeline([])),
         "sample_data": sample_data.create_pipeline(),
+        "ablation": ablation.create_pipeline(),
         **stages,
     }

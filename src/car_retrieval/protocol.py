@@ -18,9 +18,13 @@ def labels_of(photos: pd.DataFrame) -> pd.Series:
 
 
 def valid_protocol(split: pd.DataFrame) -> Labels:
-    """Validation photos query the training photos."""
-    queries, gallery = (labels_of(split[split["split"] == side]) for side in (VALID, TRAIN))
-    return queries, gallery
+    """Validation photos query the training photos, or each other where their classes do not train.
+
+    In the second case (`validate_by: class`) both sides are the same photos, and a search excludes
+    each query by its id.
+    """
+    valid, train = (labels_of(split[split["split"] == side]) for side in (VALID, TRAIN))
+    return valid, train if valid.isin(train).any() else valid
 
 
 def query_protocol(test_set: np.ndarray, gallery: pd.DataFrame) -> Labels:

@@ -35,6 +35,8 @@ def print_run(
             console.print(WITHOUT_FILTERED, soft_wrap=True, highlight=False)
     if "searchers" in outputs:
         console.print(_searchers(catalog.load("searchers")))
+    if "ablation_table" in outputs:
+        console.print(_recipes(catalog.load("ablation_table")))
     if "data_report" in outputs:
         for name, about in catalog.load("data_report").items():
             console.print(_counts(name, about), soft_wrap=True, highlight=False)
@@ -73,6 +75,25 @@ def _searchers(table: pd.DataFrame) -> Table:
     for row in table.to_dict("records"):
         cells = [_cell(row[name]) for name in columns]
         shown.add_row(str(row["split"]), str(row["searcher"]), *cells)
+    return shown
+
+
+def _recipes(table: pd.DataFrame) -> Table:
+    """What a recipe gives and costs; a spread is the standard deviation over its runs."""
+    shown = Table(title="Recipes", title_justify="left")
+    shown.add_column("recipe")
+    valid, *_ = scores = [name for name in table.columns if f"{name} sd" in table]
+    scores = [valid, *(name for name in scores if name.startswith("test"))]
+    rest = ["images", "CPU seconds", "images to baseline"]
+    for name in ("runs", *scores, *rest):
+        shown.add_column("\n".join(name.rsplit(" ", 1)), justify="right")
+    for row in table.to_dict("records"):
+        means = [
+            _cell(row[name]) + f"±{row[f'{name} sd']:.3f}".replace("±0", "±").replace("±nan", "")
+            for name in scores
+        ]
+        costs = (f"{row[name]:,.0f}" for name in rest[:2])
+        shown.add_row(row["recipe"], str(row["runs"]), *means, *costs, _cell(row[rest[2]]))
     return shown
 
 

@@ -1,12 +1,16 @@
 """Kedro settings of the project."""
 
+import os
 from os.path import expanduser
 
 from omegaconf.resolvers import oc
 
 from car_retrieval.hooks import InputChecks, RunReport
+from car_retrieval.tracking import Tracking
 
-HOOKS = (RunReport(), InputChecks())  # the last one is called first
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # else that extra phones home
+
+HOOKS = (Tracking(), RunReport(), InputChecks())  # the last one is called first
 
 CONFIG_LOADER_ARGS = {
     "base_env": "base",

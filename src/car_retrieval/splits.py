@@ -35,6 +35,34 @@ def split_gallery(photos: pd.DataFrame, ratio: int, keep_twins: bool, seed: int)
     return pd.DataFrame({"Index": photos["Index"], "Class": photos["Class"], "split": side})
 
 
+def split_classes(photos: pd.DataFrame, ratio: int, keep_twins: bool, seed: int) -> pd.DataFrame:
+    """Put one class in `ratio` wholly into the validation part, to be searched within it.
+
+    The choice is a seeded shuffle of the classes that have two different photos. Of the copies of a
+    file one validates, as a photo must not find itself; what is filed under several classes does
+    not validate, and trains only with `keep_twins`.
+
+    Args:
+        photos: Index, Class, Hash.
+        ratio: one class in so many validates.
+        keep_twins: train on photos that occur under several classes as they are labelled.
+        seed: of the shuffle.
+
+    Returns:
+        Index, Class and split (`train`, `valid`, `excluded`), one row a photo.
+    """
+    conflicting = photos.groupby("Hash")["Class"].transform("nunique") > 1
+    single = photos[~conflicting].drop_duplicates("Hash")
+    sizes = single.groupby("Class").size()
+    classes = np.random.default_rng(seed).permutation(sizes.index[sizes > 1])
+    valid = photos["Class"].isin(classes[: len(classes) // ratio])
+    side = pd.Series(TRAIN, index=photos.index).mask(valid, EXCLUDED)
+    side[single.index[valid[single.index]]] = VALID
+    if not keep_twins:
+        side[conflicting] = EXCLUDED
+    return pd.DataFrame({"Index": photos["Index"], "Class": photos["Class"], "split": side})
+
+
 def _drawn(members: pd.DataFrame, count: int, rng: np.random.Generator) -> pd.Index:
     """Systematic sampling: each viewpoint's photos, shuffled, are spread evenly over [0, 1)."""
     shuffled = members.iloc[rng.permutation(len(members))]

@@ -5,7 +5,7 @@ import torch
 from kedro.io import DatasetError, Version
 from kedro.io.core import VersionNotFoundError
 
-from car_retrieval.datasets.checkpoints import COMPLETE, CheckpointsDataset
+from car_retrieval.datasets.checkpoints import COMPLETE, TO_RESUME, CheckpointsDataset
 
 V1 = Version(None, "v1")
 ANY = Version(None, None)
@@ -17,8 +17,11 @@ def states(count):
             "config": {"arch": "resnet18", "dimension": None, "image_size": 32},
             "classes": [-1, 2**62],
             "split": "0123456789abcdef",
+            "provenance": {"versions": {"torch": "2"}},
             "model": {"w": torch.full((2, 2), float(epoch))},
-            "loss": {},
+            "loss": {"_extra_state": {"next": 3}},
+            "trained": {"w": torch.ones(2)},
+            "averaged": 5,
             "optimizer": {"state": {0: {"step": torch.tensor(1.0)}}},
             "report": {"epoch": epoch, "loss": 0.5},
         }
@@ -54,8 +57,12 @@ def test_round_trip(make, folder):
     for epoch, state in enumerate(states(3)):
         found = loaded[epoch]
         assert torch.equal(found.pop("model")["w"], state.pop("model")["w"])
-        if epoch < 2:
-            state = {name: state[name] for name in ("config", "classes", "split", "report")}
+        if epoch == 2:
+            assert torch.equal(found.pop("trained")["w"], state.pop("trained")["w"])
+        else:
+            state = {
+                name: state[name] for name in ("config", "classes", "split", "provenance", "report")
+            }
         assert found == state
 
 
@@ -133,10 +140,10 @@ def test_only_the_newest_epoch_can_be_trained_on(make, folder):
     assert seen == [[], [0], [1]]
     assert sorted(f.name for f in folder.glob("resume*")) == ["resume.ep2"]
     loaded = make(ANY).load()
-    assert [sorted({"loss", "optimizer"} & set(loaded[epoch])) for epoch in loaded] == [
+    assert [sorted({*TO_RESUME} & set(loaded[epoch])) for epoch in loaded] == [
         [],
         [],
-        ["loss", "optimizer"],
+        ["averaged", "loss", "optimizer", "trained"],
     ]
 
 

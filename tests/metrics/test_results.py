@@ -24,6 +24,16 @@ def test_a_valid_result_is_kept_without_a_copy_and_read_only():
     hits[0, 0] = 4  # the caller's own array stays writeable
 
 
+def test_without_its_own_id_a_query_keeps_the_rest_in_order():
+    hits = [[7, 4, 2], [4, 8, -1], [1, 2, 9], [3, 5, 6]]
+    scores = [[0.9, 0.8, 0.7], [0.9, 0.8, NONE], [0.9, 0.9, 0.9], [0.3, 0.2, 0.1]]
+    left = result(hits, scores, [7, 8, 9, 4]).without_own()
+    assert left.hits.tolist() == [[4, 2], [4, -1], [1, 2], [3, 5]]
+    wanted = [[0.8, 0.7], [0.9, NONE], [0.9, 0.9], [0.3, 0.2]]
+    np.testing.assert_array_equal(left.scores, np.array(wanted, np.float32))
+    assert left.query_ids.tolist() == [7, 8, 9, 4]
+
+
 @pytest.mark.parametrize(
     ("hits", "scores", "message"),
     [

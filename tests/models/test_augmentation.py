@@ -11,6 +11,7 @@ NONE = {
     "flip": 0,
     "brightness": (1, 1),
     "contrast": 0,
+    "saturation": 0,
     "hue": 0,
     "grey": 0,
     "blur": 0,
@@ -99,6 +100,21 @@ def test_hue_keeps_the_luma():
         (result * weights).sum(1), (images * weights).sum(1), rtol=0, atol=0.2
     )
     assert (result - images).abs().max() > 5
+
+
+def test_saturation_scales_what_is_left_without_the_luma():
+    generator = torch.Generator().manual_seed(0)
+    images = 100 + 50 * torch.rand(64, 3, 4, 4, generator=generator)
+    result = changed(images, saturation=0.5)
+    weights = torch.tensor([0.299, 0.587, 0.114]).view(3, 1, 1)
+    luma = (images * weights).sum(1, keepdim=True)
+    factors = ((result - luma) * (images - luma)).sum((1, 2, 3)) / (images - luma).square().sum(
+        (1, 2, 3)
+    )
+    scaled = luma + factors.view(-1, 1, 1, 1) * (images - luma)
+    torch.testing.assert_close(result, scaled, rtol=0, atol=0.1)
+    assert 0.49 < factors.min() < 0.6
+    assert 1.4 < factors.max() < 1.51
 
 
 def test_blur_smooths_and_keeps_the_mean(images):

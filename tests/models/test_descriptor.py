@@ -66,10 +66,42 @@ def by_image(images):
 )
 def test_what_is_computed(images, normalisation, normalised):
     net = network(replace(CONFIG, normalisation=normalisation))
-    features = net.backbone(normalised(images))
+    features = net.backbone(normalised(images)).map
     pooled = features.clamp(min=1e-6).pow(3).mean((2, 3)).pow(1 / 3)
     wanted = F.normalize(pooled @ net.projection.weight.T + net.projection.bias)
     torch.testing.assert_close(net(images), wanted, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("pooling", ["gem", "average", "max", "cls", "gem_max"])
+@pytest.mark.parametrize("neck", ["none", "bnneck"])
+def test_pooling_and_neck(images, pooling, neck):
+    arch = "vit_b_32" if pooling == "cls" else "resnet18"
+    config = DescriptorConfig(arch, 8, 32, pooling=pooling, neck=neck)
+    images = images[:, :, :32]
+    net = network(config)
+    net.train()(images)  # gives the neck its statistics
+    net.eval()
+    features = net.backbone(by_imagenet(images))
+    pooled = features.token if pooling == "cls" else net.pool(features.map)
+    wanted = net.projection(pooled)
+    if neck == "bnneck":
+        deviation = (net.neck.running_var + 1e-5).sqrt()
+        wanted = net.neck.weight * (wanted - net.neck.running_mean) / deviation
+    found = net.embed(images)
+    assert found.shape == (4, 8)
+    torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-4)
+    again = restored(config, net.state_dict())
+    assert torch.equal(again(images), net(images))
+
+
+def test_a_class_token_of_a_network_without_one():
+    with pytest.raises(ValueError, match=r"training\.pooling: resnet18 has no class token"):
+        network(replace(CONFIG, pooling="cls"))
+
+
+def test_the_dimension_is_the_backbones_also_of_two_poolings(images):
+    net = network(DescriptorConfig("resnet18", None, 32, pooling="gem_max"))
+    assert net.dimension == net(images).shape[1] == 512
 
 
 def test_an_images_own_normalisation_forgives_darkness(images):
@@ -105,8 +137,10 @@ def test_fingerprint_and_signature(net):
 
 
 def test_network_of_a_checkpoint(net, images):
-    checkpoint = {"config": asdict(CONFIG), "model": net.train().state_dict()}
+    about = {"provenance": {"data": "ab"}, "report": {"epoch": 3}}
+    checkpoint = {"config": asdict(CONFIG), "model": net.train().state_dict()} | about
     again = network_of(checkpoint)
+    assert again.provenance == {"data": "ab", "report": {"epoch": 3}}
     assert not again.training
     assert again.config == CONFIG
     assert torch.equal(again(images), net.eval()(images))

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from pytorch_metric_learning.utils import common_functions
 
-from car_retrieval.models.samplers import SAMPLERS, pk, shuffle, tuples
+from car_retrieval.models.samplers import SAMPLERS, m_per_class, pk, shuffle, tuples
 
 LABELS = st.lists(st.integers(0, 5), min_size=1, max_size=40).map(np.array)
 SEEDS = st.integers(0, 5)
@@ -97,6 +98,39 @@ def test_tuples_reach_every_image():
 def test_tuples_need_a_positive_and_a_negative(labels):
     with pytest.raises(ValueError, match="two classes, one of them with two photos"):
         next(tuples(np.array(labels), 6, rng()))
+
+
+@settings(deadline=None)
+@given(labels=LABELS, classes=st.integers(1, 3), m=st.integers(1, 4), seed=SEEDS)
+def test_m_per_class(labels, classes, m, seed):
+    assume(len(set(labels.tolist())) >= classes)
+    np.random.seed(3)
+    before = np.random.get_state()[1].tolist()
+    batches = check_draws(m_per_class, labels, classes * m, seed, m=m)
+    assert np.random.get_state()[1].tolist() == before
+    assert common_functions.NUMPY_RANDOM is np.random
+    assert len(batches) == max(1, len(labels) // (classes * m))
+    sizes = Counter(labels.tolist())
+    for batch in batches:
+        counts = Counter(labels[batch].tolist())
+        assert list(counts.values()) == [m] * classes
+        for class_ in counts:
+            own = [i for i in batch if labels[i] == class_]
+            assert len(set(own)) == m or sizes[class_] < m
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "args", "message"),
+    [
+        (12, {"m": 4}, "batches of 12 and m = 4, of 2 classes: .*unique labels"),
+        (5, {"m": 3}, "divide"),
+        (8, {"m": 4, "length_before_new_iter": 4}, "length_before_new_iter = 4 is less"),
+    ],
+)
+def test_m_per_class_says_what_does_not_fit(batch_size, args, message):
+    with pytest.raises(ValueError, match=rf"training\.sampler: MPerClassSampler .*{message}"):
+        next(m_per_class(np.repeat([0, 1], 9), batch_size, rng(), **args))
+    assert common_functions.NUMPY_RANDOM is np.random
 
 
 @pytest.mark.parametrize("name", SAMPLERS)

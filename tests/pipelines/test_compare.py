@@ -65,6 +65,36 @@ def test_scores_of_the_splits_own_metrics(gallery: Matrix, tmp_path: Path) -> No
     assert table.loc["little", "recall@3"] < 1
 
 
+def test_a_collection_that_queries_itself(gallery: Matrix) -> None:
+    """Every searcher leaves out the query's own photo, whose score is the highest."""
+    chosen = photos(60).set_index("Index")["Class"].iloc[::2]
+    listed = photos(60)
+    rabitq = {"kind": "faiss", "factory": "SQ8", "rerank": 10}
+    params = evaluation(everything=ALL, lopq=LOPQ | {"rerank": 60}, coded=rabitq)
+    given = (gallery, gallery, listed, listed, chosen, chosen)
+    hits = nodes.search(*given, params)
+    vectors = gallery[:][chosen.index]
+    products = vectors @ vectors.T
+    np.fill_diagonal(products, -np.inf)
+    nearest = chosen.index.to_numpy()[np.argsort(-products, axis=1)]
+    np.testing.assert_array_equal(hits.hits[:, :5], nearest[:, :5])
+
+    _, _, metrics = nodes.score(
+        hits, nodes.compare_pairs(*given, params), gallery, gallery, chosen, chosen, params
+    )
+    found = chosen.loc[nearest.ravel()].to_numpy().reshape(nearest.shape)
+    right = found == chosen.to_numpy()[:, None]
+    assert metrics["R@1"] == pytest.approx(right[:, 0].mean())
+    # Each class has six photos: five besides the query.
+    precision = np.cumsum(right, axis=1) / np.arange(1, 31)
+    assert metrics["MAP@R"] == pytest.approx((precision * right)[:, :5].sum(axis=1).mean() / 5)
+    table = compare_searchers(*given, hits, params).set_index("searcher")
+    for name in ("exact", "everything", "lopq", "coded"):
+        assert table.loc[name, "recall@3"] == 1
+        assert table.loc[name, "R@1"] == pytest.approx(metrics["R@1"])
+        assert table.loc[name, "mAP@3"] == pytest.approx(metrics["mAP@3"])
+
+
 def test_descriptors_of_another_encoder_are_refused(gallery: Matrix, tmp_path: Path) -> None:
     own, params = inputs(gallery, matrix(tmp_path / "q.npy", 9), evaluation())
     hits = nodes.search(*own, params)

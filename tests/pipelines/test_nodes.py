@@ -1,6 +1,7 @@
 """What the nodes add to the craft: choices, refusals, batches."""
 
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -154,7 +155,9 @@ def test_no_queries_still_give_a_summary(tmp_path: Path) -> None:
     both = (gallery, gallery, photos(50), photos(50))
     hits = evaluation.search(*both, none, labels(50), params)
     pairs = evaluation.compare_pairs(*both, none, labels(50), params)
-    by_query, by_class, metrics = evaluation.score(hits, pairs, none, labels(50), params)
+    by_query, by_class, metrics = evaluation.score(
+        hits, pairs, gallery, gallery, none, labels(50), params
+    )
     evaluation.draw_curves(by_query, by_class, pairs)
     summary = report.summarise_metrics(test_all=metrics)
     assert summary["queries"].tolist() == [0]
@@ -320,6 +323,66 @@ def test_resuming_from_an_epoch_without_its_optimiser() -> None:
     with pytest.raises(ValueError, match=r"start_epoch = 0: only epoch 1 of the newest run can"):
         training._start_epoch(previous, TrainingParams(start_epoch=0, epochs=9))  # type: ignore
     assert training._start_epoch({}, latest) == -1
+
+
+def by_class(**changes: object) -> DataParams:
+    return DataParams.model_validate({"validate_by": "class", "valid_ratio": 2} | changes)
+
+
+def test_whole_classes_validate() -> None:
+    gallery = photos(20)
+    split, valid_for_test = data.split_photos(gallery, by_class())
+    valid = split[split["split"] == "valid"]
+    assert valid["Class"].nunique() == 2
+    assert valid_for_test.tolist() == valid[["Index", "Class"]].to_numpy().tolist()
+    pairs = data.make_valid_pairs(split, by_class())
+    assert len(pairs) == 2 * len(valid)
+    assert np.isin(pairs[:, :2], valid["Index"]).all()
+    assert (pairs[:, 0] != pairs[:, 1]).all()
+    queries, searched = evaluation.select_valid(split, gallery)
+    assert queries.equals(searched)
+    assert queries.to_dict() == dict(valid_for_test.tolist())
+
+
+@pytest.mark.parametrize(
+    ("ratio", "classes"), [(3, "leaves 4 classes to train and 1 to validate"), (9, "5 .* and 0")]
+)
+def test_too_few_classes_to_validate(ratio: int, classes: str) -> None:
+    with pytest.raises(ValueError, match=rf"validate_by: class.*{classes}.*valid_ratio"):
+        data.split_photos(photos(20), by_class(valid_ratio=ratio))
+
+
+@pytest.mark.parametrize(("select_by", "epoch"), [("mAP@k", 1), ("MAP@R", 2)])
+def test_the_best_epoch_is_chosen_and_drawn(select_by: str, epoch: int) -> None:
+    scores = {"mAP@5": [0.1, 0.4, 0.3], "MAP@R": [0.1, 0.2, 0.3]}
+    net = DescriptorNet(DescriptorConfig("resnet18", 8, 32))
+    state = {"config": asdict(net.config), "model": net.state_dict(), "provenance": {}}
+    checkpoints: dict = {
+        n: state | {"report": {"epoch": n, "loss": 1.0} | {s: v[n] for s, v in scores.items()}}
+        for n in range(3)
+    }
+    params = TrainingParams.model_validate({"select_by": select_by})
+    history, figure = training.report_training(checkpoints, params)
+    name = {"mAP@k": "mAP@5"}.get(select_by, select_by)
+    assert figure.get_suptitle().startswith(f"Best {name}: {scores[name][epoch]:.3f} at epoch")
+    best = training.choose_best(checkpoints, history, params)
+    assert best.provenance["report"]["epoch"] == epoch
+
+
+def test_training_ends_early(packed: Matrix) -> None:
+    """Photos without content: no epoch is better than the first, also after a resumed one."""
+    params = TrainingParams(dimension=8, epochs=5, patience=2, augmentation=None)
+    split = photos(10).assign(split=["train"] * 5 + ["valid"] * 5)
+    pairs = np.array([(5, 0, 1), (5, 1, 0)])
+    found = {
+        state["report"]["epoch"]: state
+        for state in training.train(packed, split, pairs, {}, params)  # type: ignore
+    }
+    assert list(found) == [0, 1, 2]
+    del found[2]
+    again = params.model_copy(update={"start_epoch": 1})
+    resumed = training.train(packed, split, pairs, found, again)  # type: ignore
+    assert [state["report"]["epoch"] for state in resumed] == [0, 1, 2]
 
 
 def test_packed_images_and_split_know_their_list(

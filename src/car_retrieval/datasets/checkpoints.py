@@ -1,6 +1,7 @@
 """Checkpoints of training: a file an epoch, `model.ep0`, `model.ep1` and so on.
 
-What only training on needs, twice the weights, is kept of the newest epoch alone: `resume.ep1`.
+What only training on needs, two or three times the weights, is kept of the newest epoch alone:
+`resume.ep1`.
 """
 
 import os
@@ -16,7 +17,7 @@ from car_retrieval.models.checkpoint import Checkpoint
 
 PREFIX = "model.ep"
 RESUME_PREFIX = "resume.ep"
-TO_RESUME = ("loss", "optimizer")
+TO_RESUME = ("loss", "optimizer", "trained", "averaged")
 COMPLETE = "complete"
 
 

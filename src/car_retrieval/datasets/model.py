@@ -12,7 +12,10 @@ if TYPE_CHECKING:
 
 
 class ModelDataset(LocalVersionedDataset):
-    """Weights and configuration of a `DescriptorNet`; holds no code, so that loading is safe."""
+    """A `DescriptorNet`, with its configuration and provenance as JSON in the file's metadata.
+
+    The file holds no code, so that loading is safe.
+    """
 
     def save(self, data: "DescriptorNet") -> None:
         """Write the network."""
@@ -22,7 +25,8 @@ class ModelDataset(LocalVersionedDataset):
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_name(path.name + ".part")
         state = {name: value.contiguous() for name, value in data.state_dict().items()}
-        save_file(state, part, metadata={"config": json.dumps(asdict(data.config))})
+        about = {"config": asdict(data.config), "provenance": data.provenance}
+        save_file(state, part, metadata={name: json.dumps(what) for name, what in about.items()})
         os.replace(part, path)
 
     def load(self) -> "DescriptorNet":
@@ -32,5 +36,8 @@ class ModelDataset(LocalVersionedDataset):
         from car_retrieval.models.descriptor import DescriptorConfig, restored
 
         with safe_open(self.load_path, framework="pt") as file:
-            config = DescriptorConfig(**json.loads(file.metadata()["config"]))
-            return restored(config, {name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
+            about = {name: json.loads(text) for name, text in file.metadata().items()}
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        net = restored(DescriptorConfig(**about["config"]), state)
+        net.provenance = about.get("provenance", {})
+        return net

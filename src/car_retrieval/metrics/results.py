@@ -85,6 +85,16 @@ class RetrievalResult:
         """Length k of the rankings."""
         return self.hits.shape[1]
 
+    def without_own(self) -> "RetrievalResult":
+        """The same, one hit shorter, without each query's own id; else without its last hit."""
+        own = self.hits == self.query_ids[:, None]
+        kept = np.argsort(own, axis=1, kind="stable")[:, :-1]
+        return RetrievalResult(
+            self.query_ids,
+            np.take_along_axis(self.hits, kept, axis=1),
+            np.take_along_axis(self.scores, kept, axis=1),
+        )
+
     def query_classes(
         self, query_labels: pd.Series, rows: slice = slice(None)
     ) -> NDArray[np.int64]:

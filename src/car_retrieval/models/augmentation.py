@@ -67,10 +67,11 @@ class Augmentation:
         return F.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
 
     def _colour(self, images: Tensor) -> Tensor:
-        """Hue and grey as one matrix on RGB, then contrast about the mean, then brightness."""
+        """Hue, saturation, grey by a matrix on RGB; then contrast about the mean; brightness."""
         count, p = len(images), self.params
         angle = 2 * math.pi * self._uniform(-p.hue, p.hue, count)
         kept = (~self._chosen(count, p.grey)).float()
+        kept = kept * self._uniform(1 - p.saturation, 1 + p.saturation, count)
         turn = torch.zeros(count, 3, 3, device=self.device)
         turn[:, 0, 0] = 1
         turn[:, 1, 1] = turn[:, 2, 2] = kept * angle.cos()

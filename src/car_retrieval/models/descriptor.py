@@ -1,4 +1,4 @@
-"""The descriptor network: backbone, GeM pooling, projection, unit length."""
+"""The descriptor network: backbone, pooling, projection, neck, unit length."""
 
 import hashlib
 from dataclasses import asdict, dataclass
@@ -10,7 +10,9 @@ from torch import Tensor, nn
 
 from car_retrieval.models.backbone import build_backbone
 from car_retrieval.models.checkpoint import Checkpoint
-from car_retrieval.models.gem import GeM
+from car_retrieval.models.features import Features
+from car_retrieval.models.neck import BNNeck
+from car_retrieval.models.pooling import CLASS_TOKEN, POOLINGS
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -27,12 +29,16 @@ class DescriptorConfig:
         normalisation: of the pixels: `imagenet`, by that collection's mean and deviation, as
             pretrained weights expect; or `image`, by each image's own, which makes dark
             surveillance photos look like bright ones.
+        pooling: of the feature map; or `cls`, a transformer's class token.
+        neck: what follows the projection; `bnneck`: batch normalisation.
     """
 
     arch: str
     dimension: int | None
     image_size: int
     normalisation: Literal["imagenet", "image"] = "imagenet"
+    pooling: Literal["gem", "average", "max", "cls", "gem_max"] = "gem"
+    neck: Literal["none", "bnneck"] = "none"
 
 
 class DescriptorNet(nn.Module):
@@ -41,6 +47,13 @@ class DescriptorNet(nn.Module):
     Args:
         config: what to build.
         weights: of the backbone, see `build_backbone`.
+
+    Attributes:
+        provenance: what it was trained with, and how that went; empty before.
+
+    Raises:
+        ValueError: there is no such network, it does not take images of that size, or has no
+            class token to describe them by.
     """
 
     mean: Tensor
@@ -49,10 +62,19 @@ class DescriptorNet(nn.Module):
     def __init__(self, config: DescriptorConfig, weights: str | None = None) -> None:
         super().__init__()
         self.config = config
-        self.backbone, channels = build_backbone(config.arch, weights)
-        self.pool = GeM()
-        self.dimension = config.dimension or channels
-        self.projection = nn.Linear(channels, self.dimension)
+        self.provenance: dict[str, Any] = {}
+        self.backbone, example = build_backbone(config.arch, weights, config.image_size)
+        if config.pooling == CLASS_TOKEN and example.token is None:
+            others = ", ".join(POOLINGS)
+            raise ValueError(
+                f"training.pooling: {config.arch} has no class token; choose one of {others}"
+            )
+        self.pool = POOLINGS.get(config.pooling, nn.Identity)()
+        with torch.no_grad():
+            width = self.pool(self._pooled_from(example)).shape[1]
+        self.dimension = config.dimension or example.map.shape[1]
+        self.projection = nn.Linear(width, self.dimension)
+        self.neck = BNNeck(self.dimension) if config.neck == "bnneck" else nn.Identity()
         for name, values in (("mean", IMAGENET_MEAN), ("std", IMAGENET_STD)):
             self.register_buffer(name, 255 * torch.tensor(values).view(3, 1, 1), persistent=False)
         self.to(memory_format=torch.channels_last)
@@ -63,9 +85,23 @@ class DescriptorNet(nn.Module):
 
     def embed(self, images: Tensor) -> Tensor:
         """The descriptors before they are brought to unit length, for losses that need lengths."""
+        return self.head(self.features(images))
+
+    def features(self, images: Tensor) -> Tensor:
+        """What is pooled: the feature map [b, c, h', w'], or the class token [b, c]."""
         pixels = self._normalised(images.float())
         features = self.backbone(pixels.contiguous(memory_format=torch.channels_last))
-        return self.projection(self.pool(features))
+        return self._pooled_from(features)
+
+    def head(self, features: Tensor) -> Tensor:
+        """The descriptors, of any length, of what `features` returns."""
+        return self.neck(self.projection(self.pool(features)))
+
+    def _pooled_from(self, features: Features) -> Tensor:
+        if self.config.pooling != CLASS_TOKEN:
+            return features.map
+        assert features.token is not None  # or the network would not have been built
+        return features.token
 
     def _normalised(self, pixels: Tensor) -> Tensor:
         if self.config.normalisation == "imagenet":
@@ -96,7 +132,9 @@ def restored(config: DescriptorConfig, state: dict[str, Tensor]) -> DescriptorNe
 
 def network_of(checkpoint: Checkpoint) -> DescriptorNet:
     """The network as it was after an epoch, in evaluation mode."""
-    return restored(DescriptorConfig(**checkpoint["config"]), checkpoint["model"])
+    net = restored(DescriptorConfig(**checkpoint["config"]), checkpoint["model"])
+    net.provenance = checkpoint["provenance"] | {"report": checkpoint["report"]}
+    return net
 
 
 def pick_device(name: str) -> torch.device:

@@ -1,4 +1,4 @@
-"""Losses by name: pytorch-metric-learning's, and the tuple softmax of the reference system."""
+"""Losses by name: pytorch-metric-learning's, a classifier's, and the reference system's."""
 
 import inspect
 from typing import Any
@@ -7,6 +7,7 @@ import pytorch_metric_learning.losses
 import pytorch_metric_learning.miners
 import torch
 import torch.nn.functional as F  # noqa: N812
+from pytorch_metric_learning.losses import CrossBatchMemory
 from torch import Tensor, nn
 
 
@@ -28,17 +29,56 @@ class TupleSoftmax(nn.Module):
 
     def forward(self, descriptors: Tensor, labels: Tensor, mined: Any = None) -> Tensor:
         """Loss of descriptors [tuples · (2 + negatives), d], rows as the sampler laid them."""
-        rows = descriptors.view(-1, 2 + self.negatives, descriptors.shape[1])
+        rows = F.normalize(descriptors).view(-1, 2 + self.negatives, descriptors.shape[1])
         similarity = torch.einsum("td,tcd->tc", rows[:, 0], rows[:, 1:])
         first = torch.zeros(len(rows), dtype=torch.long, device=rows.device)
         return F.cross_entropy(similarity / self.temperature, first)
 
 
-def build_loss(name: str, args: dict[str, Any], classes: int, dimension: int) -> nn.Module:
-    """Make a loss (descriptors, labels, mined pairs) → scalar.
+class CrossEntropy(nn.Module):
+    """A linear classifier of the training classes on descriptors of any length.
 
     Args:
-        name: `TupleSoftmax` or a class of `pytorch_metric_learning.losses`.
+        num_classes: number of classes.
+        embedding_size: dimension of the descriptors.
+        label_smoothing: share of the target that is spread over all classes (Szegedy et al.,
+            "Rethinking the Inception architecture", CVPR 2016, sec. 7).
+    """
+
+    def __init__(self, num_classes: int, embedding_size: int, label_smoothing: float = 0.0) -> None:
+        super().__init__()
+        self.classifier = nn.Linear(embedding_size, num_classes, bias=False)
+        self.label_smoothing = label_smoothing
+
+    def forward(self, descriptors: Tensor, labels: Tensor, mined: Any = None) -> Tensor:
+        """Mean loss of descriptors [b, d] and class numbers int64 [b]."""
+        logits = self.classifier(descriptors)
+        return F.cross_entropy(logits, labels, label_smoothing=self.label_smoothing)
+
+
+class Memory(CrossBatchMemory):
+    """A pair loss that also sees descriptors of earlier batches, and is saved with them.
+
+    Wang et al., "Cross-batch memory for embedding learning", CVPR 2020.
+    """
+
+    def get_extra_state(self) -> dict[str, int]:
+        """What the library does not save of the queue."""
+        return {"next": self.queue_idx, "filled": int(self.has_been_filled)}
+
+    def set_extra_state(self, state: dict[str, int]) -> None:
+        """Go on filling the queue where it was."""
+        self.queue_idx, self.has_been_filled = state["next"], bool(state["filled"])
+
+
+OWN = {"TupleSoftmax": TupleSoftmax, "CrossEntropy": CrossEntropy}
+
+
+def build_loss(name: str, args: dict[str, Any], classes: int, dimension: int) -> nn.Module:
+    """Make a loss (descriptors, labels, mined pairs) → scalar; descriptors may have any length.
+
+    Args:
+        name: `TupleSoftmax`, `CrossEntropy` or a class of `pytorch_metric_learning.losses`.
         args: its keyword arguments; `num_classes` and `embedding_size` are filled in.
         classes: number of training classes.
         dimension: of the descriptors.
@@ -48,6 +88,19 @@ def build_loss(name: str, args: dict[str, Any], classes: int, dimension: int) ->
     """
     known = {"num_classes": classes, "embedding_size": dimension}
     return _build(pytorch_metric_learning.losses, "loss", name, args, known)
+
+
+def with_memory(loss: nn.Module, size: int, dimension: int, miner: nn.Module | None) -> Memory:
+    """Let a loss of pairs see the last `size` descriptors too; the miner picks among all of them.
+
+    Raises:
+        ValueError: the loss has weights or order of its own, so that a memory makes no sense.
+    """
+    name, known = type(loss).__name__, Memory.supported_losses()
+    if name not in known:
+        names = ", ".join(sorted(known))
+        raise ValueError(f"training.memory: {name} cannot see a memory; choose among {names}")
+    return Memory(loss, dimension, size, miner)
 
 
 def build_miner(name: str, args: dict[str, Any]) -> nn.Module:
@@ -60,7 +113,7 @@ def _build(
 ) -> nn.Module:
     known_classes = {key: value for key, value in vars(library).items() if isinstance(value, type)}
     if kind == "loss":
-        known_classes["TupleSoftmax"] = TupleSoftmax
+        known_classes |= OWN
     maker = known_classes.get(name)
     if maker is None:
         names = ", ".join(sorted(known_classes))

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterator
 
 import numpy as np
+from pytorch_metric_learning import samplers
+from pytorch_metric_learning.utils import common_functions
 
 Batches = Iterator[np.ndarray]
 
@@ -67,4 +69,37 @@ def tuples(
         yield rows[first : first + count].ravel()
 
 
-SAMPLERS: dict[str, Callable[..., Batches]] = {"shuffle": shuffle, "pk": pk, "tuples": tuples}
+def m_per_class(
+    labels: np.ndarray,
+    batch_size: int,
+    rng: np.random.Generator,
+    m: int = 4,
+    length_before_new_iter: int | None = None,
+) -> Batches:
+    """The library's `MPerClassSampler`: random classes with m photos each, about one epoch's worth.
+
+    Unlike `pk` it draws every class equally often, and may leave images out of an epoch.
+    """
+    length = length_before_new_iter or max(len(labels), batch_size)
+    before = common_functions.NUMPY_RANDOM
+    common_functions.NUMPY_RANDOM = rng  # else it is the global stream
+    try:
+        order = list(samplers.MPerClassSampler(labels, m, batch_size, length))
+    except AssertionError as error:
+        raise ValueError(
+            f"training.sampler: MPerClassSampler of batches of {batch_size} and m = {m}, of "
+            f"{len(np.unique(labels))} classes: "
+            f"{str(error) or f'length_before_new_iter = {length} is less than a batch'}"
+        ) from None
+    finally:
+        common_functions.NUMPY_RANDOM = before
+    for start in range(0, len(order), batch_size):
+        yield np.array(order[start : start + batch_size])
+
+
+SAMPLERS: dict[str, Callable[..., Batches]] = {
+    "shuffle": shuffle,
+    "pk": pk,
+    "tuples": tuples,
+    "MPerClassSampler": m_per_class,
+}

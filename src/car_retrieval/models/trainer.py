@@ -1,15 +1,18 @@
 """Metric learning, one epoch at a time."""
 
 import logging
+import math
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from tqdm import tqdm
 
 from car_retrieval.listing import digest
@@ -18,7 +21,10 @@ from car_retrieval.models.augmentation import Augmentation
 from car_retrieval.models.checkpoint import Checkpoint
 from car_retrieval.models.descriptor import DescriptorConfig, DescriptorNet, pick_device
 from car_retrieval.models.encoder import resized
-from car_retrieval.models.losses import build_loss, build_miner
+from car_retrieval.models.losses import build_loss, build_miner, with_memory
+from car_retrieval.models.optimisation import Optimisation, keep_statistics, learning_rate
+from car_retrieval.models.provenance import provenance
+from car_retrieval.models.recomputation import recompute_blocks
 from car_retrieval.models.samplers import SAMPLERS
 from car_retrieval.models.validation import Validation
 from car_retrieval.params import TrainingParams
@@ -31,7 +37,11 @@ class Trainer:
     """A network, its loss and its optimiser, trained epoch by epoch.
 
     Each epoch draws its batches and augmentations from its own seed, so that a run that was
-    stopped and resumed equals, on the same machine, a run that was not.
+    stopped and resumed equals, on the same machine, a run that was not. The epochs are rated and
+    kept with the average of weights where there is one (`ema`).
+
+    With `accumulation` a step adds the gradients of several batches. What looks across a batch,
+    batch norms and losses of pairs or tuples, still sees one small batch at a time.
 
     Args:
         images: uint8 [n, 3, R, R].
@@ -54,40 +64,36 @@ class Trainer:
         self.validation, self.params = validation, params
         self.device = pick_device(params.device)
         config = DescriptorConfig(
-            params.arch, params.dimension, images.shape[-1], params.normalisation
+            arch=params.arch,
+            dimension=params.dimension,
+            image_size=images.shape[-1],
+            normalisation=params.normalisation,
+            pooling=params.pooling,
+            neck=params.neck,
         )
         with torch.random.fork_rng():
             torch.manual_seed(params.seed)
             self.net = DescriptorNet(config, params.weights).to(self.device)
-            self.loss = build_loss(
-                params.loss.name, params.loss.args, len(self.classes), self.net.dimension
-            ).to(self.device)
-        self.miner = build_miner(params.miner.name, params.miner.args) if params.miner else None
-        weights = [*self.net.parameters(), *self.loss.parameters()]
-        self.optimizer = torch.optim.AdamW(weights, lr=params.lr, weight_decay=params.weight_decay)
+            self.loss, self.miner = self._loss_and_miner()
+        self.optimisation = Optimisation(self.net, self.loss, params)
+        if params.checkpointing:
+            recompute_blocks(self.net.backbone)
+        self.embed = torch.compile(self.net.embed) if params.compile else self.net.embed
 
     def epochs(self, start: int = 0) -> Iterator[Checkpoint]:
         """Train from epoch `start` to the last; yields the state after each epoch."""
         for epoch in range(start, self.params.epochs):
-            began = time.perf_counter()
-            lr = self.params.lr * self.params.lr_shrink**epoch
-            for group in self.optimizer.param_groups:
-                group["lr"] = lr
-            loss, seen = self._train_epoch(epoch)
-            seconds = time.perf_counter() - began
-            report: dict[str, float] = {
-                "epoch": epoch,
-                "loss": loss,
-                "lr": lr,
-                "images": seen,
-                "seconds": seconds,
-            }
-            report |= self.validation(self.net)
+            began, began_cpu = time.perf_counter(), time.process_time()
+            report: dict[str, float] = {"epoch": epoch} | self._train_epoch(epoch)
+            report["seconds"] = time.perf_counter() - began
+            report["cpu_seconds"] = time.process_time() - began_cpu
+            report |= self.validation(self.optimisation.kept)
             log.info(
-                "epoch %d of %d: loss %.4f, validation mAP@%d %.3f, R@1 %.3f, AUC %.3f, EER %.3f "
+                "epoch %d of %d: loss %.4f, validation mAP@%d %.3f, MAP@R %.3f, R@1 %.3f, AUC %.3f "
                 "(%d images in %.0f s)",
-                *(epoch, self.params.epochs, loss, self.params.k, report[f"mAP@{self.params.k}"]),
-                *(report["R@1"], report["auc"], report["eer"], seen, seconds),
+                *(epoch, self.params.epochs, report["loss"]),
+                *(self.params.k, report[f"mAP@{self.params.k}"], report["MAP@R"], report["R@1"]),
+                *(report["auc"], report["images"], report["seconds"]),
             )
             yield self._checkpoint(report)
 
@@ -105,69 +111,104 @@ class Trainer:
         ):
             if here != there:
                 raise _differs(name)
-        if f"mAP@{self.params.k}" not in checkpoint["report"]:
+        if not {f"mAP@{self.params.k}", "MAP@R"} <= set(checkpoint["report"]):
             raise ValueError(
-                f"training.start_epoch: the checkpoint was not rated by mAP@{self.params.k}; "
-                "resume with the training.k it was trained with"
+                f"training.start_epoch: the checkpoint was not rated by mAP@{self.params.k} and "
+                "MAP@R; resume with the training.k it was trained with"
             )
-        self.net.load_state_dict(checkpoint["model"])
+        if ("trained" in checkpoint) != bool(self.params.ema):
+            raise _differs("kind of weights (training.ema)")
         try:
             self.loss.load_state_dict(checkpoint["loss"])
-            self.optimizer.load_state_dict(checkpoint["optimizer"])
+            self.optimisation.restore(checkpoint)
         except (RuntimeError, ValueError):
             raise _differs("loss") from None
 
-    def _train_epoch(self, epoch: int) -> tuple[float, int]:
+    def _train_epoch(self, epoch: int) -> dict[str, float]:
+        """Train on every batch; returns mean loss, last learning rate, and number of images."""
         self.net.train()
+        if self.params.freeze_bn:
+            keep_statistics(self.net.backbone)
         seed = self.params.seed * 100_003 + epoch
-        augment = self._augmentation(seed)
-        batches = self._batches(seed)
-        total = torch.zeros((), device=self.device)
-        seen = 0
-        with tqdm(batches, f"epoch {epoch}", unit="batch", disable=None, leave=False) as bar:
-            for step, batch in enumerate(bar, start=1):
-                images = torch.from_numpy(self.images[self.rows[batch]]).to(self.device)
-                labels = torch.from_numpy(self.labels[batch]).to(self.device)
-                loss = self._step(augment(images), labels)
+        augment, batches = self._augmentation(seed), self._batches(seed)
+        size = self.params.accumulation
+        steps = math.ceil(len(batches) / size)
+        total, lr = torch.zeros((), device=self.device), 0.0
+        bar = tqdm(batches, f"epoch {epoch}", unit="batch", disable=None, leave=False)
+        with bar, self._seeded(seed):
+            for number, batch in enumerate(bar, start=1):
+                loss = self._loss(batch, augment)
                 if not torch.isfinite(loss):
                     raise FloatingPointError(
-                        f"training: the loss is {loss.item()} in epoch {epoch}, batch {step}; "
+                        f"training: the loss is {loss.item()} in epoch {epoch}, batch {number}; "
                         "lower training.lr"
                     )
-                total += loss
-                seen += len(batch)
-                if step % self.params.show_batch == 0:
-                    bar.set_postfix(loss=f"{total.item() / step:.4f}")
-        return total.item() / len(batches), seen
+                step = (number - 1) // size
+                together = min(size, len(batches) - step * size)
+                (loss / together).backward()  # type: ignore[no-untyped-call]
+                total += loss.detach()
+                if number % size == 0 or number == len(batches):
+                    lr = learning_rate(self.params, epoch, step, steps)
+                    self.optimisation.step(lr)
+                if number % self.params.show_batch == 0:
+                    bar.set_postfix(loss=f"{total.item() / number:.4f}")
+        images = sum(map(len, batches))
+        return {"loss": total.item() / len(batches), "lr": lr, "images": images}
 
-    def _step(self, images: Tensor, labels: Tensor) -> Tensor:
-        descriptors = self.net(resized(images, self.params.scale))
+    def _loss(self, batch: np.ndarray, augment: Callable[[Tensor], Tensor]) -> Tensor:
+        images = torch.from_numpy(self.images[self.rows[batch]]).to(self.device)
+        labels = torch.from_numpy(self.labels[batch]).to(self.device)
+        changed = resized(augment(images), self.params.scale)
+        half = self.params.precision == "bfloat16"
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=half):
+            descriptors = self.embed(changed)
+        descriptors = descriptors.float()
         mined = self.miner(descriptors, labels) if self.miner else None
-        loss = self.loss(descriptors, labels, mined)
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        self.optimizer.step()
-        return loss.detach()
+        return self.loss(descriptors, labels, mined)
+
+    def _loss_and_miner(self) -> tuple[nn.Module, nn.Module | None]:
+        params, dimension = self.params, self.net.dimension
+        loss = build_loss(params.loss.name, params.loss.args, len(self.classes), dimension)
+        miner = build_miner(params.miner.name, params.miner.args) if params.miner else None
+        if params.memory:
+            loss, miner = with_memory(loss, params.memory, dimension, miner), None
+        return loss.to(self.device), miner
+
+    @contextmanager
+    def _seeded(self, seed: int) -> Iterator[None]:
+        """A global stream of its own, which dropout, stochastic depth and some miners draw from."""
+        devices = [self.device] if self.device.type == "cuda" else []
+        with torch.random.fork_rng(devices):
+            torch.manual_seed(seed)
+            yield
 
     def _batches(self, seed: int) -> list[np.ndarray]:
         sampler = SAMPLERS[self.params.sampler.name]
         rng = np.random.default_rng(seed)
-        return list(sampler(self.labels, self.params.batch_size, rng, **self.params.sampler.args))
+        batches = sampler(self.labels, self.params.batch_size, rng, **self.params.sampler.args)
+        drawn, images = [], 0
+        for batch in batches:
+            drawn.append(batch)
+            images += len(batch)
+            if self.params.images_per_epoch and images >= self.params.images_per_epoch:
+                break
+        return drawn
 
     def _augmentation(self, seed: int) -> Callable[[Tensor], Tensor]:
         wanted = self.params.augmentation
         return Augmentation(wanted, seed, self.device) if wanted else Tensor.float
 
     def _checkpoint(self, report: dict) -> Checkpoint:
-        return {
+        state: Any = {
             "config": asdict(self.net.config),
             "classes": self.classes.tolist(),
             "split": self.split,
-            "model": deepcopy(self.net.state_dict()),
-            "loss": deepcopy(self.loss.state_dict()),
-            "optimizer": deepcopy(self.optimizer.state_dict()),
+            "provenance": provenance(self.params, self.split),
+            "model": deepcopy(self.optimisation.kept.state_dict()),
             "report": report,
+            "loss": deepcopy(self.loss.state_dict()),
         }
+        return state | self.optimisation.state()
 
 
 def _differs(what: str) -> ValueError:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -11,13 +12,13 @@ from car_retrieval.metrics.retrieval import per_query, required_depth, summarise
 from car_retrieval.metrics.verification import verification
 from car_retrieval.models.descriptor import DescriptorNet
 from car_retrieval.models.encoder import encode
+from car_retrieval.protocol import Labels, valid_protocol
 from car_retrieval.search.exact import search_exact
-from car_retrieval.splits import TRAIN, VALID
 
 
 @dataclass(frozen=True)
 class Validation:
-    """Validation photos query the training photos.
+    """Validation photos query the training photos, or each other: see `valid_protocol`.
 
     Attributes:
         images: uint8 [n, 3, R, R].
@@ -26,7 +27,8 @@ class Validation:
         k: of mAP@k.
 
     Raises:
-        ValueError: a pair is not of a validation and a training photo, or wrong about their class.
+        ValueError: a pair is not of a query and another photo that it searches, or wrong about
+            their classes.
     """
 
     images: Matrix | np.ndarray
@@ -35,32 +37,34 @@ class Validation:
     k: int
 
     def __post_init__(self) -> None:
-        sides = [self._labels(VALID), self._labels(TRAIN)]
         rows = [
             labels.index.get_indexer(pd.Index(self.pairs[:, side]))
-            for side, labels in enumerate(sides)
+            for side, labels in enumerate(self._sides)
         ]
-        known = (rows[0] >= 0) & (rows[1] >= 0)
-        valid, train = (
-            labels.to_numpy()[row[known]] for labels, row in zip(sides, rows, strict=True)
+        known = (rows[0] >= 0) & (rows[1] >= 0) & (self.pairs[:, 0] != self.pairs[:, 1])
+        query, found = (
+            labels.to_numpy()[row[known]] for labels, row in zip(self._sides, rows, strict=True)
         )
-        if not known.all() or ((valid == train) != self.pairs[:, 2]).any():
+        if not known.all() or ((query == found) != self.pairs[:, 2]).any():
             raise ValueError(
-                "valid_pairs do not fit the split: one is not of a validation and a training "
-                "photo, or wrong about their classes; run the pipeline data_processing again"
+                "valid_pairs do not fit the split: one is not of a validation photo and one that "
+                "it searches, or wrong about their classes; run the pipeline data_processing again"
             )
 
     def __call__(self, net: DescriptorNet) -> dict[str, float]:
-        """AUC and EER over the pairs; mAP@k and R@1 of the search."""
-        valid, train = self._labels(VALID), self._labels(TRAIN)
-        queries = np.concatenate(list(self._describe(net, valid)))
+        """AUC and EER over the pairs; mAP@k, MAP@R and R@1 of the search."""
+        query_labels, gallery_labels = self._sides
+        queries = np.concatenate(list(self._describe(net, query_labels)))
+        if not np.isfinite(queries).all():  # a last step can spoil them after the last loss
+            raise FloatingPointError("training: the descriptors are not finite; lower training.lr")
         similarity = np.empty(len(self.pairs), np.float32)
-        query_row = valid.index.get_indexer(pd.Index(self.pairs[:, 0]))
+        query_row = query_labels.index.get_indexer(pd.Index(self.pairs[:, 0]))
 
         def gallery() -> Iterator[tuple[np.ndarray, np.ndarray]]:
             start = 0
-            for vectors in self._describe(net, train):
-                ids = train.index.to_numpy()[start : start + len(vectors)]
+            same = gallery_labels is query_labels
+            for vectors in [queries] if same else self._describe(net, gallery_labels):
+                ids = gallery_labels.index.to_numpy()[start : start + len(vectors)]
                 start += len(vectors)
                 row = pd.Index(ids).get_indexer(pd.Index(self.pairs[:, 1]))
                 here = np.flatnonzero(row >= 0)
@@ -68,20 +72,20 @@ class Validation:
                 similarity[here] = products.sum(axis=1)
                 yield ids, vectors
 
-        depth = required_depth(valid, train, self.k)
-        result = search_exact(valid.index.to_numpy(), queries, gallery(), depth)
-        scores = summarise(per_query(result, valid, train, ks=(1,), k=self.k), train, self.k)
+        ids = query_labels.index.to_numpy()
+        depth = required_depth(query_labels, gallery_labels, self.k)
+        result = search_exact(ids, queries, gallery(), depth, exclude=ids)
+        table = per_query(
+            result, query_labels, gallery_labels, ks=(1,), k=self.k, self_in_gallery=True
+        )
+        scores = summarise(table, gallery_labels, self.k)
         pairs = verification(similarity, self.pairs[:, 2])
-        return {
-            "auc": pairs.auc,
-            "eer": pairs.eer,
-            f"mAP@{self.k}": scores[f"mAP@{self.k}"],
-            "R@1": scores["R@1"],
-        }
+        names = (f"mAP@{self.k}", "MAP@R", "R@1")
+        return {"auc": pairs.auc, "eer": pairs.eer} | {name: scores[name] for name in names}
 
-    def _labels(self, part: str) -> pd.Series:
-        chosen = self.split[self.split["split"] == part]
-        return chosen.set_index("Index")["Class"]
+    @cached_property
+    def _sides(self) -> Labels:
+        return valid_protocol(self.split)
 
     def _describe(self, net: DescriptorNet, labels: pd.Series) -> Iterator[np.ndarray]:
         return encode(

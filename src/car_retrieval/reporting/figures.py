@@ -23,20 +23,19 @@ from car_retrieval.reporting.style import (
 )
 
 
-def training_curves(history: pd.DataFrame) -> Figure:
+def training_curves(history: pd.DataFrame, score: str = "mAP@20") -> Figure:
     """Loss, retrieval on the validation rows, verification and pace, by epoch.
 
     Args:
         history: A row per epoch: `epoch`, `loss`, `lr`, `seconds`, `images`, `auc`, `eer` and any
-            of `mAP@k`, `R@k`. A missing column leaves its curve out. The epoch of the highest
-            mAP is marked in every panel.
+            of `mAP@k`, `MAP@R`, `R@k`. A missing column leaves its curve out.
+        score: The column whose highest value is marked in every panel.
     """
     history = history.replace([np.inf, -np.inf], np.nan)  # a diverged loss has no height
-    retrieval = [name for name in history.columns if name.startswith(("mAP@", "R@"))]
+    retrieval = [name for name in history.columns if name.startswith(("mAP@", "MAP@", "R@"))]
     if {"images", "seconds"} <= set(history):
         history = history.assign(speed=history["images"] / history["seconds"])
-    score = next((name for name in retrieval if name.startswith("mAP@")), "")
-    ranked = history.dropna(subset=[score]) if score else history[:0]
+    ranked = history.dropna(subset=[score]) if score in history else history[:0]
     best = ranked.iloc[ranked[score].argmax()] if len(ranked) else None
 
     figure = new_figure(9, 5.8)

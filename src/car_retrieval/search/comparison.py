@@ -41,6 +41,7 @@ class Task:
         rows: int64 [m], which rows of `gallery` are searched, rising.
         k: neighbours wanted.
         batch_size: queries searched at a time where nothing is timed.
+        own: queries and gallery are one matrix: a query must not find its own row.
     """
 
     queries: Vectors
@@ -49,6 +50,7 @@ class Task:
     rows: np.ndarray
     k: int
     batch_size: int = BATCH
+    own: bool = False
 
     @cached_property
     def mapped(self) -> np.ndarray:
@@ -122,10 +124,12 @@ def exact_scores(result: RetrievalResult, task: Task) -> np.ndarray:
 
 
 def _answers(search: Search, task: Task) -> RetrievalResult:
-    found = [search(task.queries[ids], task.k) for ids in task.batches()]
-    hits = np.concatenate([np.empty((0, task.k), np.int64), *(hits for hits, _ in found)])
-    scores = np.concatenate([np.empty((0, task.k), np.float32), *(scores for _, scores in found)])
-    return RetrievalResult(np.asarray(task.query_ids, np.int64), hits, scores)
+    depth = task.k + task.own
+    found = [search(task.queries[ids], depth) for ids in task.batches()]
+    hits = np.concatenate([np.empty((0, depth), np.int64), *(hits for hits, _ in found)])
+    scores = np.concatenate([np.empty((0, depth), np.float32), *(scores for _, scores in found)])
+    result = RetrievalResult(np.asarray(task.query_ids, np.int64), hits, scores)
+    return result.without_own() if task.own else result
 
 
 def _speeds(search: Search, task: Task) -> Row:

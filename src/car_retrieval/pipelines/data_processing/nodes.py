@@ -13,7 +13,8 @@ from car_retrieval.images.pack import pack
 from car_retrieval.matrix import MatrixStream
 from car_retrieval.metrics.verification import sample_pairs
 from car_retrieval.params import DataParams
-from car_retrieval.splits import EXCLUDED, VALID, split_gallery
+from car_retrieval.protocol import valid_protocol
+from car_retrieval.splits import EXCLUDED, TRAIN, VALID, split_classes, split_gallery
 
 log = logging.getLogger(__name__)
 
@@ -139,7 +140,14 @@ def split_photos(gallery: pd.DataFrame, params: DataParams) -> tuple[pd.DataFram
         `split` (Index, Class, split; Path and Hash say of which photos); and `valid_for_test`
         int64 [n, 2], Index and Class of the validation photos.
     """
-    split = split_gallery(gallery, params.valid_ratio, params.twins == "keep", params.seed)
+    divide = split_classes if params.validate_by == "class" else split_gallery
+    split = divide(gallery, params.valid_ratio, params.twins == "keep", params.seed)
+    classes = split.groupby("split")["Class"].nunique().reindex([TRAIN, VALID], fill_value=0)
+    if params.validate_by == "class" and classes.min() < 2:
+        raise ValueError(
+            f"data_processing.validate_by: class leaves {classes[TRAIN]} classes to train and "
+            f"{classes[VALID]} to validate, and each needs two: change data_processing.valid_ratio"
+        )
     if split.loc[split["split"] != EXCLUDED, "Class"].nunique() < 2:
         raise ValueError("the gallery has photos of one class only: training needs two classes")
     valid = split[split["split"] == VALID]
@@ -153,10 +161,8 @@ def split_photos(gallery: pd.DataFrame, params: DataParams) -> tuple[pd.DataFram
 
 
 def make_valid_pairs(split: pd.DataFrame, params: DataParams) -> np.ndarray:
-    """Draw verification pairs int64 [m, 3]: a validation photo, a training photo, same class."""
-    labels = split.set_index("Index")["Class"]
-    parts = {side: labels[(split["split"] == side).to_numpy()] for side in ("valid", "train")}
-    return sample_pairs(parts["valid"], parts["train"], params.seed)
+    """Draw verification pairs int64 [m, 3]: a query, a photo that it searches, same class."""
+    return sample_pairs(*valid_protocol(split), params.seed)
 
 
 def _listed(

@@ -1,4 +1,4 @@
-"""Which descriptors may meet: of one encoder, and of the photos in the lists."""
+"""Which descriptors may meet: of one encoder, of the photos in the lists, not of one photo."""
 
 import pandas as pd
 
@@ -32,3 +32,8 @@ def check_descriptors(
                 f"{matrix.path.name} describes another list of photos than the present one: run "
                 "the pipeline encoding again"
             )
+
+
+def self_in_gallery(queries: Matrix, gallery: Matrix) -> bool:
+    """Whether both sides are rows of one file, so that an equal id is the same photo."""
+    return queries.path == gallery.path

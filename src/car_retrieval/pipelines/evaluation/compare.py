@@ -13,7 +13,7 @@ from car_retrieval.metrics.recall import recall_against_exact
 from car_retrieval.metrics.results import RetrievalResult
 from car_retrieval.metrics.retrieval import per_query, required_depth, summarise
 from car_retrieval.params import EvaluationParams, SearcherParams
-from car_retrieval.pipelines.evaluation.checks import check_descriptors
+from car_retrieval.pipelines.evaluation.checks import check_descriptors, self_in_gallery
 from car_retrieval.reporting.searchers import recall_against_speed
 from car_retrieval.search.build import fill, make_index
 from car_retrieval.search.comparison import Row, Task, exact_scores, measure, measure_exact
@@ -45,11 +45,12 @@ def compare_searchers(
     query_ids, rows = query_labels.index.to_numpy(), gallery_labels.index.to_numpy()
     if not np.array_equal(hits.query_ids, query_ids):
         raise ValueError("the exact hits are of other queries: run the pipeline evaluation again")
-    task = Task(queries, query_ids, gallery, np.sort(rows), params.k, params.batch_size)
+    own = self_in_gallery(queries, gallery)
+    task = Task(queries, query_ids, gallery, np.sort(rows), params.k, params.batch_size, own)
 
     def accuracy(found: RetrievalResult) -> Row:
         scores = exact_scores(found, task)
-        return _class_scores(found, query_labels, gallery_labels, params.k) | {
+        return _class_scores(found, query_labels, gallery_labels, params.k, own) | {
             f"recall@{params.k}": recall_against_exact(scores, hits.scores, params.k)
         }
 
@@ -107,7 +108,7 @@ def _plain(searcher: SearcherParams) -> tuple[str, dict[str, Any], int]:
 
 
 def _class_scores(
-    found: RetrievalResult, query_labels: pd.Series, gallery_labels: pd.Series, k: int
+    found: RetrievalResult, query_labels: pd.Series, gallery_labels: pd.Series, k: int, own: bool
 ) -> Row:
     """Class metrics that need no more than the first k hits."""
     depth = required_depth(query_labels, gallery_labels, k)
@@ -117,5 +118,6 @@ def _class_scores(
         np.pad(found.hits, wanted, constant_values=-1),
         np.pad(found.scores, wanted, constant_values=-np.inf),
     )
-    scores = summarise(per_query(padded, query_labels, gallery_labels, (1,), k), gallery_labels, k)
+    table = per_query(padded, query_labels, gallery_labels, (1,), k, self_in_gallery=own)
+    scores = summarise(table, gallery_labels, k)
     return {name: scores[name] for name in (f"mAP@{k}", "R@1")}

@@ -14,7 +14,7 @@ from car_retrieval.metrics.results import RetrievalResult
 from car_retrieval.metrics.retrieval import per_class, per_query, required_depth, summarise
 from car_retrieval.metrics.verification import Verification, sample_pairs, verification
 from car_retrieval.params import EvaluationParams
-from car_retrieval.pipelines.evaluation.checks import check_descriptors
+from car_retrieval.pipelines.evaluation.checks import check_descriptors, self_in_gallery
 from car_retrieval.pipelines.evaluation.photos import gallery_rows
 from car_retrieval.reporting import figures
 from car_retrieval.reporting.gallery import pick_queries, retrieval_gallery
@@ -24,7 +24,7 @@ GALLERY_BLOCK = 16_384
 
 
 def select_valid(split: pd.DataFrame, gallery: pd.DataFrame) -> protocol.Labels:
-    """Validation photos query the training photos."""
+    """Validation photos query the training photos, or each other: see `valid_protocol`."""
     columns = ("Path", "Hash", "Class")
     if digest(split, columns) != digest(gallery, columns):
         raise ValueError(
@@ -64,8 +64,12 @@ def search(
     gallery_labels: pd.Series,
     params: EvaluationParams,
 ) -> RetrievalResult:
-    """Rank the gallery rows for every query by inner product, deep enough for every metric."""
+    """Rank the gallery rows for every query by inner product, deep enough for every metric.
+
+    Where both are one collection, a query does not find itself.
+    """
     check_descriptors(queries, gallery, query_photos, gallery_photos)
+    own = self_in_gallery(queries, gallery)
     depth = required_depth(query_labels, gallery_labels, max(params.k, *params.recall_at))
     depth = max(1, depth)  # of an empty selection
     query_ids, rows = query_labels.index.to_numpy(), gallery_labels.index.to_numpy()
@@ -76,7 +80,7 @@ def search(
             yield ids, gallery[ids]
 
     parts = [
-        search_exact(ids, queries[ids], blocks(), depth)
+        search_exact(ids, queries[ids], blocks(), depth, exclude=ids if own else None)
         for start in range(0, max(1, len(query_ids)), params.batch_size)
         for ids in [query_ids[start : start + params.batch_size]]
     ]
@@ -113,6 +117,8 @@ def compare_pairs(
 def score(
     hits: RetrievalResult,
     pairs: pd.DataFrame,
+    queries: Matrix,
+    gallery: Matrix,
     query_labels: pd.Series,
     gallery_labels: pd.Series,
     params: EvaluationParams,
@@ -122,7 +128,10 @@ def score(
     Returns:
         A row a query; a row a class; and the metrics over all queries.
     """
-    by_query = per_query(hits, query_labels, gallery_labels, params.recall_at, params.k)
+    own = self_in_gallery(queries, gallery)
+    by_query = per_query(
+        hits, query_labels, gallery_labels, params.recall_at, params.k, self_in_gallery=own
+    )
     metrics: dict[str, Any] = summarise(by_query, gallery_labels, params.k)
     if (check := _verified(pairs)) is not None:
         metrics |= {"AUC": check.auc, "EER": check.eer, "threshold": check.threshold}

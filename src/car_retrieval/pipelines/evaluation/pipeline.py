@@ -105,7 +105,10 @@ def _template() -> Pipeline:
             Node(nodes.compare_pairs, inputs=compared, outputs="pairs", name="compare_pairs"),
             Node(
                 nodes.score,
-                inputs=["hits", "pairs", "query_labels", "gallery_labels", PARAMS],
+                inputs=[
+                    *("hits", "pairs", "queries", "gallery"),
+                    *("query_labels", "gallery_labels", PARAMS),
+                ],
                 outputs=["by_query", "by_class", "metrics"],
                 name="score",
             ),

@@ -19,7 +19,8 @@ CAPTIONS = {
 }
 PROTOCOLS = {
     "test": "Queries: the query photos; gallery: the gallery photos",
-    "valid": "Queries: the validation photos; gallery: the training photos",
+    "valid": "Queries: the validation photos; gallery: the training photos, or, where whole "
+    "classes validate, the other validation photos",
 }
 SEARCHERS = (
     "Compressed indexes against exact search, of all classes: what they find, and what they cost. "

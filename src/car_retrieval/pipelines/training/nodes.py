@@ -9,6 +9,7 @@ from car_retrieval.listing import digest
 from car_retrieval.matrix import Matrix
 from car_retrieval.models.checkpoint import Checkpoint
 from car_retrieval.models.descriptor import DescriptorNet, network_of
+from car_retrieval.models.selection import best_epoch, score_of, stop_early
 from car_retrieval.models.trainer import Trainer
 from car_retrieval.models.validation import Validation
 from car_retrieval.params import TrainingParams
@@ -32,7 +33,8 @@ def train(
         params: how to train.
 
     Returns:
-        A generator of the state after each epoch; a resumed run begins with those it builds on.
+        A generator of the state after each epoch; a resumed run begins with those it builds on,
+        and a run with `patience` may end early.
     """
     if imageset.attributes.get("photos") != digest(split):
         raise ValueError(
@@ -50,22 +52,22 @@ def train(
             yield previous[epoch]
         yield from trainer.epochs(start + 1)
 
-    return states()
+    return stop_early(states(), params.patience, params.select_by)
 
 
-def report_training(checkpoints: Mapping[int, Checkpoint]) -> tuple[pd.DataFrame, Figure]:
+def report_training(
+    checkpoints: Mapping[int, Checkpoint], params: TrainingParams
+) -> tuple[pd.DataFrame, Figure]:
     """Tabulate and draw loss and validation scores over the epochs."""
     history = pd.DataFrame([checkpoints[epoch]["report"] for epoch in checkpoints])
-    return history, figures.training_curves(history)
+    return history, figures.training_curves(history, score_of(history.columns, params.select_by))
 
 
 def choose_best(
-    checkpoints: Mapping[int, Checkpoint], training_history: pd.DataFrame
+    checkpoints: Mapping[int, Checkpoint], training_history: pd.DataFrame, params: TrainingParams
 ) -> DescriptorNet:
-    """The network of the epoch with the highest validation mAP@k, the earliest of equals."""
-    score = training_history.filter(like="mAP@").iloc[:, 0]
-    best = int(training_history["epoch"].iloc[score.argmax()])
-    return network_of(checkpoints[best])
+    """The network of the epoch with the highest validation score, the earliest of equals."""
+    return network_of(checkpoints[best_epoch(training_history, params.select_by)])
 
 
 def _start_epoch(previous: Mapping[int, Checkpoint], params: TrainingParams) -> int:

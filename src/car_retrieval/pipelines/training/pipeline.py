@@ -25,13 +25,13 @@ def create_pipeline(**kwargs: Any) -> Pipeline:
             ),
             Node(
                 nodes.report_training,
-                inputs="checkpoints",
+                inputs=["checkpoints", "params:training"],
                 outputs=["training_history", "training_curves"],
                 name="report_training",
             ),
             Node(
                 nodes.choose_best,
-                inputs=["checkpoints", "training_history"],
+                inputs=["checkpoints", "training_history", "params:training"],
                 outputs="model",
                 name="choose_best",
             ),

@@ -1,0 +1,161 @@
+"""Recipes against each other: what each trains with, and what a training came to."""
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from car_retrieval.listing import digest
+from car_retrieval.matrix import Matrix
+from car_retrieval.models.descriptor import DescriptorNet, network_of
+from car_retrieval.models.losses import build_loss, build_miner, with_memory
+from car_retrieval.models.provenance import provenance
+from car_retrieval.models.samplers import SAMPLERS
+from car_retrieval.models.selection import score_of, stop_early
+from car_retrieval.models.trainer import Trainer
+from car_retrieval.models.validation import Validation
+from car_retrieval.params import AblationParams, TrainingParams
+from car_retrieval.recipes import changed, fitted
+
+log = logging.getLogger(__name__)
+
+COSTS = ("images", "seconds", "cpu_seconds")
+WITHOUT_EFFECT = {"seed", "device", "show_batch", "start_epoch"}
+SHOWN_IMAGES = 256  # read for a fingerprint
+Result = dict[str, Any]
+"""What one training came to, as JSON values: see `train`."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One way to train.
+
+    Attributes:
+        name: of the recipe.
+        params: how it trains, with any seed.
+        data: fingerprint of what it trains and is tested on.
+        seconds: of training, after which no further epoch begins; None: no limit.
+    """
+
+    name: str
+    params: TrainingParams
+    data: str
+    seconds: float | None = None
+
+    def made(self, result: Mapping[str, Any]) -> bool:
+        """Whether a result is of these parameters, data and limit, with whatever seed."""
+        try:
+            params = TrainingParams.model_validate(result["parameters"])
+        except (KeyError, ValueError):  # of a version that had other parameters
+            return False
+        wanted, given = (each.model_dump(exclude=WITHOUT_EFFECT) for each in (self.params, params))
+        about = tuple(result[name] for name in ("recipe", "data", "seconds_limit"))
+        return given == wanted and about == (self.name, self.data, self.seconds)
+
+
+def planned(
+    labels: np.ndarray, base: TrainingParams, ablation: AblationParams, data: str
+) -> dict[str, Recipe]:
+    """Every recipe by name, fitted to the budget: all see the same number of images.
+
+    Args:
+        labels: int64 [n], class numbers of the training photos.
+        base: what the recipes change.
+        ablation: recipes and budget.
+        data: see `fingerprint`.
+
+    Raises:
+        ValueError: a recipe's loss, miner or sampler does not exist or fit.
+    """
+    images = ablation.budget.images or base.epochs * len(labels)
+    recipes = {}
+    for name, changes in ablation.recipes.items():
+        params = changed(base, changes).model_copy(update={"start_epoch": -1})
+        try:
+            _check_names(params, labels)
+        except ValueError as error:
+            raise ValueError(f"ablation.recipes.{name}: {error}") from None
+        params = fitted(params, len(labels), images)
+        recipes[name] = Recipe(name, params, data, ablation.budget.seconds)
+    return recipes
+
+
+def train(
+    recipe: Recipe,
+    seed: int,
+    images: Matrix | np.ndarray,
+    split: pd.DataFrame,
+    pairs: np.ndarray,
+    test: Callable[[DescriptorNet], dict[str, float]],
+) -> Result:
+    """Train a network and test it as it was after its best epoch on the validation photos.
+
+    A loss that is not finite ends the training; such a result has no scores.
+
+    Args:
+        recipe: how to train.
+        seed: of weights, batches and augmentations.
+        images: uint8 [n, 3, R, R].
+        split: Index, Class, split.
+        pairs: verification pairs of the validation photos.
+        test: rates the network.
+
+    Returns:
+        recipe, seed, seconds_limit, parameters, data, versions: what it is the result of; images,
+        seconds and cpu_seconds of all epochs; epoch, valid and test: the best epoch, its report
+        and its test; history: the report of each epoch.
+    """
+    params = recipe.params.model_copy(update={"seed": seed})
+    trainer = Trainer(images, split, Validation(images, split, pairs, params.k), params)
+    score = score_of([f"mAP@{params.k}", "MAP@R"], params.select_by)
+    history: list[dict[str, float]] = []
+    best: Any = None
+    try:
+        for checkpoint in stop_early(trainer.epochs(), params.patience, params.select_by):
+            history.append(checkpoint["report"])
+            if best is None or checkpoint["report"][score] > best["report"][score]:
+                best = checkpoint
+            if recipe.seconds and sum(epoch["seconds"] for epoch in history) >= recipe.seconds:
+                break
+    except FloatingPointError as error:
+        log.warning("recipe %s, seed %d: %s", recipe.name, seed, error)
+        best = None
+    return {
+        "recipe": recipe.name,
+        "seed": seed,
+        "seconds_limit": recipe.seconds,
+        **{cost: sum(epoch[cost] for epoch in history) for cost in COSTS},
+        "epoch": best["report"]["epoch"] if best else None,
+        "valid": best["report"] if best else {},
+        "test": test(network_of(best).to(trainer.device)) if best else {},
+        "history": history,
+        **provenance(params, recipe.data),
+    }
+
+
+def fingerprint(*collections: tuple[Matrix | np.ndarray, pd.DataFrame]) -> str:
+    """A hash of images and their lists: 16 hex digits.
+
+    Of each uint8 [n, 3, R, R] it reads up to 256 images, spread evenly, and of each list all
+    columns.
+    """
+    found = blake2b(digest_size=8)
+    for images, photos in collections:
+        rows = np.unique(np.linspace(0, len(images) - 1, SHOWN_IMAGES, dtype=np.int64))
+        found.update(f"{images.shape}{digest(photos, photos.columns.tolist())}".encode())
+        found.update(images[rows].tobytes())
+    return found.hexdigest()
+
+
+def _check_names(params: TrainingParams, labels: np.ndarray) -> None:
+    classes, dimension = len(np.unique(labels)), params.dimension or 2
+    loss = build_loss(params.loss.name, params.loss.args, classes, dimension)
+    miner = build_miner(params.miner.name, params.miner.args) if params.miner else None
+    if params.memory:
+        with_memory(loss, params.memory, dimension, miner)
+    sampler, rng = SAMPLERS[params.sampler.name], np.random.default_rng(0)
+    next(sampler(labels, params.batch_size, rng, **params.sampler.args))

@@ -1,0 +1,47 @@
+"""Results of many runs: a JSON file each, written as soon as it is there."""
+
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from kedro.io import AbstractDataset
+
+Result = dict[str, Any]
+
+
+class RunResultsDataset(AbstractDataset[Iterable[Result], dict[str, Result]]):
+    """A folder of results named by `recipe` and `seed`, which they hold.
+
+    It has no versions: a run that was stopped, and the next one, add to it and replace what has
+    the same name.
+
+    Args:
+        filepath: the folder; it need not exist.
+        metadata: ignored by Kedro, read by plugins.
+    """
+
+    def __init__(self, filepath: str, metadata: dict[str, Any] | None = None) -> None:
+        self.metadata = metadata
+        self._folder = Path(filepath).expanduser()
+
+    def save(self, data: Iterable[Result]) -> None:
+        """Write each result when it comes."""
+        for result in data:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            file = self._folder / f"{result['recipe']}-{result['seed']}.json"
+            part = file.with_name(file.name + ".part")
+            part.write_text(json.dumps(result, indent=2), encoding="utf-8")
+            os.replace(part, file)
+
+    def load(self) -> dict[str, Result]:
+        """Read all results by name."""
+        files = sorted(self._folder.glob("*.json"))
+        return {file.stem: json.loads(file.read_text(encoding="utf-8")) for file in files}
+
+    def _exists(self) -> bool:
+        return any(self._folder.glob("*.json"))
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self._folder)}

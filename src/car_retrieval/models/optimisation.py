@@ -1,0 +1,119 @@
+"""How weights move: at which rate each of them learns, and their average."""
+
+import math
+from copy import deepcopy
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from car_retrieval.models.checkpoint import Checkpoint
+from car_retrieval.models.descriptor import DescriptorNet
+from car_retrieval.params import TrainingParams
+
+
+class Optimisation:
+    """AdamW for a network and its loss, and the average of the network's weights.
+
+    Args:
+        net: the network.
+        loss: its loss, which may have weights.
+        params: how to train.
+    """
+
+    def __init__(self, net: DescriptorNet, loss: nn.Module, params: TrainingParams) -> None:
+        self.net, self.params = net, params
+        self.average = average_of(net, params.ema) if params.ema else None
+        self.optimizer = torch.optim.AdamW(parameter_groups(net, loss, params), lr=params.lr)
+
+    @property
+    def kept(self) -> DescriptorNet:
+        """The network that an epoch is rated by and kept with."""
+        return cast(DescriptorNet, self.average.module) if self.average else self.net
+
+    def step(self, rate: float) -> None:
+        """Follow the gradients at a learning rate, and forget them."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate * group["factor"]
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        if self.average:
+            self.average.update_parameters(self.net)
+
+    def state(self) -> dict[str, Any]:
+        """A copy of the state to resume from."""
+        state: dict[str, Any] = {"optimizer": deepcopy(self.optimizer.state_dict())}
+        if self.average:
+            state["trained"] = deepcopy(self.net.state_dict())
+            state["averaged"] = int(self.average.n_averaged)
+        return state
+
+    def restore(self, checkpoint: Checkpoint) -> None:
+        """Go on from a checkpoint with or without an average, as this has.
+
+        Raises:
+            ValueError: the optimiser's state is of other weights.
+        """
+        if self.average:
+            self.average.module.load_state_dict(checkpoint["model"])
+            self.average.n_averaged.fill_(checkpoint["averaged"])
+        self.net.load_state_dict(checkpoint["trained" if self.average else "model"])
+        self.optimizer.load_state_dict(checkpoint["optimizer"])
+
+
+def parameter_groups(net: nn.Module, loss: nn.Module, params: TrainingParams) -> list[dict]:
+    """Groups of weights for an optimiser: what decays and what does not, of network and loss.
+
+    Weights of one dimension (norms, biases) and single numbers (GeM's p) do not decay. `factor` is
+    what a group's rate is of `learning_rate`.
+    """
+    groups = []
+    for module, factor in ((net, 1.0), (loss, params.loss_lr)):
+        weights = [weight for weight in module.parameters() if weight.requires_grad]
+        for chosen, decay in (
+            ([weight for weight in weights if weight.ndim > 1], params.weight_decay),
+            ([weight for weight in weights if weight.ndim < 2], 0.0),
+        ):
+            groups.append({"params": chosen, "weight_decay": decay, "factor": factor})
+    return groups
+
+
+def learning_rate(params: TrainingParams, epoch: int, step: int, steps: int) -> float:
+    """The rate of a step: a linear warm-up times the schedule.
+
+    The warm-up reaches 1 with the last step of `warmup_epochs`. The schedule is lr_shrink^epoch, or
+    (1 + cos(π · share of all steps done)) / 2 (Loshchilov & Hutter, "SGDR", ICLR 2017, eq. 5).
+
+    Args:
+        params: how to train.
+        epoch: from 0.
+        step: of this epoch, from 0.
+        steps: of each epoch.
+    """
+    done = epoch + step / steps
+    warm = min(1.0, (done + 1 / steps) / params.warmup_epochs) if params.warmup_epochs else 1.0
+    if params.schedule == "cosine":
+        return params.lr * warm * (1 + math.cos(math.pi * done / params.epochs)) / 2
+    return params.lr * warm * params.lr_shrink**epoch
+
+
+def average_of(net: nn.Module, decay: float) -> AveragedModel:
+    """An exponential moving average of a network's weights and buffers, beginning after a step.
+
+    Of n earlier steps the decay is at most (1 + n) / (10 + n), so that the first weights, which
+    are random, are soon forgotten.
+    """
+
+    def update(averages: Any, weights: Any, steps: Tensor | int) -> None:
+        at_most = (1 + int(steps)) / (10 + int(steps))
+        get_ema_multi_avg_fn(min(decay, at_most))(averages, weights, steps)  # type: ignore[no-untyped-call]
+
+    return AveragedModel(net, multi_avg_fn=update, use_buffers=True)
+
+
+def keep_statistics(modules: nn.Module) -> None:
+    """Put the batch norms of a network in training into evaluation; their weights still learn."""
+    for module in modules.modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            module.eval()

@@ -1,0 +1,20 @@
+"""What a network was made with, so that its run can be repeated."""
+
+from typing import Any
+
+import pytorch_metric_learning
+import torch
+import torchvision
+
+import car_retrieval
+from car_retrieval.params import TrainingParams
+
+
+def provenance(params: TrainingParams, data: str) -> dict[str, Any]:
+    """Plain values: parameters of training, versions of libraries, and the data's digest."""
+    libraries = (car_retrieval, torch, torchvision, pytorch_metric_learning)
+    return {
+        "parameters": params.model_dump(mode="json"),
+        "versions": {library.__name__: str(library.__version__) for library in libraries},
+        "data": data,
+    }

@@ -1,0 +1,49 @@
+"""How well a network finds, in one collection, the photos of another."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from car_retrieval.matrix import Matrix
+from car_retrieval.metrics.retrieval import per_query, required_depth, summarise
+from car_retrieval.models.descriptor import DescriptorNet
+from car_retrieval.models.encoder import encode
+from car_retrieval.search.exact import Block, search_exact
+
+
+@dataclass(frozen=True)
+class QueryTest:
+    """All queries search the whole gallery.
+
+    Attributes:
+        queries: images uint8 [q, 3, R, R].
+        query_labels: classes by row of `queries`.
+        gallery: images uint8 [n, 3, R, R].
+        gallery_labels: classes by row of `gallery`.
+        k: of mAP@k.
+    """
+
+    queries: Matrix | np.ndarray
+    query_labels: pd.Series
+    gallery: Matrix | np.ndarray
+    gallery_labels: pd.Series
+    k: int
+
+    def __call__(self, net: DescriptorNet) -> dict[str, float]:
+        """The means of `summarise`: mAP@k, R@1, MAP@R and their like, with their counts."""
+        ids = self.query_labels.index.to_numpy()
+        queries = np.concatenate(
+            list(encode(net, self.queries, rows=ids, batch_size=256, title="testing"))
+        )
+        depth = max(1, required_depth(self.query_labels, self.gallery_labels, self.k))
+        result = search_exact(ids, queries, self._blocks(net), depth)
+        scores = per_query(result, self.query_labels, self.gallery_labels, ks=(1,), k=self.k)
+        return summarise(scores, self.gallery_labels, self.k)
+
+    def _blocks(self, net: DescriptorNet) -> Iterator[Block]:
+        rows, start = self.gallery_labels.index.to_numpy(), 0
+        for vectors in encode(net, self.gallery, rows=rows, batch_size=256, title="testing"):
+            yield rows[start : start + len(vectors)], vectors
+            start += len(vectors)

@@ -1,0 +1,109 @@
+import pytest
+import torch
+from torch import nn
+
+from car_retrieval.models.descriptor import DescriptorConfig, DescriptorNet
+from car_retrieval.models.losses import build_loss
+from car_retrieval.models.optimisation import (
+    Optimisation,
+    average_of,
+    keep_statistics,
+    learning_rate,
+    parameter_groups,
+)
+from car_retrieval.params import TrainingParams
+
+EPOCHS, STEPS = 4, 5
+
+
+def rates(**changes):
+    params = TrainingParams(**({"epochs": EPOCHS, "lr": 0.1} | changes))
+    return [
+        learning_rate(params, epoch, step, STEPS)
+        for epoch in range(EPOCHS)
+        for step in range(STEPS)
+    ]
+
+
+def rates_of(make_scheduler, every):
+    """What torch's own scheduler, asked after so many steps, makes of a rate of 0.1."""
+    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=0.1)
+    scheduler = make_scheduler(optimizer)
+    found = []
+    for step in range(EPOCHS * STEPS):
+        found.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        if (step + 1) % every == 0:
+            scheduler.step()
+    return found
+
+
+class TestLearningRate:
+    def test_step(self):
+        scheduler = torch.optim.lr_scheduler.ExponentialLR
+        assert rates(lr_shrink=0.5) == pytest.approx(rates_of(lambda o: scheduler(o, 0.5), STEPS))
+
+    def test_cosine(self):
+        scheduler = torch.optim.lr_scheduler.CosineAnnealingLR
+        expected = rates_of(lambda o: scheduler(o, EPOCHS * STEPS), 1)
+        found = rates(schedule="cosine", lr_shrink=0.5)
+        assert found == pytest.approx(expected)
+        assert 0 < found[-1] < 0.01 * found[0]
+
+    @pytest.mark.parametrize("schedule", ["step", "cosine"])
+    def test_warm_up(self, schedule):
+        warm, plain = (rates(schedule=schedule, warmup_epochs=epochs) for epochs in (1.6, 0))
+        expected = [min(1, (step + 1) / 8) * rate for step, rate in enumerate(plain)]
+        assert warm == pytest.approx(expected)
+
+
+@pytest.fixture
+def net():
+    torch.manual_seed(0)
+    return DescriptorNet(DescriptorConfig("resnet18", 8, 32))
+
+
+class TestGroups:
+    def test_norms_biases_and_p_do_not_decay(self, net):
+        loss = build_loss("ArcFaceLoss", {}, classes=4, dimension=8)
+        groups = parameter_groups(net, loss, TrainingParams(weight_decay=0.3, loss_lr=7))
+        decay = {id(w): group["weight_decay"] for group in groups for w in group["params"]}
+        assert sum(len(group["params"]) for group in groups) == len(decay)
+        assert len(decay) == sum(1 for _ in (*net.parameters(), *loss.parameters()))
+        spared = {id(net.pool.p), id(net.projection.bias)}
+        for module in net.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                spared |= {id(module.weight), id(module.bias)}
+        assert len(spared) > 40
+        assert all(value == (0 if weight in spared else 0.3) for weight, value in decay.items())
+
+    def test_the_losses_own_weights_have_their_own_rate(self, net):
+        loss = build_loss("ArcFaceLoss", {}, classes=4, dimension=8)
+        optimisation = Optimisation(net, loss, TrainingParams(weight_decay=0, loss_lr=7))
+        before = [w.detach().clone() for w in (net.projection.weight, loss.W)]
+        for weight in (net.projection.weight, loss.W):
+            weight.grad = torch.ones_like(weight)
+        optimisation.step(0.01)  # Adam's first step is the rate itself
+        moved = [
+            b - w.detach() for b, w in zip(before, (net.projection.weight, loss.W), strict=True)
+        ]
+        torch.testing.assert_close(moved[0], torch.full_like(moved[0], 0.01), rtol=1e-3, atol=0)
+        torch.testing.assert_close(moved[1], torch.full_like(moved[1], 0.07), rtol=1e-3, atol=0)
+        assert loss.W.grad is None
+
+
+def test_an_average_of_equal_weights_is_these_weights(net):
+    average = average_of(net, 0.99)
+    for _ in range(3):
+        average.update_parameters(net)
+    for name, value in average.module.state_dict().items():
+        assert torch.equal(value, net.state_dict()[name]), name
+
+
+def test_statistics_are_kept_and_the_rest_still_trains():
+    net = nn.Sequential(nn.BatchNorm1d(3), nn.Dropout(), nn.Sequential(nn.BatchNorm1d(3)))
+    net.train()
+    keep_statistics(net)
+    assert [module.training for module in net] == [False, True, True]
+    assert not net[2][0].training
+    assert net[0].weight.requires_grad
