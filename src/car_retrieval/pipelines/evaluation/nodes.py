@@ -64,10 +64,13 @@ def search(
     gallery_labels: pd.Series,
     params: EvaluationParams,
 ) -> RetrievalResult:
-    """Rank the gallery rows for every query by inner product, deep enough for every metric."""
+    """Rank the gallery rows for every query by inner product, deep enough for every metric.
+
+    One deeper than the largest class, so that each ranking shows its first hit of another.
+    """
     check_descriptors(queries, gallery, query_photos, gallery_photos)
     depth = required_depth(query_labels, gallery_labels, max(params.k, *params.recall_at))
-    depth = max(1, depth)  # of an empty selection
+    depth = max(1, min(depth + 1, len(gallery_labels)))
     query_ids, rows = query_labels.index.to_numpy(), gallery_labels.index.to_numpy()
 
     def blocks() -> Iterator[Block]:
