@@ -110,9 +110,7 @@ def test_the_threshold_lies_on_its_curve():
 
 def test_shown_classes_have_a_colour_and_a_name():
     (axes,) = descriptor_map(PLACES, pd.Index([1])).axes
-    assert [(text.get_text(), *text.get_position()) for text in axes.texts] == [
-        ("□□ $x", 0.5, 1.5)
-    ]
+    assert [(text.get_text(), *text.get_position()) for text in axes.texts] == [("□□ $x", 0.5, 1.5)]
     grey, gallery, _, _, query, _ = axes.collections
     assert grey.get_offsets().tolist() == [[2, 4]]
     assert to_hex(grey.get_facecolor()[0]) == OTHER

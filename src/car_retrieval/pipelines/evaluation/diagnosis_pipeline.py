@@ -29,7 +29,7 @@ def confusions_template() -> Pipeline:
                     "gallery_images",
                     PARAMS,
                 ],
-                outputs="confused",
+                outputs="confusions_figure",
                 name="show_confusions",
             ),
         ]

@@ -33,8 +33,11 @@ RESULTS = {
     "pairs": "pairs",
 }
 RESULTS |= {"by_class": "classes"} | {kind: f"{kind}_figure" for kind in report.CAPTIONS}
-OF_ALL = {"searchers": "searchers"}  # of the protocol `all` only
-OF_ALL |= {"confusions": "all_confusions", "confused": "all_confused_figure"}
+OF_ALL = {  # more of the protocol `all`
+    "searchers": "searchers",
+    "confusions": "all_confusions",
+    "confusions_figure": "all_confusions_figure",
+}
 COMPARED = [
     "queries",
     "gallery",
@@ -186,7 +189,7 @@ def _report(parts: list[tuple[str, str]]) -> Pipeline:
     names = [f"{split}_{protocol}" for split, protocol in parts]
     pictures = {
         f"{name}_{kind}": f"{name}_{kind}_figure" for name in names for kind in report.CAPTIONS
-    } | {f"{split}_all_confused": f"{split}_all_confused_figure" for split in QUERIES}
+    } | {f"{split}_all_confusions": f"{split}_all_confusions_figure" for split in QUERIES}
     return Pipeline(
         [
             Node(

@@ -94,8 +94,8 @@ def write_report(
             "Diagnosis",
             f"{DIAGNOSIS}\n\n{_no_match(no_match_threshold)}",
             [
-                ("Most frequent confusions of the query photos", pictures["test_all_confused"]),
-                ("Most frequent confusions, validation", pictures["valid_all_confused"]),
+                ("Most frequent confusions of the query photos", pictures["test_all_confusions"]),
+                ("Most frequent confusions, validation", pictures["valid_all_confusions"]),
                 (f"mAP@{params.k} by attribute", attributes_figure),
                 ("Map of some descriptors, the most queried models named", descriptor_map_figure),
                 ("Known cars answered rightly against unknown cars answered", open_set_figure),
