@@ -147,8 +147,10 @@ def test_the_threshold_refuses_photos_whose_class_is_taken_away(finished_run: Pa
     products = database[valid["Index"].to_numpy()] @ database[train["Index"].to_numpy()].T
     same = valid["Class"].to_numpy()[:, None] == train["Class"].to_numpy()
     others = np.where(same, -1, products).max(axis=1)
-    assert (others >= stored["threshold"]).mean() == stored["splits"]["valid"]["FPIR"]
-    assert 0 < stored["splits"]["valid"]["FPIR"] <= stored["false_match_rate"]
+    measured, threshold = stored["splits"]["valid"]["FPIR"], stored["threshold"]
+    above, reached = ((others >= threshold + shift).mean() for shift in (1e-5, -1e-5))
+    assert above <= measured <= reached  # a plain product rounds otherwise
+    assert 0 < measured <= stored["false_match_rate"] < reached
     assert stored["splits"]["test"]["unknown"] == 8
 
 
