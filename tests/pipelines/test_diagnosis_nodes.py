@@ -14,7 +14,7 @@ from car_retrieval.matrix import Matrix, MatrixStream, write_matrix
 from car_retrieval.metrics.results import RetrievalResult
 from car_retrieval.metrics.retrieval import per_query
 from car_retrieval.params import EvaluationParams
-from car_retrieval.pipelines.evaluation import diagnosis
+from car_retrieval.pipelines.evaluation import diagnosis, report
 from car_retrieval.pipelines.evaluation.photos import class_names, confusion_rows
 
 GALLERY = pd.DataFrame(
@@ -196,3 +196,16 @@ def test_without_validation_photos_there_is_no_threshold(described: tuple[Matrix
     result = calibrated(described[1], none, pd.Series([], dtype="int64"), 0.5)
     assert result["threshold"] is None
     assert result["splits"] == {}
+
+
+def test_the_report_says_what_the_threshold_does(described: tuple[Matrix, Matrix]) -> None:
+    valid = ranking([[0, 2, 4, 1], [0, 1, 2, 3]])
+    measured = json.loads(json.dumps(calibrated(described[1], valid, pd.Series([1, 1]), 0.5)))
+    rates = report._rates(measured)
+    assert rates is not None
+    assert rates["split"].tolist() == ["valid", "test"]
+    assert rates["FPIR_unknown"].dtype == float  # null, where no query is unknown, included
+    assert "less similar than 0.3667" in report._no_match(measured)
+    none = {"threshold": None, "splits": {}}
+    assert report._rates(none) is None
+    assert "no photo validates" in report._no_match(none)

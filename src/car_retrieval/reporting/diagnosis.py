@@ -76,6 +76,7 @@ def open_set_figure(
             point = max(rates[split]["FPIR"], least), rates[split]["TPIR"]
             axes.plot(*point, "o", color=COLOURS[split], markersize=7, mec="white", clip_on=False)
     axes.set_xscale("log")
+    axes.minorticks_off()
     axes.xaxis.set_major_formatter(lambda share, _: f"{100 * share:g}%")
     axes.set(xlim=(least, 1), ylim=(0, 1.02))
     axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from car_retrieval.matrix import Matrix
@@ -34,7 +35,7 @@ DIAGNOSIS = (
     "groups mean nothing."
 )
 NO_MATCH = (
-    "A search may answer “no match” where its first hit is less similar than {threshold:.3f}. At "
+    "A search may answer “no match” where its first hit is less similar than {threshold:.4g}. At "
     "that threshold at most {rate:.1%} of the validation photos still find a match after their "
     "class has been taken out of the gallery (FPIR, false positive identification rate); of the "
     "cars that are in the gallery, the share TPIR is answered, and rightly. The row test says "
@@ -132,7 +133,7 @@ def _no_match(measured: dict[str, Any]) -> str:
 def _rates(measured: dict[str, Any]) -> pd.DataFrame | None:
     """What the threshold for "no match" does, a row a split."""
     rows = [{"split": split} | rates for split, rates in measured["splits"].items()]
-    return pd.DataFrame(rows) if rows else None
+    return pd.DataFrame(rows).replace({None: np.nan}).infer_objects() if rows else None
 
 
 def _about(database: Matrix, history: pd.DataFrame) -> str:
