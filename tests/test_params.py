@@ -63,6 +63,9 @@ def test_values_are_frozen(group):
         (EncodingParams, "checkpoint", -1),
         (EvaluationParams, "k", 0),
         (EvaluationParams, "recall_at", [0]),
+        (EvaluationParams, "false_match_rate", 1),
+        (EvaluationParams, "false_match_rate", -0.1),
+        (EvaluationParams, "false_match_rate", math.nan),
     ],
 )
 def test_bounds(group, name, value):

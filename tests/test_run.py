@@ -25,7 +25,12 @@ OUTPUTS = {
         "valid_for_test.npy",
     ],
     "04_feature": ["database.npy", "tdatabase.npy"],
-    "06_models": ["checkpoints", "model.safetensors", "lopq_index.safetensors"],
+    "06_models": [
+        "checkpoints",
+        "model.safetensors",
+        "lopq_index.safetensors",
+        "no_match_threshold.json",
+    ],
     "07_model_output": ["test_all_exact_hits.npz", "valid_filtered_exact_hits.npz"],
     "08_reporting": [
         "rejected_images.csv",
@@ -36,6 +41,13 @@ OUTPUTS = {
         "test_filtered_classes.csv",
         "test_all_best.png",
         "valid_all_roc.png",
+        "test_all_confusions.csv",
+        "valid_all_confusions.png",
+        "attributes.csv",
+        "attributes.png",
+        "descriptor_map.csv",
+        "descriptor_map.png",
+        "open_set.png",
         "searchers.csv",
         "searchers.png",
         "summary.csv",
@@ -126,6 +138,37 @@ def test_the_table_of_searchers(finished_run: Path) -> None:
         assert (own.drop("exact")["fit s"] >= 0).all()
 
 
+def test_the_threshold_refuses_photos_whose_class_is_taken_away(finished_run: Path) -> None:
+    stored = json.loads(newest(finished_run, "no_match_threshold.json", "06_models").read_text())
+    database = Matrix(newest(finished_run, "database.npy", "04_feature"))
+    assert stored["encoder"] == database.attributes["encoder"]
+    split = pd.read_csv(newest(finished_run, "split.csv", "03_primary"))
+    valid, train = (split[split["split"] == side] for side in ("valid", "train"))
+    products = database[valid["Index"].to_numpy()] @ database[train["Index"].to_numpy()].T
+    same = valid["Class"].to_numpy()[:, None] == train["Class"].to_numpy()
+    others = np.where(same, -1, products).max(axis=1)
+    measured, threshold = stored["splits"]["valid"]["FPIR"], stored["threshold"]
+    above, reached = ((others >= threshold + shift).mean() for shift in (1e-5, -1e-5))
+    assert above <= measured <= reached  # a plain product rounds otherwise
+    assert 0 < measured <= stored["false_match_rate"] < reached
+    assert stored["splits"]["test"]["unknown"] == 8
+
+
+def test_attributes_and_confusions_agree_with_the_scores(finished_run: Path) -> None:
+    summary = pd.read_csv(newest(finished_run, "summary.csv", "08_reporting"))
+    scores = summary.set_index(["split", "protocol"]).xs("all", level="protocol")
+    table = pd.read_csv(newest(finished_run, "attributes.csv", "08_reporting"))
+    for split, attribute in (("test", "make"), ("test", "model"), ("valid", "viewpoint")):
+        rows = table[(table["split"] == split) & (table["attribute"] == attribute)]
+        assert rows["queries"].sum() == scores.loc[split, "queries"]
+        for name in ("mAP@20", "R@1"):
+            mean = np.average(rows[name], weights=rows["queries"])
+            assert mean == pytest.approx(scores.loc[split, name])
+    confused = pd.read_csv(newest(finished_run, "test_all_confusions.csv", "08_reporting"))
+    right = 1 - confused["Confused"].sum() / scores.loc["test", "queries"]
+    assert right == pytest.approx(scores.loc["test", "R@1"])
+
+
 def test_the_index_holds_the_gallery(finished_run: Path) -> None:
     file = newest(finished_run, "lopq_index.safetensors", "06_models")
     database = Matrix(newest(finished_run, "database.npy", "04_feature"))
@@ -140,6 +183,7 @@ def test_report_needs_no_network(finished_run: Path) -> None:
     assert not re.findall(r"""(?:src|href)=["']?(?:https?:)?//""", html)
     assert "Worst queries" in html
     assert ">Searchers</h2>" in html
+    assert ">Diagnosis</h2>" in html
 
 
 def test_a_resumed_run_equals_one_that_was_not_stopped(finished_run: Path, project: Path) -> None:

@@ -284,6 +284,9 @@ class EvaluationParams(Params):
     min_class_size: Count = Field(58, description="gallery photos a class of `filtered` has")
     batch_size: Count = Field(1024, description="queries searched at a time")
     shown_queries: Count = Field(5, description="rows of a picture gallery")
+    false_match_rate: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.01, description="unknown cars that may get a match, not `no match`"
+    )
     seed: Annotated[int, Field(ge=0)] = 7
     searchers: Annotated[dict[SearcherName, SearcherParams], BeforeValidator(_without_null)] = (
         Field({}, description="compared with exact search; null leaves one out")

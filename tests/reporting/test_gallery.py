@@ -39,6 +39,12 @@ def test_right_and_wrong_are_marked_by_colour_and_sign():
     draw(figure)
 
 
+def test_an_unknown_similarity_is_not_written():
+    row = GalleryRow(photo(), "", [Match(photo(), True, float("nan"), "hit > 20")])
+    (axes,) = retrieval_gallery("", [row]).axes
+    assert [text.get_text() for text in axes.texts] == ["", "", "✓", "hit > 20"]
+
+
 def test_photos_keep_their_shape_and_stay_on_the_sheet():
     shapes = [(30, 40), (200, 50), (20, 90), (1, 1)]
     row = GalleryRow(photo(64, 64), "", [Match(photo(*shape), True, 0.5) for shape in shapes])

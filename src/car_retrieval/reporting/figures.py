@@ -156,7 +156,7 @@ def similarity_histogram(positive: ArrayLike, negative: ArrayLike, threshold: fl
     figure = new_figure()
     axes = figure.subplots()
     if groups:
-        edges = np.histogram_bin_edges(np.concatenate(list(groups.values())), bins=50).tolist()
+        edges = np.histogram_bin_edges(np.concatenate(list(groups.values())), "rice").tolist()
         for colour, (name, scores) in zip((BLUE, ORANGE), groups.items(), strict=False):
             share = np.full(scores.size, 1 / scores.size)
             axes.hist(scores, edges, weights=share, color=colour, alpha=0.55, label=name)

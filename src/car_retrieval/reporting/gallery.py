@@ -24,7 +24,7 @@ class Match:
     Attributes:
         image: uint8 [h, w, 3], RGB, any size.
         right: Whether it is of the query's class.
-        similarity: Its score.
+        similarity: Its score; NaN where none is known.
         caption: What it shows, e.g. "Audi A4L 2012".
     """
 
@@ -73,7 +73,8 @@ def retrieval_gallery(title: str, rows: Sequence[GalleryRow], columns: int = 10)
             left = 3 * _GAP + (column + 1) * (_CELL + _GAP)
             colour, sign = (GREEN, RIGHT) if match.right else (RED, WRONG)
             _draw(axes, match.image, left, top, cell, colour)
-            _write(axes, left, base + 0.17, f"{sign} {match.similarity:.3f}", 8, colour, "bold")
+            score = "" if np.isnan(match.similarity) else f" {match.similarity:.3f}"
+            _write(axes, left, base + 0.17, sign + score, 8, colour, "bold")
             _write(axes, left, base + 0.31, match.caption, 6.5, MUTED, length=23)
         base += _FOOTER
     if not rows:

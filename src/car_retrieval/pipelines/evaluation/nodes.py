@@ -66,12 +66,13 @@ def search(
 ) -> RetrievalResult:
     """Rank the gallery rows for every query by inner product, deep enough for every metric.
 
-    Where both are one collection, a query does not find itself.
+    One deeper than the largest class, so that each ranking shows its first hit of another. Where
+    both are one collection, a query does not find itself.
     """
     check_descriptors(queries, gallery, query_photos, gallery_photos)
     own = self_in_gallery(queries, gallery)
     depth = required_depth(query_labels, gallery_labels, max(params.k, *params.recall_at))
-    depth = max(1, depth)  # of an empty selection
+    depth = max(1, min(depth + 1, len(gallery_labels)))
     query_ids, rows = query_labels.index.to_numpy(), gallery_labels.index.to_numpy()
 
     def blocks() -> Iterator[Block]:

@@ -55,6 +55,57 @@ def gallery_rows(
     return rows
 
 
+def confusion_rows(
+    pairs: pd.DataFrame,
+    hits: RetrievalResult,
+    queries: Collection,
+    gallery: Collection,
+    gallery_labels: pd.Series,
+) -> list[GalleryRow]:
+    """Rows to show: a query, the photo that it was taken for, and the one that it should find.
+
+    The last is the first right hit, or, where the ranking has none, the class's first photo.
+
+    Args:
+        pairs: rows of `metrics.confusions.confusions`, with the names of both classes.
+        hits: what was found.
+        queries: their photos.
+        gallery: the photos, of which some were searched.
+        gallery_labels: their classes by row.
+    """
+    rows = []
+    places = {int(query): place for place, query in enumerate(hits.query_ids)}
+    for pair in pairs.to_dict("records"):
+        found, scores = (part[places[pair["Query"]]] for part in (hits.hits, hits.scores))
+        own = gallery_labels.index[gallery_labels == pair["Class"]]
+        right = np.flatnonzero(np.isin(found, own))[:1].tolist()
+        true, score, where = (
+            (found[right[0]], scores[right[0]], f"hit {right[0] + 1}")
+            if right
+            else (own[0], np.nan, f"hit > {hits.depth}")
+        )
+        wrong = _photo(gallery, pair["Hit"])
+        matches = [
+            Match(wrong, False, pair["Similarity"], f"hit 1: {pair['Found name']}"),
+            Match(_photo(gallery, int(true)), True, float(score), f"{where}: {pair['Name']}"),
+        ]
+        share = f"{pair['Confused']} of {pair['Queries']}"
+        caption = f"{pair['Name']} → {pair['Found name']} · {share}"
+        rows.append(GalleryRow(_photo(queries, pair["Query"]), caption, matches))
+    return rows
+
+
+def class_names(photos: pd.DataFrame) -> pd.Series:
+    """What each class is called, by class: make and model where a table knows them.
+
+    Names of several classes, which CompCars has, get the class's number.
+    """
+    first = photos.drop_duplicates("Class").set_index("Class", drop=False).sort_index()
+    names = pd.Series([_name(photo) for _, photo in first.iterrows()], index=first.index, dtype=str)
+    numbers = pd.Series([f" ({class_})" for class_ in names.index], index=names.index, dtype=str)
+    return names.where(~names.duplicated(keep=False), names + numbers)
+
+
 def _photo(collection: Collection, row: int) -> np.ndarray:
     photos, files = collection
     return decode(files[photos["Path"].iloc[row]], THUMBNAIL).pixels

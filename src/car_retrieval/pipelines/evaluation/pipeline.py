@@ -6,11 +6,16 @@ from typing import Any
 from kedro.pipeline import Node, Pipeline
 
 from car_retrieval.pipelines.evaluation import compare, nodes, report
+from car_retrieval.pipelines.evaluation.diagnosis_pipeline import (
+    confusions_template,
+    diagnosis_pipeline,
+)
 
 PARAMS = "params:evaluation"
 REPORTED = (
     *("summary", "training_curves", "training_history"),
-    *("database", "searchers", "searchers_figure"),
+    *("database", "searchers", "searchers_figure", "no_match_threshold"),
+    *("attributes_figure", "descriptor_map_figure", "open_set_figure"),
 )
 GALLERY = {"gallery": "database", "gallery_photos": "car_front", "gallery_images": "web_images"}
 QUERIES = {
@@ -28,6 +33,11 @@ RESULTS = {
     "pairs": "pairs",
 }
 RESULTS |= {"by_class": "classes"} | {kind: f"{kind}_figure" for kind in report.CAPTIONS}
+OF_ALL = {  # more of the protocol `all`
+    "searchers": "searchers",
+    "confusions": "all_confusions",
+    "confusions_figure": "all_confusions_figure",
+}
 COMPARED = [
     "queries",
     "gallery",
@@ -42,7 +52,13 @@ def create_pipeline(**kwargs: Any) -> Pipeline:
     """Evaluate each split under each protocol with one template, then report."""
     parts = list(product(QUERIES, ("all", "filtered")))
     return Pipeline(
-        [_selection(), *(_evaluation(*part) for part in parts), _searchers(), _report(parts)],
+        [
+            _selection(),
+            *(_evaluation(*part) for part in parts),
+            _searchers(),
+            diagnosis_pipeline(),
+            _report(parts),
+        ],
         tags="evaluation",
         namespace="evaluation",
         prefix_datasets_with_namespace=False,
@@ -87,12 +103,15 @@ def _evaluation(split: str, protocol: str) -> Pipeline:
     name = f"{split}_{protocol}"
     labels = {side: f"{name}_{side}" for side in ("query_labels", "gallery_labels")}
     outputs = {inner: f"{name}_{outer}" for inner, outer in RESULTS.items()}
-    whole = protocol == "all"
+    template = _template()
+    if protocol == "all":
+        template += _comparison() + confusions_template()
+        outputs |= {inner: f"{split}_{outer}" for inner, outer in OF_ALL.items()}
     return Pipeline(
-        _template() + _comparison() if whole else _template(),
+        template,
         namespace=name,
         inputs=GALLERY | QUERIES[split] | labels,
-        outputs=outputs | ({"searchers": f"{split}_searchers"} if whole else {}),
+        outputs=outputs,
         parameters={PARAMS: PARAMS},
     )
 
@@ -173,7 +192,7 @@ def _report(parts: list[tuple[str, str]]) -> Pipeline:
     names = [f"{split}_{protocol}" for split, protocol in parts]
     pictures = {
         f"{name}_{kind}": f"{name}_{kind}_figure" for name in names for kind in report.CAPTIONS
-    }
+    } | {f"{split}_all_confusions": f"{split}_all_confusions_figure" for split in QUERIES}
     return Pipeline(
         [
             Node(

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from car_retrieval.matrix import Matrix
@@ -27,6 +28,20 @@ SEARCHERS = (
     "recall@k is the share of exact search's first k hits that a searcher finds, equally good ones "
     "included. Queries per second are the best of a few repeats on this machine, of one batch and "
     "of single queries; peak memory is above the level before the searcher was built."
+)
+DIAGNOSIS = (
+    "Confusions are counted by the first hit: of so many queries of a model, how many find another "
+    "model first. Scores by attribute are of all classes, as far as the lists know the attribute. "
+    "On the map, photos with similar descriptors lie beside each other; distances between far "
+    "groups mean nothing."
+)
+NO_MATCH = (
+    "A search may answer “no match” where its first hit is less similar than {threshold:.4g}. At "
+    "that threshold at most {rate:.1%} of the validation photos still find a match after their "
+    "class has been taken out of the gallery (FPIR, false positive identification rate); of the "
+    "cars that are in the gallery, the share TPIR is answered, and rightly. The row test says "
+    "whether the threshold holds for the query photos too: FPIR with their class taken out, FPIR "
+    "unknown for those of no class in the gallery."
 )
 SEARCHERS_CAPTION = "Recall against queries per second of a batch, one thread"
 
@@ -59,6 +74,10 @@ def write_report(
     database: Matrix,
     searchers: pd.DataFrame,
     searchers_figure: bytes,
+    no_match_threshold: dict[str, Any],
+    attributes_figure: bytes,
+    descriptor_map_figure: bytes,
+    open_set_figure: bytes,
     params: EvaluationParams,
     **pictures: bytes,
 ) -> str:
@@ -72,6 +91,18 @@ def write_report(
             "Training",
             "Loss over the epochs, and what the validation photos say.",
             [("Training curves", training_curves)],
+        ),
+        Section(
+            "Diagnosis",
+            f"{DIAGNOSIS}\n\n{_no_match(no_match_threshold)}",
+            [
+                ("Most frequent confusions of the query photos", pictures["test_all_confusions"]),
+                ("Most frequent confusions, validation", pictures["valid_all_confusions"]),
+                (f"mAP@{params.k} by attribute", attributes_figure),
+                ("Map of some descriptors, the most queried models named", descriptor_map_figure),
+                ("Known cars answered rightly against unknown cars answered", open_set_figure),
+            ],
+            _rates(no_match_threshold),
         ),
         Section("Searchers", SEARCHERS, [(SEARCHERS_CAPTION, searchers_figure)], searchers),
     ]
@@ -92,6 +123,18 @@ def write_report(
                 f"{params.min_class_size} gallery photos; lower evaluation.min_class_size"
             )
     return html_report("Car retrieval", summary, sections, about)
+
+
+def _no_match(measured: dict[str, Any]) -> str:
+    if measured["threshold"] is None:
+        return "There is no threshold for “no match”: no photo validates."
+    return NO_MATCH.format(threshold=measured["threshold"], rate=measured["false_match_rate"])
+
+
+def _rates(measured: dict[str, Any]) -> pd.DataFrame | None:
+    """What the threshold for "no match" does, a row a split."""
+    rows = [{"split": split} | rates for split, rates in measured["splits"].items()]
+    return pd.DataFrame(rows).replace({None: np.nan}).infer_objects() if rows else None
 
 
 def _about(database: Matrix, history: pd.DataFrame) -> str:

@@ -1,0 +1,211 @@
+"""Confusions, attributes, the map and the threshold for no match, as nodes."""
+
+import io
+import json
+import logging
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from car_retrieval.matrix import Matrix, MatrixStream, write_matrix
+from car_retrieval.metrics.results import RetrievalResult
+from car_retrieval.metrics.retrieval import per_query
+from car_retrieval.params import EvaluationParams
+from car_retrieval.pipelines.evaluation import diagnosis, report
+from car_retrieval.pipelines.evaluation.photos import class_names, confusion_rows
+
+GALLERY = pd.DataFrame(
+    {
+        "Path": [f"g{n}.png" for n in range(6)],
+        "Index": range(6),
+        "Class": [1, 1, 2, 2, 3, 3],
+        "CarMake": pd.array([7, 7, 7, 7, 8, 8], "Int64"),
+        "MakeName": ["Audi", "Audi", "Audi", "Audi", None, None],
+        "ModelName": ["Audi A4", "Audi A4", "A6", "A6", None, None],
+        "Year": pd.array([2009, 2010, None, 2009, 2009, 2009], "Int64"),
+        "View Point": pd.array([1, 4, 1, 9, None, 1], "Int64"),
+    }
+)
+QUERIES = pd.DataFrame({"Path": ["q0.png", "q1.png"], "Index": [0, 1], "Class": [1, 2]})
+
+
+def labels(photos: pd.DataFrame) -> pd.Series:
+    return photos.set_index("Index")["Class"]
+
+
+def image_files(photos: pd.DataFrame) -> dict[str, bytes]:
+    """Photos of one grey level each, ten times the row."""
+    files = {}
+    for row, path in enumerate(photos["Path"]):
+        buffer = io.BytesIO()
+        Image.new("RGB", (20, 10), (10 * row,) * 3).save(buffer, "PNG")
+        files[path] = buffer.getvalue()
+    return files
+
+
+def ranking(hits: list[list[int]]) -> RetrievalResult:
+    scores = np.linspace(0.9, 0.1, len(hits[0]), dtype=np.float32)[None].repeat(len(hits), 0)
+    return RetrievalResult(np.arange(len(hits)), np.array(hits), scores)
+
+
+HITS = ranking([[2, 3, 1, 0], [4, 0, 5, 1]])  # both wrong; the second never finds its class
+
+
+def test_classes_are_called_by_make_and_model() -> None:
+    names = class_names(GALLERY)
+    assert names.to_dict() == {1: "Audi A4", 2: "Audi A6", 3: "class 3"}
+    twice = GALLERY.assign(ModelName="A4")
+    assert class_names(twice)[[1, 2]].tolist() == ["Audi A4 (1)", "Audi A4 (2)"]
+    assert class_names(QUERIES).tolist() == ["class 1", "class 2"]
+    assert class_names(QUERIES[:0]).empty
+
+
+def test_confusions_are_named_and_shown_with_the_right_photo() -> None:
+    table = diagnosis.find_confusions(HITS, labels(QUERIES), labels(GALLERY), GALLERY)
+    assert table[["Name", "Found name"]].to_numpy().tolist() == [
+        ["Audi A4", "Audi A6"],
+        ["Audi A6", "class 3"],
+    ]
+    queries, gallery = (QUERIES, image_files(QUERIES)), (GALLERY, image_files(GALLERY))
+    first, second = confusion_rows(table, HITS, queries, gallery, labels(GALLERY))
+    assert first.caption == "Audi A4 → Audi A6 · 1 of 1"
+    assert [int(match.image[0, 0, 0]) // 10 for match in first.matches] == [2, 1]
+    assert [match.right for match in first.matches] == [False, True]
+    assert first.matches[1].caption == "hit 3: Audi A4"
+    assert first.matches[1].similarity == HITS.scores[0, 2]
+    assert int(second.image[0, 0, 0]) // 10 == 1
+    assert [int(match.image[0, 0, 0]) // 10 for match in second.matches] == [4, 2]
+    assert second.matches[1].caption == "hit > 4: Audi A6"
+    assert np.isnan(second.matches[1].similarity)
+
+
+def test_only_as_many_confusions_are_shown_as_asked() -> None:
+    table = diagnosis.find_confusions(HITS, labels(QUERIES), labels(GALLERY), GALLERY)
+    for shown, photos in ((5, 6), (1, 3)):
+        figure = diagnosis.show_confusions(
+            table,
+            HITS,
+            labels(GALLERY),
+            QUERIES,
+            image_files(QUERIES),
+            GALLERY,
+            image_files(GALLERY),
+            EvaluationParams(shown_queries=shown),
+        )
+        assert len(figure.axes[0].images) == photos
+
+
+def test_attributes_are_those_that_the_lists_know() -> None:
+    first = ranking([[0, 1, 2, 3]] * 6)
+    valid = per_query(first, labels(GALLERY), labels(GALLERY), k=2, ks=(1,))
+    test = per_query(HITS, labels(QUERIES), labels(GALLERY), k=2, ks=(1,))
+    table, _ = diagnosis.score_attributes(valid, test, GALLERY, QUERIES, EvaluationParams(k=2))
+    counts = table.groupby(["split", "attribute"], sort=False)["queries"].sum()
+    assert counts["valid"].to_dict() == {
+        "domain": 6,
+        "viewpoint": 5,
+        "year": 5,
+        "make": 6,
+        "model": 6,
+    }
+    assert counts["test"].to_dict() == {"domain": 2, "make": 2, "model": 2}
+    values = table.groupby("attribute")["value"].unique().map(set)
+    assert values["viewpoint"] == {"front", "front-side", "9"}
+    assert values["make"] == {"Audi", "8"}  # a make without a name is its number
+    assert values["model"] == {"Audi A4", "Audi A6", "class 3"}
+    audi = table.set_index(["split", "attribute", "value"]).loc[("valid", "make", "Audi")]
+    assert audi["R@1"] == 0.5  # photo 0 is first for all: right for two of four
+
+
+@pytest.fixture
+def described(tmp_path: Path) -> tuple[Matrix, Matrix]:
+    """Descriptors of the queries and of the gallery."""
+    rng = np.random.default_rng(0)
+    for name, rows in (("q", 2), ("g", 6)):
+        vectors = rng.normal(size=(rows, 8)).astype(np.float32)
+        write_matrix(tmp_path / f"{name}.npy", MatrixStream([vectors], {"encoder": {"w": "1"}}))
+    return Matrix(tmp_path / "q.npy"), Matrix(tmp_path / "g.npy")
+
+
+def test_the_map_knows_each_of_its_photos(described: tuple[Matrix, Matrix]) -> None:
+    photos, params = (labels(QUERIES), labels(GALLERY), GALLERY), EvaluationParams()
+    table, figure = diagnosis.map_descriptors(*described, *photos, params)
+    assert table[["side", "Index", "Class"]].to_numpy().tolist() == [
+        *(["query", row, class_] for row, class_ in labels(QUERIES).items()),
+        *(["gallery", row, class_] for row, class_ in labels(GALLERY).items()),
+    ]
+    assert np.isfinite(table[["x", "y"]]).all(axis=None)
+    named = {text.get_text() for text in figure.axes[0].texts}
+    assert named == {"Audi A4", "Audi A6"}  # class 3 is not queried
+    again, _ = diagnosis.map_descriptors(*described, *photos, params)
+    assert table.equals(again)
+
+
+def calibrated(
+    gallery: Matrix, valid: RetrievalResult, queries: pd.Series, rate: float
+) -> dict[str, object]:
+    result, _ = diagnosis.calibrate_no_match(
+        valid,
+        queries,
+        labels(GALLERY),
+        HITS,
+        pd.Series([1, 9]),  # of class 9 there is no photo
+        labels(GALLERY),
+        gallery,
+        EvaluationParams(false_match_rate=rate),
+    )
+    return result
+
+
+def test_the_threshold_goes_with_its_encoder_and_is_checked_on_test(
+    described: tuple[Matrix, Matrix],
+) -> None:
+    valid = ranking([[0, 2, 4, 1], [0, 1, 2, 3]])  # others at 0.633 (after a right one) and .367
+    result = calibrated(described[1], valid, pd.Series([1, 1]), 0.5)
+    assert result["encoder"] == {"w": "1"}
+    assert result["false_match_rate"] == 0.5
+    assert result["threshold"] == np.nextafter(valid.scores[1, 2], np.float32(1))
+    assert result["splits"]["valid"]["FPIR"] == 0.5
+    assert result["splits"]["valid"]["TPIR"] == 1
+    test = result["splits"]["test"]
+    assert (test["mated"], test["unknown"]) == (1, 1)
+    assert (test["FPIR"], test["FPIR_unknown"], test["TPIR"]) == (1, 1, 0)
+    assert json.loads(json.dumps(result, allow_nan=False)) == result
+
+
+def test_too_few_validation_photos_for_the_rate_are_named(
+    described: tuple[Matrix, Matrix], caplog: pytest.LogCaptureFixture
+) -> None:
+    valid = ranking([[0, 2, 4, 1], [0, 1, 2, 3]])
+    result = calibrated(described[1], valid, pd.Series([1, 1]), 0.01)
+    assert result["splits"]["valid"]["FPIR"] == 0
+    assert "2 validation photos cannot tell a false match rate of 0.01" in caplog.text
+    caplog.clear()
+    with caplog.at_level(logging.WARNING):
+        calibrated(described[1], valid, pd.Series([1, 1]), 0.5)
+    assert not caplog.messages
+
+
+def test_without_validation_photos_there_is_no_threshold(described: tuple[Matrix, Matrix]) -> None:
+    none = RetrievalResult(
+        np.zeros(0, np.int64), np.zeros((0, 4), np.int64), np.zeros((0, 4), np.float32)
+    )
+    result = calibrated(described[1], none, pd.Series([], dtype="int64"), 0.5)
+    assert result["threshold"] is None
+    assert result["splits"] == {}
+
+
+def test_the_report_says_what_the_threshold_does(described: tuple[Matrix, Matrix]) -> None:
+    valid = ranking([[0, 2, 4, 1], [0, 1, 2, 3]])
+    measured = json.loads(json.dumps(calibrated(described[1], valid, pd.Series([1, 1]), 0.5)))
+    rates = report._rates(measured)
+    assert rates is not None
+    assert rates["split"].tolist() == ["valid", "test"]
+    assert rates["FPIR_unknown"].dtype == float  # null, where no query is unknown, included
+    assert "less similar than 0.3667" in report._no_match(measured)
+    none = {"threshold": None, "splits": {}}
+    assert report._rates(none) is None
+    assert "no photo validates" in report._no_match(none)
