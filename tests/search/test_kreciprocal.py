@@ -1,10 +1,7 @@
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from car_retrieval.search import gallery as gallery_module
-from car_retrieval.search import kreciprocal
 from car_retrieval.search.gallery import Gallery
 from car_retrieval.search.kreciprocal import KReciprocal
 

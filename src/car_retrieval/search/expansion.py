@@ -34,7 +34,7 @@ class AugmentedGallery(Gallery):
 
 @dataclass(frozen=True)
 class Expansion:
-    """Search with expanded queries (αQE) in an expanded gallery (DBA).
+    """Search with expanded queries (alpha-QE) in an expanded gallery (DBA).
 
     Attributes:
         gallery: what is searched.
@@ -78,13 +78,13 @@ def expanded(
     read: Callable[[np.ndarray], np.ndarray],
     alpha: float,
 ) -> np.ndarray:
-    """Each vector x plus Σ sᵢ^α gᵢ over its hits gᵢ, brought to unit length.
+    """Each vector x plus the sum of sᵢ^alpha gᵢ over its hits gᵢ, brought to unit length.
 
-    The similarity sᵢ = ⟨x, gᵢ⟩ counts as 0 where it is negative. α = 0 is plain average query
-    expansion (Chum et al., ICCV 2007), α = 3 what Radenović et al., "Fine-tuning CNN Image
-    Retrieval with No Human Annotation", TPAMI 2019, propose. Of gallery photos by their
-    neighbours it is the database-side augmentation of Gordo et al., "End-to-end Learning of Deep
-    Visual Representations for Image Retrieval", IJCV 2017, with these weights.
+    The similarity sᵢ = ⟨x, gᵢ⟩ counts as 0 where it is negative. An exponent of 0 is plain average
+    query expansion (Chum et al., ICCV 2007), 3 is that of Radenović et al., "Fine-tuning CNN Image
+    Retrieval with No Human Annotation", TPAMI 2019. Done to the gallery it is the database-side
+    augmentation of Gordo et al., "End-to-end Learning of Deep Visual Representations for Image
+    Retrieval", IJCV 2017, with these weights.
 
     Args:
         vectors: float32 [n, D] of unit length.

@@ -85,9 +85,7 @@ class KReciprocal:
         """The same, averaged over the photo and its nearest (eq. 11)."""
         return self._averaged(self._own_sets, self._near[0])
 
-    def _query_sets(
-        self, queries: np.ndarray, places: np.ndarray, scores: np.ndarray
-    ) -> csr_array:
+    def _query_sets(self, queries: np.ndarray, places: np.ndarray, scores: np.ndarray) -> csr_array:
         """The averaged set of each query, from its ranking."""
         nearest = places[:, : self.k1]
         # A gallery photo has the query among its k1 nearest if it is as near as the last of them.
@@ -124,6 +122,7 @@ class KReciprocal:
         """Mean of each photo's own set and those of its nearest gallery photos."""
         near = self._members(places[:, : self.k2 - 1])
         total = (own + near @ self._own_sets).tocsr()
+        total.sort_indices()  # so that sums do not depend on which photos are dealt with together
         total.data /= np.repeat(1 + near.sum(axis=1), np.diff(total.indptr))
         return total
 
@@ -134,7 +133,9 @@ class KReciprocal:
         smaller = left.minimum(right).sum(axis=1)
         larger = left.sum(axis=1) + right.sum(axis=1) - smaller
         common = np.zeros(places.shape, np.float32)
-        common[places >= 0] = np.divide(smaller, larger, where=larger > 0, out=np.zeros_like(larger))
+        common[places >= 0] = np.divide(
+            smaller, larger, where=larger > 0, out=np.zeros_like(larger)
+        )
         return common
 
     def _members(self, places: np.ndarray) -> csr_array:
