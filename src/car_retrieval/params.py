@@ -224,11 +224,23 @@ class TrainingParams(Params):
         return self
 
 
+class WhiteningParams(Params):
+    """Whitening of descriptors; see `car_retrieval.search.whitening.fit_whitening`."""
+
+    kind: Literal["pca", "learnt"]
+    dimension: Count | None = Field(None, description="components kept; none: all")
+    power: Fraction = Field(1.0, description="of the deviation that is divided by")
+    photos: Count = Field(20_000, description="training photos it is fitted to, at most")
+    seed: Annotated[int, Field(ge=0)] = 7
+
+
 class EncodingParams(Params):
     """Descriptors of a collection (`parameters_encoding.yml`)."""
 
     checkpoint: Literal["best"] | Annotated[int, Field(ge=0)] = "best"
     scales: Annotated[list[Factor], Field(min_length=1)] = [1.0]
+    flip: bool = Field(False, description="describe each photo and its mirror image as one")
+    whitening: WhiteningParams | None = None
     batch_size: Count = 64
     device: str = "auto"
 
@@ -276,6 +288,32 @@ def _without_null(searchers: Any) -> Any:
     return {name: values for name, values in searchers.items() if values is not None}
 
 
+class ExpansionParams(Params):
+    """Averages with nearest photos; see `car_retrieval.search.expansion`."""
+
+    kind: Literal["expansion"]
+    queries: Annotated[int, Field(ge=0)] = Field(5, description="hits that a query takes in")
+    gallery: Annotated[int, Field(ge=0)] = Field(
+        0, description="neighbours that a gallery photo takes in"
+    )
+    alpha: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
+        3.0, description="exponent of a similarity that makes it a weight"
+    )
+
+
+class KReciprocalParams(Params):
+    """Re-ranking by common neighbours; see `car_retrieval.search.kreciprocal.KReciprocal`."""
+
+    kind: Literal["kreciprocal"]
+    k1: Count = Field(20, description="nearest neighbours that may be reciprocal")
+    k2: Count = Field(6, description="photos, itself included, that a set is averaged over")
+    weight: Annotated[float, Field(gt=0, le=1)] = Field(0.3, description="of the original distance")
+    candidates: Count = Field(200, description="first hits that are ranked anew")
+
+
+RerankingParams = Annotated[ExpansionParams | KReciprocalParams, Field(discriminator="kind")]
+
+
 class EvaluationParams(Params):
     """Search and scores (`parameters_evaluation.yml`)."""
 
@@ -283,6 +321,7 @@ class EvaluationParams(Params):
     recall_at: Annotated[list[Count], Field(min_length=1)] = [1, 5, 20]
     min_class_size: Count = Field(58, description="gallery photos a class of `filtered` has")
     batch_size: Count = Field(1024, description="queries searched at a time")
+    reranking: RerankingParams | None = Field(None, description="of exact search's hits")
     shown_queries: Count = Field(5, description="rows of a picture gallery")
     false_match_rate: Annotated[float, Field(ge=0, lt=1)] = Field(
         0.01, description="unknown cars that may get a match, not `no match`"

@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -5,7 +7,7 @@ import torch.nn.functional as F  # noqa: N812
 
 from car_retrieval.matrix import Matrix, write_matrix
 from car_retrieval.models.descriptor import DescriptorConfig, DescriptorNet
-from car_retrieval.models.encoder import encode, resized
+from car_retrieval.models.encoder import Encoder, encode, resized
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (7, 3, 32, 32), dtype=np.uint8)
 
@@ -51,7 +53,7 @@ def test_a_network_in_training_is_set_to_evaluation(net, whole):
 
 def test_several_scales_are_joined(net):
     scales = [0.5, 1.0, 2.0]
-    found = np.concatenate(list(encode(net, IMAGES, scales=scales, batch_size=4)))
+    found = np.concatenate(list(encode(Encoder(net, scales), IMAGES, batch_size=4)))
     assert found.shape == (7, 24)
     for image, vector in zip(torch.from_numpy(IMAGES).float(), found, strict=True):
         parts = []
@@ -70,7 +72,39 @@ def test_one_other_scale(net):
     images = torch.from_numpy(IMAGES)
     with torch.inference_mode():
         wanted = net(resized(images, 0.5)).numpy()
-    np.testing.assert_allclose(next(encode(net, IMAGES, scales=[0.5])), wanted, atol=1e-5)
+    np.testing.assert_allclose(next(encode(Encoder(net, [0.5]), IMAGES)), wanted, atol=1e-5)
+
+
+@pytest.mark.parametrize("scales", [[1.0], [0.5, 1.0]])
+def test_photo_and_mirror_image_are_described_as_one(net, scales):
+    found = next(encode(Encoder(net, scales, flip=True), IMAGES))
+    mirrored = np.ascontiguousarray(IMAGES[..., ::-1])
+    parts = []
+    for scale in scales:
+        both = sum(next(encode(Encoder(net, [scale]), images)) for images in (IMAGES, mirrored))
+        parts.append(both / np.linalg.norm(both, axis=1, keepdims=True))
+    np.testing.assert_allclose(found, np.concatenate(parts, axis=1) / len(scales) ** 0.5, atol=1e-5)
+    np.testing.assert_allclose(next(encode(Encoder(net, scales, True), mirrored)), found, atol=1e-5)
+    assert not np.allclose(found, next(encode(Encoder(net, scales), IMAGES)), atol=1e-3)
+
+
+def test_an_encoder_that_looks_once_is_the_network(net, whole):
+    np.testing.assert_allclose(next(encode(Encoder(net), IMAGES)), whole, atol=1e-5)
+
+
+def test_the_signature_tells_encoders_apart(net):
+    torch.manual_seed(1)
+    other = DescriptorNet(DescriptorConfig("resnet18", 8, 32))
+    encoders = [
+        Encoder(net),
+        Encoder(other),
+        Encoder(net, [0.5, 1.0]),
+        Encoder(net, [1.0, 0.5]),
+        Encoder(net, flip=True),
+    ]
+    signatures = [json.dumps(encoder.signature(), sort_keys=True) for encoder in encoders]
+    assert len(set(signatures)) == len(encoders)
+    assert Encoder(net).signature() == Encoder(net, (1.0,)).signature()
 
 
 def test_resized():
@@ -88,7 +122,7 @@ def test_an_image_keeps_at_least_one_pixel(net, scale):
     small = resized(images, scale)
     assert small.shape == (2, 3, 1, 1)
     torch.testing.assert_close(small, torch.full((2, 3, 1, 1), 7.0))
-    found = next(encode(net, IMAGES, scales=[scale, 1.0]))
+    found = next(encode(Encoder(net, [scale, 1.0]), IMAGES))
     np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, atol=1e-5)
 
 

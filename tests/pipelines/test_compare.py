@@ -9,7 +9,7 @@ import pytest
 from car_retrieval.listing import digest
 from car_retrieval.matrix import Matrix, MatrixStream, write_matrix
 from car_retrieval.metrics.retrieval import per_query, summarise
-from car_retrieval.params import EvaluationParams
+from car_retrieval.params import EvaluationParams, ExpansionParams
 from car_retrieval.pipelines.evaluation import nodes
 from car_retrieval.pipelines.evaluation.compare import (
     compare_searchers,
@@ -55,7 +55,7 @@ def test_scores_of_the_splits_own_metrics(gallery: Matrix, tmp_path: Path) -> No
     queries = matrix(tmp_path / "q.npy", 9)
     given, params = inputs(gallery, queries, evaluation(everything=ALL, little=LITTLE))
     hits = nodes.search(*given, params)
-    table = compare_searchers(*given, hits, params).set_index("searcher")
+    table = compare_searchers(*given, params).set_index("searcher")
     assert list(table.index) == ["exact", "everything", "little"]
     expected = summarise(per_query(hits, *given[-2:], (1,), 3), given[-1], 3)
     for name in ("exact", "everything"):
@@ -88,35 +88,35 @@ def test_a_collection_that_queries_itself(gallery: Matrix) -> None:
     # Each class has six photos: five besides the query.
     precision = np.cumsum(right, axis=1) / np.arange(1, 31)
     assert metrics["MAP@R"] == pytest.approx((precision * right)[:, :5].sum(axis=1).mean() / 5)
-    table = compare_searchers(*given, hits, params).set_index("searcher")
+    table = compare_searchers(*given, params).set_index("searcher")
     for name in ("exact", "everything", "lopq", "coded"):
         assert table.loc[name, "recall@3"] == 1
         assert table.loc[name, "R@1"] == pytest.approx(metrics["R@1"])
         assert table.loc[name, "mAP@3"] == pytest.approx(metrics["mAP@3"])
 
 
+def test_reranking_leaves_the_comparison_alone(gallery: Matrix, tmp_path: Path) -> None:
+    given, params = inputs(gallery, matrix(tmp_path / "q.npy", 9), evaluation(everything=ALL))
+    mixed = params.model_copy(update={"reranking": ExpansionParams(kind="expansion", queries=3)})
+    assert (nodes.search(*given, mixed).hits != nodes.search(*given, params).hits).any()
+    tables = [
+        compare_searchers(*given, each)[["mAP@3", "R@1", "recall@3"]] for each in (params, mixed)
+    ]
+    pd.testing.assert_frame_equal(*tables)
+
+
 def test_descriptors_of_another_encoder_are_refused(gallery: Matrix, tmp_path: Path) -> None:
-    own, params = inputs(gallery, matrix(tmp_path / "q.npy", 9), evaluation())
-    hits = nodes.search(*own, params)
-    other, _ = inputs(gallery, matrix(tmp_path / "o.npy", 9, "other"), params)
+    other, params = inputs(gallery, matrix(tmp_path / "o.npy", 9, "other"), evaluation())
     with pytest.raises(ValueError, match="not encoded alike"):
-        compare_searchers(*other, hits, params)
-
-
-def test_hits_of_other_queries_are_refused(gallery: Matrix, tmp_path: Path) -> None:
-    given, params = inputs(gallery, matrix(tmp_path / "q.npy", 9), evaluation())
-    hits = nodes.search(*given[:4], given[4].iloc[::-1], given[5], params)
-    with pytest.raises(ValueError, match="of other queries"):
-        compare_searchers(*given, hits, params)
+        compare_searchers(*other, params)
 
 
 def test_a_searcher_that_does_not_fit_is_named(gallery: Matrix, tmp_path: Path) -> None:
     bad = LOPQ | {"subquantisers": 6}
     given, params = inputs(gallery, matrix(tmp_path / "q.npy", 9), evaluation(mine=bad))
-    hits = nodes.search(*given, params)
     message = r"^evaluation\.searchers\.mine: lopq: 8 dimensions cannot be cut"
     with pytest.raises(ValueError, match=message):
-        compare_searchers(*given, hits, params)
+        compare_searchers(*given, params)
     with pytest.raises(ValueError, match=message):
         index_gallery(gallery, photos(60), params)
 
@@ -124,7 +124,7 @@ def test_a_searcher_that_does_not_fit_is_named(gallery: Matrix, tmp_path: Path) 
 def test_no_queries_still_give_a_table(gallery: Matrix) -> None:
     given, params = inputs(gallery, gallery, evaluation(everything=ALL))
     given = (*given[:4], given[4][:0], given[5])
-    table = compare_searchers(*given, nodes.search(*given, params), params)
+    table = compare_searchers(*given, params)
     assert table[["mAP@3", "R@1", "recall@3", "batch q/s 1 thread"]].isna().all(axis=None)
     joined, figure = join_searchers(valid=table, test=table)
     assert joined["split"].tolist() == ["valid"] * 2 + ["test"] * 2

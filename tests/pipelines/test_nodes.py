@@ -11,13 +11,24 @@ import pytest
 from car_retrieval.listing import digest
 from car_retrieval.matrix import Matrix, MatrixStream, write_matrix
 from car_retrieval.models.descriptor import DescriptorConfig, DescriptorNet
-from car_retrieval.params import DataParams, EncodingParams, EvaluationParams, TrainingParams
+from car_retrieval.models.encoder import Encoder, encode
+from car_retrieval.params import (
+    DataParams,
+    EncodingParams,
+    EvaluationParams,
+    TrainingParams,
+    WhiteningParams,
+)
 from car_retrieval.pipeline_registry import register_pipelines
 from car_retrieval.pipelines.data_processing import nodes as data
 from car_retrieval.pipelines.encoding import nodes as encoding
 from car_retrieval.pipelines.evaluation import nodes as evaluation
 from car_retrieval.pipelines.evaluation import report
 from car_retrieval.pipelines.training import nodes as training
+from car_retrieval.search.expansion import expansion
+from car_retrieval.search.gallery import Gallery
+from car_retrieval.search.kreciprocal import KReciprocal
+from car_retrieval.search.whitening import Whitening, fit_whitening
 
 
 def test_the_main_job_needs_only_photos_and_parameters() -> None:
@@ -111,16 +122,85 @@ def packed(tmp_path: Path) -> Matrix:
     return Matrix(tmp_path / "i.npy")
 
 
+@pytest.fixture(scope="module")
+def model() -> DescriptorNet:
+    return DescriptorNet(DescriptorConfig("resnet18", 8, 32))
+
+
 @pytest.mark.parametrize("column", ["Path", "Hash"])
-def test_images_of_another_list_are_not_encoded(packed: Matrix, column: str) -> None:
-    model = DescriptorNet(DescriptorConfig("resnet18", 8, 32))
-    stream = encoding.encode_images(packed, photos(10), model, {}, EncodingParams())
+def test_images_of_another_list_are_not_encoded(
+    packed: Matrix, model: DescriptorNet, column: str
+) -> None:
+    params = EncodingParams(scales=[0.5, 1.0], flip=True)
+    stream = encoding.encode_images(packed, photos(10), model, {}, Whitening(), params)
+    encoder = Encoder(model, [0.5, 1.0], flip=True)
     assert stream.attributes == {
-        "encoder": model.signature([1.0]),
+        "encoder": encoder.signature() | {"whitening": None},
         "photos": packed.attributes["photos"],
     }
+    other = changed(photos(10), column)
     with pytest.raises(ValueError, match=r"^i\.npy was packed .* data_processing again"):
-        encoding.encode_images(packed, changed(photos(10), column), model, {}, EncodingParams())
+        encoding.encode_images(packed, other, model, {}, Whitening(), params)
+    split = other.assign(split="train")
+    params = EncodingParams(whitening=WhiteningParams(kind="pca"))
+    with pytest.raises(ValueError, match=r"^i\.npy was packed .* data_processing again"):
+        encoding.learn_whitening(packed, split, model, {}, params)
+
+
+class TestWhitening:
+    PCA = EncodingParams(whitening=WhiteningParams(kind="pca", dimension=3))
+    SPLIT = photos(10).assign(split=["train"] * 7 + ["valid"] * 2 + ["excluded"])
+
+    @pytest.fixture
+    def packed(self, tmp_path: Path) -> Matrix:
+        """Noise images of ten photos."""
+        pixels = np.random.default_rng(0).integers(0, 256, (10, 3, 32, 32), np.uint8)
+        write_matrix(tmp_path / "i.npy", MatrixStream([pixels], {"photos": digest(photos(10))}))
+        return Matrix(tmp_path / "i.npy")
+
+    def test_it_is_fitted_to_training_photos_only(
+        self, packed: Matrix, model: DescriptorNet
+    ) -> None:
+        whitening = encoding.learn_whitening(packed, self.SPLIT, model, {}, self.PCA)
+        described = np.concatenate(list(encode(Encoder(model), packed)))
+        wanted = fit_whitening(described[:7], np.arange(7) % 5, "pca", 3)
+        assert whitening.projection is not None
+        np.testing.assert_allclose(whitening.projection.mean, wanted.mean, atol=1e-5)
+        stream = encoding.encode_images(packed, photos(10), model, {}, whitening, self.PCA)
+        found = np.concatenate(list(stream.blocks))
+        np.testing.assert_allclose(found, whitening(described), atol=1e-3)
+        assert found.shape == (10, 3)
+        assert stream.attributes["encoder"]["whitening"] == whitening.fingerprint()
+
+    def test_a_seeded_sample_of_them(self, packed: Matrix, model: DescriptorNet) -> None:
+        def fitted(**settings: int) -> str | None:
+            own = WhiteningParams(kind="pca", dimension=3, photos=5, **settings)
+            params = EncodingParams(whitening=own)
+            return encoding.learn_whitening(packed, self.SPLIT, model, {}, params).fingerprint()
+
+        assert fitted(seed=1) == fitted(seed=1)
+        assert len({fitted(seed=seed) for seed in range(4)}) > 1
+
+    def test_another_encoder_or_other_settings_do_not_take_it(
+        self, packed: Matrix, model: DescriptorNet
+    ) -> None:
+        whitening = encoding.learn_whitening(packed, self.SPLIT, model, {}, self.PCA)
+        assert self.PCA.whitening is not None
+        power = self.PCA.whitening.model_copy(update={"power": 0.5})
+        for changes in ({"flip": True}, {"whitening": None}, {"whitening": power}):
+            params = self.PCA.model_copy(update=changes)
+            with pytest.raises(ValueError, match=r"^the whitening was fitted to another encoder"):
+                encoding.encode_images(packed, photos(10), model, {}, whitening, params)
+        with pytest.raises(ValueError, match=r"^the whitening was fitted to another encoder"):
+            encoding.encode_images(packed, photos(10), model, {}, Whitening(), self.PCA)
+
+    def test_too_few_photos_are_named_with_the_parameter(
+        self, packed: Matrix, model: DescriptorNet
+    ) -> None:
+        params = EncodingParams(whitening=WhiteningParams(kind="learnt"))
+        message = r"^encoding\.whitening: learnt: 7 photos of 5 classes do not vary in all 8 dim"
+        with pytest.raises(ValueError, match=message):
+            encoding.learn_whitening(packed, self.SPLIT, model, {}, params)
 
 
 @pytest.mark.parametrize("column", ["Path", "Hash"])
@@ -149,9 +229,38 @@ def test_search_of_chosen_rows_equals_a_naive_ranking(tmp_path: Path, batch_size
     np.testing.assert_array_equal(result.hits, expected[:, : result.depth])
 
 
-def test_no_queries_still_give_a_summary(tmp_path: Path) -> None:
+EXPANSION = {"kind": "expansion", "queries": 3, "gallery": 2, "alpha": 1}
+KRECIPROCAL = {"kind": "kreciprocal", "k1": 4, "k2": 2, "weight": 0.4, "candidates": 8}
+
+
+@pytest.mark.parametrize("batch_size", [2, 100])
+@pytest.mark.parametrize("reranking", [EXPANSION, KRECIPROCAL])
+def test_hits_are_those_of_the_reranking_that_is_asked_for(
+    tmp_path: Path, reranking: dict, batch_size: int
+) -> None:
     gallery = descriptors(tmp_path / "g.npy", 50, "one")
-    none, params = labels(0), EvaluationParams(k=5)
+    queries = descriptors(tmp_path / "q.npy", 7, "one")
+    params = EvaluationParams(k=5, reranking=reranking, batch_size=batch_size)
+    rows = labels(50).iloc[::-2]
+    given = (queries, gallery, photos(7), photos(50), labels(7), rows)
+    found = evaluation.search(*given, params)
+    searched = Gallery(gallery, np.sort(rows.index.to_numpy()))
+    ranking = (
+        expansion(searched, queries=3, photos=2, alpha=1)
+        if reranking is EXPANSION
+        else KReciprocal(searched, k1=4, k2=2, weight=0.4, candidates=8)
+    )
+    wanted = ranking.search(np.arange(7), queries[:], found.depth)
+    np.testing.assert_array_equal(found.hits, wanted.hits)
+    np.testing.assert_array_equal(found.scores, wanted.scores)
+    plain = evaluation.search(*given, EvaluationParams(k=5))
+    assert (found.hits != plain.hits).any()
+
+
+@pytest.mark.parametrize("reranking", [None, EXPANSION, KRECIPROCAL])
+def test_no_queries_still_give_a_summary(tmp_path: Path, reranking: dict | None) -> None:
+    gallery = descriptors(tmp_path / "g.npy", 50, "one")
+    none, params = labels(0), EvaluationParams(k=5, reranking=reranking)
     both = (gallery, gallery, photos(50), photos(50))
     hits = evaluation.search(*both, none, labels(50), params)
     pairs = evaluation.compare_pairs(*both, none, labels(50), params)

@@ -68,18 +68,17 @@ def test_measurements_make_sense(task):
 
 
 def test_exact_search_has_nothing_to_fit(task):
-    row = measure_exact(task)
+    row, hits = measure_exact(task)
     assert list(row) == COLUMNS
     assert row["bytes/vector"] == 4 * 16
     assert np.isnan([row["fit s"], row["add s"]]).all()
     assert row["batch q/s 1 thread"] > 0
-    hits, _ = task.exact(task.queries[task.query_ids], 5)
-    np.testing.assert_array_equal(hits, nearest(task))
+    np.testing.assert_array_equal(hits.hits, nearest(task))
 
 
 def test_more_threads_than_the_machine_has_are_not_measured(task, monkeypatch):
     monkeypatch.setattr(comparison, "THREADS", (1, 4096))
-    row = measure_exact(task)
+    row, _ = measure_exact(task)
     assert row["single q/s 1 thread"] > 0
     assert np.isnan(row["batch q/s 4096 threads"])
 

@@ -118,9 +118,9 @@ class DescriptorNet(nn.Module):
             digest.update(value.detach().cpu().contiguous().numpy().tobytes())
         return digest.hexdigest()
 
-    def signature(self, scales: list[float]) -> dict[str, Any]:
-        """What two sets of descriptors must share to be comparable."""
-        return asdict(self.config) | {"scales": scales, "weights": self.fingerprint()}
+    def signature(self) -> dict[str, Any]:
+        """What the network is built from, and a hash of its weights."""
+        return asdict(self.config) | {"weights": self.fingerprint()}
 
 
 def restored(config: DescriptorConfig, state: dict[str, Tensor]) -> DescriptorNet:

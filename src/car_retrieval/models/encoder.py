@@ -1,23 +1,52 @@
-"""Descriptors of many images, block by block."""
+"""How a network looks at a photo; and descriptors of many, block by block."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812
-from torch import Tensor
+from torch import Tensor, nn
 from tqdm import tqdm
 
 from car_retrieval.matrix import Matrix
 from car_retrieval.models.descriptor import DescriptorNet
 
 
+class Encoder(nn.Module):
+    """A network that looks at each photo several times.
+
+    Args:
+        net: the network.
+        scales: sizes of the photo; their descriptors are joined and brought to unit length again.
+        flip: at each size describe the mirrored photo as well, and add both up to unit length.
+    """
+
+    def __init__(
+        self, net: DescriptorNet, scales: Sequence[float] = (1.0,), flip: bool = False
+    ) -> None:
+        super().__init__()
+        self.net, self.scales, self.flip = net, list(scales), flip
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Describe images [b, 3, h, w] as unit vectors [b, dimension · number of scales]."""
+        parts = [self._describe(resized(images, scale)) for scale in self.scales]
+        return parts[0] if len(parts) == 1 else F.normalize(torch.cat(parts, dim=1))
+
+    def signature(self) -> dict[str, Any]:
+        """What two sets of descriptors must share to be comparable."""
+        return self.net.signature() | {"scales": self.scales, "flip": self.flip}
+
+    def _describe(self, images: Tensor) -> Tensor:
+        plain: Tensor = self.net(images)
+        return F.normalize(plain + self.net(images.flip(-1))) if self.flip else plain
+
+
 def encode(
-    net: DescriptorNet,
+    net: DescriptorNet | Encoder,
     images: Matrix | np.ndarray,
     *,
     rows: np.ndarray | None = None,
-    scales: list[float] | None = None,
     batch_size: int = 64,
     device: torch.device | None = None,
     title: str = "encoding",
@@ -28,23 +57,21 @@ def encode(
         net: the network; it is moved to the device and set to evaluation.
         images: uint8 [n, 3, R, R].
         rows: which of them, in which order; None: all.
-        scales: each image is described at each of these sizes; the unit vectors are joined and
-            brought to unit length again. None: at its own size.
         batch_size: images described at a time.
         device: where; None: where the network is.
         title: of the progress bar.
 
     Yields:
-        float32 [at most batch_size, dimension · number of scales], rows of unit length.
+        float32 [at most batch_size, dimension], rows of unit length.
     """
-    net = net.to(device or net.mean.device).eval()
+    device = device or next(net.parameters()).device
+    net = net.to(device).eval()
     rows = np.arange(len(images)) if rows is None else rows
     with tqdm(total=len(rows), desc=title, unit="image", disable=None, leave=False) as bar:
         for start in range(0, len(rows), batch_size):
             pixels = images[rows[start : start + batch_size]]
             with torch.inference_mode():
-                batch = torch.from_numpy(pixels).to(net.mean.device)
-                yield _describe(net, batch, scales or [1.0]).cpu().numpy()
+                yield net(torch.from_numpy(pixels).to(device)).cpu().numpy()
             bar.update(len(pixels))
 
 
@@ -60,9 +87,3 @@ def resized(images: Tensor, scale: float) -> Tensor:
         raise ValueError(f"images cannot be resized by {scale}: choose a factor above 0")
     size = [max(1, round(side * scale)) for side in images.shape[-2:]]
     return F.interpolate(images.float(), size, mode="bilinear", antialias=scale < 1)
-
-
-def _describe(net: DescriptorNet, images: Tensor, scales: list[float]) -> Tensor:
-    if len(scales) == 1:
-        return net(resized(images, scales[0]))
-    return F.normalize(torch.cat([net(resized(images, scale)) for scale in scales], dim=1))

@@ -75,14 +75,15 @@ class Task:
             yield ids, self.mapped[run] if whole else self.mapped[ids]
 
 
-def measure_exact(task: Task) -> Row:
-    """What exact search costs: there is nothing to fit, and each vector is kept."""
+def measure_exact(task: Task) -> tuple[Row, RetrievalResult]:
+    """What exact search costs and finds: there is nothing to fit, and each vector is kept."""
     with MemoryWatch() as watch:
         before = _level(watch)
+        hits = _answers(task.exact, task)
         row = _speeds(task.exact, task)
         peak = watch.reset() - before
     size = float(task.gallery.shape[1] * task.mapped.itemsize)
-    return _row(float("nan"), float("nan"), row, size, peak)
+    return _row(float("nan"), float("nan"), row, size, peak), hits
 
 
 def measure(

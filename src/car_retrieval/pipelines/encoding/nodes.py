@@ -1,15 +1,44 @@
 """Encode a collection."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from car_retrieval.listing import digest
 from car_retrieval.matrix import Matrix, MatrixStream
 from car_retrieval.models.checkpoint import Checkpoint
 from car_retrieval.models.descriptor import DescriptorNet, network_of, pick_device
-from car_retrieval.models.encoder import encode
+from car_retrieval.models.encoder import Encoder, encode
 from car_retrieval.params import EncodingParams
+from car_retrieval.search.whitening import Whitening, fit_whitening
+from car_retrieval.splits import TRAIN
+
+
+def learn_whitening(
+    imageset: Matrix,
+    split: pd.DataFrame,
+    model: DescriptorNet,
+    checkpoints: Mapping[int, Checkpoint],
+    params: EncodingParams,
+) -> Whitening:
+    """Fit a whitening to a sample of the training photos; to nothing where none is asked for."""
+    if params.whitening is None:
+        return Whitening()
+    encoder = _encoder(imageset, split, model, checkpoints, params)
+    training = split[split["split"] == TRAIN]
+    count = min(len(training), params.whitening.photos)
+    chosen = training.sample(count, random_state=params.whitening.seed).sort_values("Index")
+    blocks = _encoded(encoder, imageset, params, chosen["Index"].to_numpy())
+    settings = params.whitening.model_dump(include={"kind", "dimension", "power"})
+    try:
+        projection = fit_whitening(
+            np.concatenate(list(blocks)), chosen["Class"].to_numpy(), **settings
+        )
+    except ValueError as error:
+        raise ValueError(f"encoding.whitening: {error}") from error
+    return Whitening(projection, _fitted_with(encoder, params))
 
 
 def encode_images(
@@ -17,33 +46,58 @@ def encode_images(
     photos: pd.DataFrame,
     model: DescriptorNet,
     checkpoints: Mapping[int, Checkpoint],
+    whitening: Whitening,
     params: EncodingParams,
 ) -> MatrixStream:
     """Describe packed images as float32 [n, D] of unit rows.
 
     Their attributes are `encoder`, its signature, and `photos`, the digest of the list of photos.
     """
-    described = images.attributes.get("photos")
-    if described != digest(photos):
+    encoder = _encoder(images, photos, model, checkpoints, params)
+    if whitening.signature != _fitted_with(encoder, params):
+        raise ValueError(
+            "the whitening was fitted to another encoder, or with other parameters: run the whole "
+            "pipeline encoding"
+        )
+    blocks = (whitening(block) for block in _encoded(encoder, images, params))
+    signature = encoder.signature() | {"whitening": whitening.fingerprint()}
+    return MatrixStream(blocks, {"encoder": signature, "photos": images.attributes["photos"]})
+
+
+def _encoder(
+    images: Matrix,
+    photos: pd.DataFrame,
+    model: DescriptorNet,
+    checkpoints: Mapping[int, Checkpoint],
+    params: EncodingParams,
+) -> Encoder:
+    """The encoder that is asked for, which suits the images, which are of these photos."""
+    if images.attributes.get("photos") != digest(photos):
         raise ValueError(
             f"{images.path.name} was packed from another list of photos than the present one: run "
             "the pipeline data_processing again"
         )
-    encoder = choose_encoder(model, checkpoints, params)
-    if images.shape[-1] != encoder.config.image_size:
+    net = choose_encoder(model, checkpoints, params)
+    if images.shape[-1] != net.config.image_size:
         raise ValueError(
             f"the images have {images.shape[-1]} px, the network was trained at "
-            f"{encoder.config.image_size}: train again, or pack with that image_size"
+            f"{net.config.image_size}: train again, or pack with that image_size"
         )
-    blocks = encode(
-        encoder,
-        images,
-        scales=params.scales,
-        batch_size=params.batch_size,
-        device=pick_device(params.device),
-    )
-    attributes = {"encoder": encoder.signature(params.scales), "photos": described}
-    return MatrixStream(blocks, attributes)
+    return Encoder(net, params.scales, params.flip)
+
+
+def _encoded(
+    encoder: Encoder, images: Matrix, params: EncodingParams, rows: np.ndarray | None = None
+) -> Iterator[np.ndarray]:
+    device = pick_device(params.device)
+    return encode(encoder, images, rows=rows, batch_size=params.batch_size, device=device)
+
+
+def _fitted_with(encoder: Encoder, params: EncodingParams) -> dict[str, Any]:
+    """The signature of a whitening for this encoder."""
+    if params.whitening is None:
+        return {}
+    return {"encoder": encoder.signature(), "settings": params.whitening.model_dump()}
 
 
 def choose_encoder(

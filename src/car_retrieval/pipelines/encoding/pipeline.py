@@ -13,12 +13,29 @@ COLLECTIONS = {
 
 
 def create_pipeline(**kwargs: Any) -> Pipeline:
-    """Encode the gallery and the queries with one template."""
+    """Fit the whitening, then encode the gallery and the queries with one template."""
+    whitening = Pipeline(
+        [
+            Node(
+                nodes.learn_whitening,
+                inputs=["imageset", "split", "model", "checkpoints", "params:encoding"],
+                outputs="whitening",
+                name="learn_whitening",
+            )
+        ]
+    )
     template = Pipeline(
         [
             Node(
                 nodes.encode_images,
-                inputs=["images", "photos", "model", "checkpoints", "params:encoding"],
+                inputs=[
+                    "images",
+                    "photos",
+                    "model",
+                    "checkpoints",
+                    "whitening",
+                    "params:encoding",
+                ],
                 outputs="descriptors",
                 name="encode",
             )
@@ -26,19 +43,23 @@ def create_pipeline(**kwargs: Any) -> Pipeline:
     )
     return Pipeline(
         [
-            Pipeline(
-                template,
-                namespace=collection,
-                inputs={
-                    "images": images,
-                    "photos": photos,
-                    "model": "model",
-                    "checkpoints": "checkpoints",
-                },
-                outputs={"descriptors": descriptors},
-                parameters={"params:encoding": "params:encoding"},
-            )
-            for collection, (images, photos, descriptors) in COLLECTIONS.items()
+            whitening,
+            *(
+                Pipeline(
+                    template,
+                    namespace=collection,
+                    inputs={
+                        "images": images,
+                        "photos": photos,
+                        "model": "model",
+                        "checkpoints": "checkpoints",
+                        "whitening": "whitening",
+                    },
+                    outputs={"descriptors": descriptors},
+                    parameters={"params:encoding": "params:encoding"},
+                )
+                for collection, (images, photos, descriptors) in COLLECTIONS.items()
+            ),
         ],
         tags="encoding",
         namespace="encoding",

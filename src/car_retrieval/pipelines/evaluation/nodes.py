@@ -1,11 +1,12 @@
 """Select, search exactly, score, draw."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from tqdm import tqdm
 
 from car_retrieval import protocol
 from car_retrieval.listing import digest
@@ -13,14 +14,16 @@ from car_retrieval.matrix import Matrix
 from car_retrieval.metrics.results import RetrievalResult
 from car_retrieval.metrics.retrieval import per_class, per_query, required_depth, summarise
 from car_retrieval.metrics.verification import Verification, sample_pairs, verification
-from car_retrieval.params import EvaluationParams
+from car_retrieval.params import EvaluationParams, RerankingParams
 from car_retrieval.pipelines.evaluation.checks import check_descriptors, self_in_gallery
 from car_retrieval.pipelines.evaluation.photos import gallery_rows
 from car_retrieval.reporting import figures
 from car_retrieval.reporting.gallery import pick_queries, retrieval_gallery
-from car_retrieval.search.exact import Block, search_exact
+from car_retrieval.search.expansion import Expansion, expansion
+from car_retrieval.search.gallery import Gallery, joined
+from car_retrieval.search.kreciprocal import KReciprocal
 
-GALLERY_BLOCK = 16_384
+PAIRS_BLOCK = 16_384
 
 
 def select_valid(split: pd.DataFrame, gallery: pd.DataFrame) -> protocol.Labels:
@@ -64,7 +67,7 @@ def search(
     gallery_labels: pd.Series,
     params: EvaluationParams,
 ) -> RetrievalResult:
-    """Rank the gallery rows for every query by inner product, deep enough for every metric.
+    """Rank the gallery rows for every query deep enough for every metric.
 
     One deeper than the largest class, so that each ranking shows its first hit of another. Where
     both are one collection, a query does not find itself.
@@ -73,24 +76,24 @@ def search(
     own = self_in_gallery(queries, gallery)
     depth = required_depth(query_labels, gallery_labels, max(params.k, *params.recall_at))
     depth = max(1, min(depth + 1, len(gallery_labels)))
-    query_ids, rows = query_labels.index.to_numpy(), gallery_labels.index.to_numpy()
-
-    def blocks() -> Iterator[Block]:
-        for start in range(0, len(rows), GALLERY_BLOCK):
-            ids = rows[start : start + GALLERY_BLOCK]
-            yield ids, gallery[ids]
-
+    query_ids, rows = query_labels.index.to_numpy(), np.sort(gallery_labels.index.to_numpy())
+    ranking = _ranking(Gallery(gallery, rows), params.reranking)
+    batches = range(0, len(query_ids), params.batch_size)
     parts = [
-        search_exact(ids, queries[ids], blocks(), depth, exclude=ids if own else None)
-        for start in range(0, max(1, len(query_ids)), params.batch_size)
+        ranking.search(ids, queries[ids], depth, exclude=ids if own else None)
+        for start in tqdm(batches, desc="searching", unit="batch", disable=None, leave=False)
         for ids in [query_ids[start : start + params.batch_size]]
     ]
-    return RetrievalResult(
-        *(
-            np.concatenate([getattr(part, name) for part in parts])
-            for name in ("query_ids", "hits", "scores")
-        )
-    )
+    return joined(parts, depth)
+
+
+def _ranking(gallery: Gallery, params: RerankingParams | None) -> Gallery | Expansion | KReciprocal:
+    """What ranks the gallery: plain search, or one of the ways to improve on it."""
+    if params is None:
+        return gallery
+    if params.kind == "expansion":
+        return expansion(gallery, params.queries, params.gallery, params.alpha)
+    return KReciprocal(gallery, **params.model_dump(exclude={"kind"}))
 
 
 def compare_pairs(
@@ -109,7 +112,7 @@ def compare_pairs(
     pairs = sample_pairs(query_labels, gallery_labels, params.seed)
     similarity = [
         np.einsum("pd,pd->p", queries[part[:, 0]], gallery[part[:, 1]])
-        for part in np.array_split(pairs, 1 + len(pairs) // GALLERY_BLOCK)
+        for part in np.array_split(pairs, 1 + len(pairs) // PAIRS_BLOCK)
     ]
     table = pd.DataFrame(pairs, columns=["Query", "Gallery", "Same"])
     return table.assign(Similarity=np.concatenate(similarity))

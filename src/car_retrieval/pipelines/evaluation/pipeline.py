@@ -161,7 +161,7 @@ def _comparison() -> Pipeline:
         [
             Node(
                 compare.compare_searchers,
-                inputs=[*COMPARED, "hits", PARAMS],
+                inputs=[*COMPARED, PARAMS],
                 outputs="searchers",
                 name="compare_searchers",
             )

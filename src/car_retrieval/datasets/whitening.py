@@ -1,0 +1,31 @@
+"""A whitening as a safetensors file."""
+
+import json
+import os
+
+from safetensors import safe_open
+from safetensors.numpy import save_file
+
+from car_retrieval.datasets.versioned import LocalVersionedDataset
+from car_retrieval.search.pca import PCA
+from car_retrieval.search.whitening import Whitening
+
+
+class WhiteningDataset(LocalVersionedDataset):
+    """`mean` float32 [D] and `components` float32 [p, D], neither where nothing is whitened."""
+
+    def save(self, data: Whitening) -> None:
+        """Write the whitening."""
+        path = self.save_path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(path.name + ".part")
+        arrays = {} if data.projection is None else vars(data.projection)
+        save_file(arrays, part, metadata={"signature": json.dumps(data.signature)})
+        os.replace(part, path)
+
+    def load(self) -> Whitening:
+        """Read the whitening."""
+        with safe_open(self.load_path, framework="numpy") as file:
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            signature = json.loads(file.metadata()["signature"])
+        return Whitening(PCA(**arrays) if arrays else None, signature)

@@ -1,0 +1,149 @@
+"""Re-ranking by k-reciprocal neighbours, with lists of neighbours in place of N × N distances.
+
+Zhong et al., "Re-ranking Person Re-identification with k-reciprocal Encoding", CVPR 2017. A photo
+is described by the gallery photos that have it among their nearest as it has them, and two photos
+are alike if these sets are. Sets are rows of sparse matrices, whose columns are the gallery.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from scipy.sparse import csr_array, vstack
+from tqdm import tqdm
+
+from car_retrieval.metrics.results import RetrievalResult
+from car_retrieval.search.gallery import Gallery
+from car_retrieval.search.products import best_first, inner_products
+
+PHOTOS = 1_024  # whose sets are made at a time
+PAIRS = 8_192  # of queries and candidates that are compared at a time
+
+
+@dataclass(frozen=True)
+class KReciprocal:
+    """Search whose first hits are ranked anew by what they have in common with the query.
+
+    The distance of photos is d = 1 − their inner product. Each query is answered by itself: sets
+    of gallery photos know of no query.
+
+    Attributes:
+        gallery: what is searched.
+        k1: nearest neighbours that may be reciprocal.
+        k2: photos over whose sets a photo's set is averaged, the photo itself and its nearest.
+        weight: λ in the final distance d* = (1 − λ) · Jaccard distance + λ · d, above 0.
+        candidates: first hits of a query that are ranked anew. Those behind count as if they had
+            nothing in common with it, and so follow in their old order.
+    """
+
+    gallery: Gallery
+    k1: int
+    k2: int
+    weight: float
+    candidates: int
+
+    def search(
+        self, query_ids: np.ndarray, queries: np.ndarray, k: int, exclude: np.ndarray | None = None
+    ) -> RetrievalResult:
+        """Rank the gallery for each query by falling 1 − d*; see `search_exact`."""
+        depth = max(k, self.candidates, self.k1, self.k2 - 1)
+        found = self.gallery.search(query_ids, queries, depth, exclude)
+        places = self._places(found.hits)
+        sets = self._query_sets(queries, places, found.scores)
+        common = np.zeros(places.shape, np.float32)
+        step = max(1, PAIRS // self.candidates)
+        for start in range(0, len(queries), step):
+            part = slice(start, start + step), slice(0, self.candidates)
+            common[part] = self._common(sets[part[0]], places[part])
+        # 1 − d*, where 1 − d is the score and 1 − Jaccard distance is what is common.
+        scores = np.float32(1 - self.weight) * common + np.float32(self.weight) * found.scores
+        return RetrievalResult(found.query_ids, *best_first(found.hits, scores, k))
+
+    @cached_property
+    def _near(self) -> tuple[np.ndarray, np.ndarray]:
+        """Of each gallery photo the nearest others: their places and similarities."""
+        near = self.gallery.neighbours(max(self.k1, self.k2 - 1))
+        return self._places(near.hits), near.scores
+
+    @cached_property
+    def _half(self) -> csr_array:
+        return self._reciprocal(round(self.k1 / 2))
+
+    @cached_property
+    def _own_sets(self) -> csr_array:
+        """V of each gallery photo (eq. 7)."""
+        reciprocal, parts = self._reciprocal(self.k1), [self._members(np.empty((0, 1), np.int64))]
+        with tqdm(total=reciprocal.shape[0], desc="sets", unit="photo", disable=None) as bar:
+            for rows, vectors in self.gallery.blocks(PHOTOS):
+                members = self._extended(reciprocal[self._places(rows)])
+                parts.append(self._weighted(vectors, members))
+                bar.update(len(rows))
+        return vstack(parts, format="csr")
+
+    @cached_property
+    def _sets(self) -> csr_array:
+        """The same, averaged over the photo and its nearest (eq. 11)."""
+        return self._averaged(self._own_sets, self._near[0])
+
+    def _query_sets(self, queries: np.ndarray, places: np.ndarray, scores: np.ndarray) -> csr_array:
+        """The averaged set of each query, from its ranking."""
+        nearest = places[:, : self.k1]
+        # A gallery photo has the query among its k1 nearest if it is as near as the last of them.
+        mutual = scores[:, : self.k1] >= self._near[1][nearest, self.k1 - 1]
+        reciprocal = self._members(np.where(mutual, nearest, -1))
+        return self._averaged(self._weighted(queries, self._extended(reciprocal)), places)
+
+    def _reciprocal(self, k: int) -> csr_array:
+        """R of each gallery photo: those of its k nearest that have it among theirs, and itself."""
+        near, _ = self._near
+        lists = self._members(np.column_stack([np.arange(len(near)), near[:, :k]]))
+        return lists.multiply(lists.T).tocsr()
+
+    def _extended(self, reciprocal: csr_array) -> csr_array:
+        """R*: with the half as long sets of members that share two thirds of theirs (eq. 5)."""
+        shared = (reciprocal @ self._half).multiply(reciprocal).tocsr()
+        sizes = self._half.sum(axis=1)
+        shared.data = (3 * shared.data >= 2 * sizes[shared.indices]).astype(np.float32)
+        shared.eliminate_zeros()
+        return (reciprocal + shared @ self._half).tocsr()
+
+    def _weighted(self, vectors: np.ndarray, members: csr_array) -> csr_array:
+        """Sets with the weights exp(−d) of their members."""
+        columns, indices = np.unique(members.indices, return_inverse=True)
+        sizes = np.diff(members.indptr)
+        filled = np.arange(sizes.max(initial=0)) < sizes[:, None]
+        rows = np.full(filled.shape, -1)
+        rows[filled] = indices
+        products = inner_products(vectors, self.gallery.read(self.gallery.rows[columns]), rows)
+        data = np.exp(products[filled] - 1)
+        return csr_array((data, members.indices, members.indptr), members.shape)
+
+    def _averaged(self, own: csr_array, places: np.ndarray) -> csr_array:
+        """Mean of each photo's own set and those of its nearest gallery photos."""
+        near = self._members(places[:, : self.k2 - 1])
+        total = (own + near @ self._own_sets).tocsr()
+        total.sort_indices()  # so that sums do not depend on which photos are dealt with together
+        total.data /= np.repeat(1 + near.sum(axis=1), np.diff(total.indptr))
+        return total
+
+    def _common(self, sets: csr_array, places: np.ndarray) -> np.ndarray:
+        """1 − Jaccard distance (eq. 10) of each query and its candidates, float32 [q, c]."""
+        queries, _ = np.nonzero(places >= 0)
+        left, right = sets[queries], self._sets[places[places >= 0]]
+        smaller = left.minimum(right).sum(axis=1)
+        larger = left.sum(axis=1) + right.sum(axis=1) - smaller
+        common = np.zeros(places.shape, np.float32)
+        common[places >= 0] = np.divide(
+            smaller, larger, where=larger > 0, out=np.zeros_like(larger)
+        )
+        return common
+
+    def _members(self, places: np.ndarray) -> csr_array:
+        """Sets of the places in each row, -1 for none, as rows of ones."""
+        rows, _ = np.nonzero(places >= 0)
+        ones = np.ones(len(rows), np.float32)
+        return csr_array((ones, (rows, places[places >= 0])), (len(places), len(self.gallery.rows)))
+
+    def _places(self, hits: np.ndarray) -> np.ndarray:
+        """Columns of gallery rows; -1 stays."""
+        return np.where(hits < 0, -1, np.searchsorted(self.gallery.rows, hits))
