@@ -46,6 +46,11 @@ MADE: list[tuple[str, Callable[[], Index], list[Setting]]] = [
         [({"quota": 40_000}, 100), ({}, 60), ({}, 300)],
     ),
     (
+        "LOPQ 1x1024, PCA 128, 32 x 8 bit, shared codebooks",
+        lambda: LopqIndex(LopqParams(pca=128, splits=1, coarse=1_024, codebooks="shared")),
+        [({"quota": 4_000}, 80), ({"quota": 5_000}, 70), ({"quota": 8_000}, 100)],
+    ),
+    (
         "LOPQ 2x8, raw 2048, 32 x 8 bit",
         lambda: LopqIndex(LopqParams()),
         [({"quota": 10_000}, 0), ({}, 100)],
@@ -56,6 +61,11 @@ MADE: list[tuple[str, Callable[[], Index], list[Setting]]] = [
         [({"nprobe": n}, 0) for n in (4, 16, 64)]
         + [({"nprobe": n}, 60) for n in (16, 32, 64)]
         + [({"nprobe": 128}, 100)],
+    ),
+    (
+        "OPQ64_256,IVF1024,PQ64x4fs",
+        lambda: FaissIndex("OPQ64_256,IVF1024,PQ64x4fs"),
+        [({"nprobe": 16}, 60), ({"nprobe": 20}, 60), ({"nprobe": 40}, 100)],
     ),
     (
         "PCA256,IVF256,RaBitQ",
@@ -110,7 +120,7 @@ def main() -> None:
     parser.add_argument("--vectors", help="an .fvecs file")
     parser.add_argument("--count", type=int, default=67_732)
     parser.add_argument("--dimension", type=int, default=2_048)
-    parser.add_argument("--queries", type=int, default=1_024)
+    parser.add_argument("--queries", type=int, default=4_096)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--only", default="", help="indexes whose name holds one of these, by |")
     args = parser.parse_args()

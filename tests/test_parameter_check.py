@@ -23,8 +23,8 @@ from car_retrieval.parameter_check import check_parameters
         ({"trainin": {}}, "trainin: unknown; did you mean training?"),
         (
             {"training": {"arch": "resnet35"}},
-            "training.arch: 'resnet35' is not one of resnet18, resnet34, resnet50, resnet101, "
-            "resnet152, or timm/<name>",
+            "training.arch: there is no network 'resnet35', nor is it timm/<name>; did you mean "
+            "resnet50?",
         ),
         (
             {"training": {"epochs": 0}, "encoding": {"scale": 1}},

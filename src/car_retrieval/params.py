@@ -1,6 +1,7 @@
 """Every parameter of the project, with its type, bounds and meaning: a typo is an error."""
 
 import re
+from difflib import get_close_matches
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -35,7 +36,9 @@ def _rising(bounds: tuple[float, float]) -> tuple[float, float]:
 
 def _network(arch: str) -> str:
     if arch not in NETWORKS and not re.fullmatch("timm/.+", arch):
-        raise ValueError(f"'{arch}' is not one of {', '.join(NETWORKS)}, or timm/<name>")
+        near = get_close_matches(arch, NETWORKS, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"choose among {', '.join(NETWORKS)}"
+        raise ValueError(f"there is no network '{arch}', nor is it timm/<name>; {hint}")
     return arch
 
 
