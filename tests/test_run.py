@@ -25,7 +25,12 @@ OUTPUTS = {
         "valid_for_test.npy",
     ],
     "04_feature": ["database.npy", "tdatabase.npy"],
-    "06_models": ["checkpoints", "model.safetensors", "lopq_index.safetensors"],
+    "06_models": [
+        "checkpoints",
+        "model.safetensors",
+        "whitening.safetensors",
+        "lopq_index.safetensors",
+    ],
     "07_model_output": ["test_all_exact_hits.npz", "valid_filtered_exact_hits.npz"],
     "08_reporting": [
         "rejected_images.csv",
