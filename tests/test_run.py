@@ -28,6 +28,7 @@ OUTPUTS = {
     "06_models": [
         "checkpoints",
         "model.safetensors",
+        "whitening.safetensors",
         "lopq_index.safetensors",
         "no_match_threshold.json",
     ],

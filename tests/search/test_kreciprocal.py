@@ -1,7 +1,11 @@
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from car_retrieval.matrix import Matrix, write_matrix
+from car_retrieval.search import gallery as gallery_module
+from car_retrieval.search import kreciprocal
 from car_retrieval.search.gallery import Gallery
 from car_retrieval.search.kreciprocal import KReciprocal
 
@@ -67,7 +71,7 @@ def oracle(query, vectors, k1, k2, weight, candidates):
     return sorted(gallery, key=lambda g: (final[g], g)), final
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=30)
 @given(
     seed=st.integers(0, 10_000),
     count=st.integers(1, 40),
@@ -87,3 +91,53 @@ def test_equals_the_formulas_of_the_paper(seed, count, k1, k2, weight, candidate
         np.testing.assert_allclose(result.scores[row], scores, atol=1e-5)
         own = [final[g] for g in result.hits[row]]  # equal ones may change places
         np.testing.assert_allclose(own, [final[g] for g in order], atol=1e-5)
+
+
+SETTINGS = {"k1": 8, "k2": 3, "weight": 0.3, "candidates": 20}
+
+
+@pytest.mark.parametrize("size", [1, 7, 1_000])
+def test_blocks_and_batches_do_not_matter(size, tmp_path, monkeypatch):
+    rng = np.random.default_rng(4)
+    vectors, queries = clustered(rng, 90, 6), clustered(rng, 12, 6)
+    rows, ids = np.arange(0, 90, 2), np.arange(12)
+    whole = KReciprocal(Gallery(vectors, rows), **SETTINGS).search(ids, queries, 30)
+    write_matrix(tmp_path / "g.npy", vectors)
+    for module, name in ((gallery_module, "BLOCK"), (gallery_module, "ASKING")):
+        monkeypatch.setattr(module, name, size)
+    for name in ("PHOTOS", "PAIRS"):
+        monkeypatch.setattr(kreciprocal, name, size)
+    ranking = KReciprocal(Gallery(Matrix(tmp_path / "g.npy"), rows), **SETTINGS)
+    for query in ids:
+        alone = ranking.search(ids[[query]], queries[[query]], 30)
+        np.testing.assert_array_equal(alone.hits[0], whole.hits[query])
+        np.testing.assert_array_equal(alone.scores[0], whole.scores[query])
+
+
+def test_those_behind_the_candidates_follow_in_their_old_order():
+    rng = np.random.default_rng(5)
+    gallery, queries = Gallery(clustered(rng, 60, 6), np.arange(60)), clustered(rng, 9, 6)
+    plain = gallery.search(np.arange(9), queries, 60).hits
+    found = KReciprocal(gallery, **SETTINGS).search(np.arange(9), queries, 60).hits
+    np.testing.assert_array_equal(np.sort(found[:, :20]), np.sort(plain[:, :20]))
+    np.testing.assert_array_equal(found[:, 20:], plain[:, 20:])
+    assert (found[:, :20] != plain[:, :20]).any()
+
+
+def test_a_query_of_the_gallery_does_not_find_itself():
+    vectors = clustered(np.random.default_rng(6), 30, 6)
+    ids = np.array([3, 8])
+    ranking = KReciprocal(Gallery(vectors, np.arange(30)), **SETTINGS)
+    found = ranking.search(ids, vectors[ids], 29, exclude=ids)
+    for own, hits in zip(ids, found.hits, strict=True):
+        assert sorted(hits.tolist()) == [row for row in range(30) if row != own]
+
+
+def test_an_empty_gallery_and_no_query():
+    empty = Gallery(np.zeros((3, 6), np.float32), np.empty(0, np.int64))
+    queries = clustered(np.random.default_rng(0), 2, 6)
+    found = KReciprocal(empty, **SETTINGS).search(np.arange(2), queries, 5)
+    assert (found.hits == -1).all()
+    full = Gallery(queries, np.arange(2))
+    found = KReciprocal(full, **SETTINGS).search(np.empty(0, np.int64), queries[:0], 5)
+    assert found.hits.shape == (0, 5)

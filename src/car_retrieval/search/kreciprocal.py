@@ -46,6 +46,8 @@ class KReciprocal:
         self, query_ids: np.ndarray, queries: np.ndarray, k: int, exclude: np.ndarray | None = None
     ) -> RetrievalResult:
         """Rank the gallery for each query by falling 1 − d*; see `search_exact`."""
+        if not len(self.gallery.rows):
+            return self.gallery.search(query_ids, queries, k, exclude)
         depth = max(k, self.candidates, self.k1, self.k2 - 1)
         found = self.gallery.search(query_ids, queries, depth, exclude)
         places = self._places(found.hits)
@@ -72,7 +74,7 @@ class KReciprocal:
     @cached_property
     def _own_sets(self) -> csr_array:
         """V of each gallery photo (eq. 7)."""
-        reciprocal, parts = self._reciprocal(self.k1), [self._members(np.empty((0, 1), np.int64))]
+        reciprocal, parts = self._reciprocal(self.k1), []
         with tqdm(total=reciprocal.shape[0], desc="sets", unit="photo", disable=None) as bar:
             for rows, vectors in self.gallery.blocks(PHOTOS):
                 members = self._extended(reciprocal[self._places(rows)])

@@ -116,6 +116,8 @@ def write_report(
             )
         )
     about = _about(database, training_history)
+    if params.reranking:
+        about += f" · hits re-ranked: {params.reranking.kind}"
     for split in summary["split"].unique():
         if not ((summary["split"] == split) & (summary["protocol"] == "filtered")).any():
             about += (
