@@ -88,7 +88,7 @@ def test_blocks_of_queries_and_points_do_not_matter(monkeypatch, way):
     vectors, queries = vectors_of(500), vectors_of(23, seed=1)
     index = made(vectors)
     ids, scores = index.search(queries, 7)
-    monkeypatch.setattr(lopq_index, "QUERY_BLOCK", 10)
+    monkeypatch.setattr(lopq_index, "QUERY_BLOCK", {1: 10, 2: 10})
     monkeypatch.setattr(lopq_index, "POINT_BLOCK", 20)
     found, found_scores = index.search(queries, 7)
     np.testing.assert_allclose(found_scores, scores, rtol=1e-4, atol=1e-5)

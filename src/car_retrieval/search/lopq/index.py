@@ -13,7 +13,7 @@ from car_retrieval.search.lopq.visits import plan_visits
 from car_retrieval.search.parallel import in_parallel
 from car_retrieval.search.pca import PCA
 
-QUERY_BLOCK = 4_096
+QUERY_BLOCK = {1: 4_096, 2: 1_024}  # by splits: two turn a block to the axes of all centroids
 POINT_BLOCK = 4_096
 FIRST_ROUND = 3  # nearest cells of every query, scanned first: little of the others gets near then
 SHARED_DECODING = 16  # looks at each point by a block of queries, from which to decode it pays
@@ -75,8 +75,9 @@ class LopqIndex(Index):
             codes = self._codes
 
             def work(share: slice) -> None:
-                for first in range(share.start, min(share.stop, len(parts)), QUERY_BLOCK):
-                    block = slice(first, min(first + QUERY_BLOCK, share.stop))
+                size = QUERY_BLOCK[self.model.splits]
+                for first in range(share.start, min(share.stop, len(parts)), size):
+                    block = slice(first, min(first + size, share.stop))
                     places, distances = self._nearest(codes, parts[block], k, max(k, quota))
                     order = np.lexsort((places, distances), axis=1)
                     places = np.take_along_axis(places, order, 1)
