@@ -145,7 +145,7 @@ def test_the_map_knows_each_of_its_photos(described: tuple[Matrix, Matrix]) -> N
 
 
 def calibrated(
-    gallery: Matrix, valid: RetrievalResult, queries: pd.Series, rate: float
+    gallery: Matrix, valid: RetrievalResult, queries: pd.Series, rate: float, **params: object
 ) -> dict[str, object]:
     result, _ = diagnosis.calibrate_no_match(
         valid,
@@ -155,7 +155,7 @@ def calibrated(
         pd.Series([1, 9]),  # of class 9 there is no photo
         labels(GALLERY),
         gallery,
-        EvaluationParams(false_match_rate=rate),
+        EvaluationParams(false_match_rate=rate, **params),
     )
     return result
 
@@ -174,6 +174,18 @@ def test_the_threshold_goes_with_its_encoder_and_is_checked_on_test(
     assert (test["mated"], test["unknown"]) == (1, 1)
     assert (test["FPIR"], test["FPIR_unknown"], test["TPIR"]) == (1, 1, 0)
     assert json.loads(json.dumps(result, allow_nan=False)) == result
+
+
+def test_the_threshold_says_which_re_ranking_made_its_similarities(
+    described: tuple[Matrix, Matrix],
+) -> None:
+    valid = ranking([[0, 2, 4, 1], [0, 1, 2, 3]])
+    given = described[1], valid, pd.Series([1, 1]), 0.5
+    assert calibrated(*given)["reranking"] is None
+    kind = {"kind": "kreciprocal", "k1": 9}
+    said = calibrated(*given, reranking=kind)["reranking"]
+    assert said | kind == said
+    assert json.loads(json.dumps(said)) == said
 
 
 def test_too_few_validation_photos_for_the_rate_are_named(
