@@ -48,7 +48,7 @@ MADE: list[tuple[str, Callable[[], Index], list[Setting]]] = [
     (
         "LOPQ 1x1024, PCA 128, 32 x 8 bit, shared codebooks",
         lambda: LopqIndex(LopqParams(pca=128, splits=1, coarse=1_024, codebooks="shared")),
-        [({"quota": 4_000}, 80), ({"quota": 5_000}, 70), ({"quota": 8_000}, 100)],
+        [({"quota": q}, r) for q, r in ((5_000, 70), (5_500, 75), (6_000, 80), (8_000, 100))],
     ),
     (
         "LOPQ 2x8, raw 2048, 32 x 8 bit",
@@ -77,6 +77,7 @@ MADE: list[tuple[str, Callable[[], Index], list[Setting]]] = [
         lambda: FaissIndex("HNSW32"),
         [({"efSearch": n}, 0) for n in (32, 128, 512)],
     ),
+    ("SQ8 (exact search in bytes)", lambda: FaissIndex("SQ8"), [({}, 0), ({}, 40)]),
 ]
 
 OWN: list[tuple[str, Callable[[], Index], list[Setting]]] = [

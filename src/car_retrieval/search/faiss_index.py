@@ -32,8 +32,9 @@ class FaissIndex(Index):
         vectors = checked_vectors(vectors)
         try:
             index = faiss.index_factory(vectors.shape[1], self.factory)
-            _allow_few_points(index)
+            words = _allow_few_points(index)
             index.train(vectors)
+            del words
             self._apply_parameters(index)
         except RuntimeError as error:
             raise ValueError(f"faiss index {self.factory!r}: {_reason(error)}") from None
@@ -104,10 +105,22 @@ def _reason(error: RuntimeError) -> str:
     return re.sub(r"^Error in .* at \S+:\d+: (Error: )?", "", " ".join(str(error).split()))
 
 
-def _allow_few_points(index: faiss.Index) -> None:
-    """Keep faiss from a line on stderr for each k-means of fewer points than it likes."""
+def _allow_few_points(index: Any) -> list[faiss.ProductQuantizer]:
+    """Keep faiss from a line on stderr for each k-means of fewer points than it likes.
+
+    Returns:
+        What must live until the index is trained.
+    """
+    steps, words = [], []
     if isinstance(index, faiss.IndexPreTransform):
+        chain: Any = index.chain
+        steps = [faiss.downcast_VectorTransform(chain.at(i)) for i in range(chain.size())]
         index = faiss.downcast_index(index.index)
-    for clustered in (index, getattr(index, "pq", None)):
+    for step in steps:
+        if isinstance(step, faiss.OPQMatrix):  # left alone it makes the same words, but loud ones
+            words.append(faiss.ProductQuantizer(step.d_out, step.M, 8))
+            step.pq = words[-1]
+    for clustered in (index, getattr(index, "pq", None), *words):
         if clustered is not None and hasattr(clustered, "cp"):
             clustered.cp.min_points_per_centroid = 1
+    return words

@@ -1,0 +1,22 @@
+"""What all parameter groups share: frozen values, unknown names refused."""
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=1)]
+Factor = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class Params(BaseModel):
+    """Base of all parameter groups: unknown names are refused, values are frozen."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def without_null(searchers: Any) -> Any:
+    """An environment cannot take a key away, but can set it to null."""
+    if not isinstance(searchers, dict):
+        return searchers
+    return {name: values for name, values in searchers.items() if values is not None}

@@ -1,0 +1,42 @@
+"""Parameters of the pipelines `sample_data` and `data_processing`."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from car_retrieval.images.letterbox import Fill
+from car_retrieval.params.base import Count, Fraction, Params
+
+
+class SampleParams(Params):
+    """The drawn miniature of CompCars (`parameters_sample_data.yml`)."""
+
+    models: Annotated[int, Field(ge=3)] = 30
+    web_photos: Count = 900
+    surveillance_photos: Count = 300
+    surveillance_models: Count = 20
+    width: Annotated[int, Field(ge=32)] = 192
+    seed: Annotated[int, Field(ge=0)] = 7
+
+
+class DataParams(Params):
+    """Listing, packing and splitting (`parameters_data_processing.yml`)."""
+
+    front_views: list[int] = Field([1, 4], description="viewpoints of the gallery")
+    rear_views: list[int] = Field([2, 5], description="viewpoints listed in car_rear")
+    queries: Literal["all", "test"] = Field("all", description="surveillance list to query with")
+    image_size: Annotated[int, Field(ge=16)] = Field(224, description="pixels a side")
+    crop_to_box: bool = Field(False, description="cut photos to their labelled box")
+    fill: Fill = Field("gaussian", description="what surrounds a letterboxed photo")
+    max_rejected_fraction: Fraction = Field(0.01, description="more unusable photos stop the run")
+    validate_by: Literal["image", "class"] = Field(
+        "image", description="with photos of trained classes, or with classes that none trains"
+    )
+    valid_ratio: Annotated[int, Field(ge=2)] = Field(
+        7, description="one photo, or class, in so many validates"
+    )
+    twins: Literal["exclude", "keep"] = Field(
+        "exclude", description="training on one photo filed under two classes"
+    )
+    workers: Count = Field(2, description="decoding threads")
+    seed: Annotated[int, Field(ge=0)] = 7

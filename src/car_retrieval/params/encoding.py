@@ -1,0 +1,28 @@
+"""Parameters of the pipeline `encoding`."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from car_retrieval.params.base import Count, Factor, Fraction, Params
+
+
+class WhiteningParams(Params):
+    """Whitening of descriptors; see `car_retrieval.search.whitening.fit_whitening`."""
+
+    kind: Literal["pca", "learnt"]
+    dimension: Count | None = Field(None, description="components kept; none: all")
+    power: Fraction = Field(1.0, description="of the deviation that is divided by")
+    photos: Count = Field(20_000, description="training photos it is fitted to, at most")
+    seed: Annotated[int, Field(ge=0)] = 7
+
+
+class EncodingParams(Params):
+    """Descriptors of a collection (`parameters_encoding.yml`)."""
+
+    checkpoint: Literal["best"] | Annotated[int, Field(ge=0)] = "best"
+    scales: Annotated[list[Factor], Field(min_length=1)] = [1.0]
+    flip: bool = Field(False, description="describe each photo and its mirror image as one")
+    whitening: WhiteningParams | None = None
+    batch_size: Count = 64
+    device: str = "auto"

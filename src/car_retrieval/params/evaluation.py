@@ -1,0 +1,87 @@
+"""Parameters of the pipeline `evaluation`."""
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from car_retrieval.params.base import Count, Params, without_null
+
+
+class LopqSearcher(Params):
+    """Search by LOPQ; see `car_retrieval.search.lopq.fit.LopqParams`."""
+
+    kind: Literal["lopq"]
+    splits: Literal[1, 2] = 2
+    coarse: Count = Field(8, description="centroids of a split")
+    subquantisers: Count = Field(32, description="code words of a vector")
+    bits: Literal[4, 8] = Field(8, description="of a code word")
+    codebooks: Literal["local", "shared"] = "local"
+    pca: Count | None = Field(None, description="components kept; none: the vectors as they are")
+    whiten: bool = False
+    quota: Count | None = Field(None, description="points looked at, at least; none: all")
+    rerank: Annotated[int, Field(ge=0)] = Field(100, description="candidates; 0: none")
+
+
+class FaissSearcher(Params):
+    """Search by an index of faiss's factory."""
+
+    kind: Literal["faiss"]
+    factory: Annotated[str, Field(min_length=1)]
+    search: dict[str, float] = Field({}, description="faiss's own names, such as nprobe")
+    rerank: Annotated[int, Field(ge=0)] = Field(100, description="candidates; 0: none")
+
+
+SearcherParams = Annotated[LopqSearcher | FaissSearcher, Field(discriminator="kind")]
+
+
+def _not_exact(name: str) -> str:
+    if name == "exact":
+        raise ValueError("exact search is always there: choose another name")
+    return name
+
+
+SearcherName = Annotated[str, Field(pattern=r"^[A-Za-z_]\w*$"), AfterValidator(_not_exact)]
+
+
+class ExpansionParams(Params):
+    """Averages with nearest photos; see `car_retrieval.search.expansion`."""
+
+    kind: Literal["expansion"]
+    queries: Annotated[int, Field(ge=0)] = Field(5, description="hits that a query takes in")
+    gallery: Annotated[int, Field(ge=0)] = Field(
+        0, description="neighbours that a gallery photo takes in"
+    )
+    alpha: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
+        3.0, description="exponent of a similarity that makes it a weight"
+    )
+
+
+class KReciprocalParams(Params):
+    """Re-ranking by common neighbours; see `car_retrieval.search.kreciprocal.KReciprocal`."""
+
+    kind: Literal["kreciprocal"]
+    k1: Count = Field(20, description="nearest neighbours that may be reciprocal")
+    k2: Count = Field(6, description="photos, itself included, that a set is averaged over")
+    weight: Annotated[float, Field(gt=0, le=1)] = Field(0.3, description="of the original distance")
+    candidates: Count = Field(200, description="first hits that are ranked anew")
+
+
+RerankingParams = Annotated[ExpansionParams | KReciprocalParams, Field(discriminator="kind")]
+
+
+class EvaluationParams(Params):
+    """Search and scores (`parameters_evaluation.yml`)."""
+
+    k: Count = Field(20, description="of mAP@k")
+    recall_at: Annotated[list[Count], Field(min_length=1)] = [1, 5, 20]
+    min_class_size: Count = Field(58, description="gallery photos a class of `filtered` has")
+    batch_size: Count = Field(1024, description="queries searched at a time")
+    reranking: RerankingParams | None = Field(None, description="of exact search's hits")
+    shown_queries: Count = Field(5, description="rows of a picture gallery")
+    false_match_rate: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.01, description="unknown cars that may get a match, not `no match`"
+    )
+    seed: Annotated[int, Field(ge=0)] = 7
+    searchers: Annotated[dict[SearcherName, SearcherParams], BeforeValidator(without_null)] = Field(
+        {}, description="compared with exact search; null leaves one out"
+    )
