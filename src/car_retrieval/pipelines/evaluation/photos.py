@@ -45,12 +45,12 @@ def gallery_rows(
                 _photo(gallery, int(hit)),
                 bool(gallery[0]["Class"].iloc[hit] == shown["Class"]),
                 float(similarity),
-                _name(gallery[0].iloc[hit]),
+                name_of(gallery[0].iloc[hit]),
             )
             for hit, similarity in found
             if hit >= 0
         ]
-        caption = f"{_name(shown)} · {metric} {scores[query]:.2f}"
+        caption = f"{name_of(shown)} · {metric} {scores[query]:.2f}"
         rows.append(GalleryRow(_photo(queries, query), caption, matches))
     return rows
 
@@ -101,7 +101,9 @@ def class_names(photos: pd.DataFrame) -> pd.Series:
     Names of several classes, which CompCars has, get the class's number.
     """
     first = photos.drop_duplicates("Class").set_index("Class", drop=False).sort_index()
-    names = pd.Series([_name(photo) for _, photo in first.iterrows()], index=first.index, dtype=str)
+    names = pd.Series(
+        [name_of(photo) for _, photo in first.iterrows()], index=first.index, dtype=str
+    )
     numbers = pd.Series([f" ({class_})" for class_ in names.index], index=names.index, dtype=str)
     return names.where(~names.duplicated(keep=False), names + numbers)
 
@@ -111,7 +113,8 @@ def _photo(collection: Collection, row: int) -> np.ndarray:
     return decode(files[photos["Path"].iloc[row]], THUMBNAIL).pixels
 
 
-def _name(photo: pd.Series) -> str:
+def name_of(photo: pd.Series) -> str:
+    """What a photo shows: make and model, or its class."""
     make, model = (photo.get(name) for name in ("MakeName", "ModelName"))
     if pd.isna(model):
         return f"class {photo['Class']}"

@@ -5,13 +5,14 @@ from typing import Any
 
 from kedro.pipeline import Node, Pipeline
 
-from car_retrieval.pipelines.evaluation import compare, nodes, report
+from car_retrieval.pipelines.evaluation import compare, heat, nodes, report
 from car_retrieval.pipelines.evaluation.diagnosis_pipeline import (
     confusions_template,
     diagnosis_pipeline,
 )
 
 PARAMS = "params:evaluation"
+ENCODING = "params:encoding"
 REPORTED = (
     *("summary", "training_curves", "training_history"),
     *("database", "searchers", "searchers_figure", "no_match_threshold"),
@@ -37,7 +38,9 @@ OF_ALL = {  # more of the protocol `all`
     "searchers": "searchers",
     "confusions": "all_confusions",
     "confusions_figure": "all_confusions_figure",
+    "heat": "all_heat_figure",
 }
+PIXELS = {"test": "test_image", "valid": "imageset"}
 COMPARED = [
     "queries",
     "gallery",
@@ -102,18 +105,16 @@ def _selection() -> Pipeline:
 def _evaluation(split: str, protocol: str) -> Pipeline:
     name = f"{split}_{protocol}"
     labels = {side: f"{name}_{side}" for side in ("query_labels", "gallery_labels")}
+    inputs = GALLERY | QUERIES[split] | labels
     outputs = {inner: f"{name}_{outer}" for inner, outer in RESULTS.items()}
-    template = _template()
+    template, parameters = _template(), {PARAMS: PARAMS}
     if protocol == "all":
-        template += _comparison() + confusions_template()
+        template += _comparison() + confusions_template() + _heat()
+        inputs |= {"query_pixels": PIXELS[split], "gallery_pixels": "imageset"}
+        inputs |= {"model": "model", "checkpoints": "checkpoints"}
         outputs |= {inner: f"{split}_{outer}" for inner, outer in OF_ALL.items()}
-    return Pipeline(
-        template,
-        namespace=name,
-        inputs=GALLERY | QUERIES[split] | labels,
-        outputs=outputs,
-        parameters={PARAMS: PARAMS},
-    )
+        parameters |= {ENCODING: ENCODING}
+    return Pipeline(template, namespace=name, inputs=inputs, outputs=outputs, parameters=parameters)
 
 
 def _template() -> Pipeline:
@@ -169,6 +170,23 @@ def _comparison() -> Pipeline:
     )
 
 
+def _heat() -> Pipeline:
+    return Pipeline(
+        [
+            Node(
+                heat.show_heat,
+                inputs=[
+                    *("by_query", "hits", "gallery"),
+                    *("query_photos", "query_pixels", "gallery_photos", "gallery_pixels"),
+                    *("model", "checkpoints", ENCODING, PARAMS),
+                ],
+                outputs="heat",
+                name="show_heat",
+            )
+        ]
+    )
+
+
 def _searchers() -> Pipeline:
     return Pipeline(
         [
@@ -190,9 +208,9 @@ def _searchers() -> Pipeline:
 
 def _report(parts: list[tuple[str, str]]) -> Pipeline:
     names = [f"{split}_{protocol}" for split, protocol in parts]
-    pictures = {
-        f"{name}_{kind}": f"{name}_{kind}_figure" for name in names for kind in report.CAPTIONS
-    } | {f"{split}_all_confusions": f"{split}_all_confusions_figure" for split in QUERIES}
+    drawn = [f"{name}_{kind}" for name in names for kind in report.CAPTIONS]
+    drawn += [f"{split}_all_{kind}" for split in QUERIES for kind in ("confusions", "heat")]
+    pictures = {name: f"{name}_figure" for name in drawn}
     return Pipeline(
         [
             Node(

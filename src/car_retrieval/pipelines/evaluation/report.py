@@ -18,6 +18,10 @@ CAPTIONS = {
     "median": "Median queries",
     "worst": "Worst queries",
 }
+HEAT_CAPTION = (
+    "Where median queries look like their first right and like their first wrong match: what glows "
+    "makes the network find them similar"
+)
 PROTOCOLS = {
     "test": "Queries: the query photos; gallery: the gallery photos",
     "valid": "Queries: the validation photos; gallery: the training photos, or, where whole "
@@ -107,12 +111,15 @@ def write_report(
         Section("Searchers", SEARCHERS, [(SEARCHERS_CAPTION, searchers_figure)], searchers),
     ]
     for split, selection in zip(summary["split"], summary["protocol"], strict=True):
-        own = {kind: pictures[f"{split}_{selection}_{kind}"] for kind in CAPTIONS}
+        name = f"{split}_{selection}"
+        shown = [(caption, pictures[f"{name}_{kind}"]) for kind, caption in CAPTIONS.items()]
+        if heat := pictures.get(f"{name}_heat"):
+            shown.append((HEAT_CAPTION, heat))
         sections.append(
             Section(
                 f"{split.capitalize()}, {selection}",
                 f"{PROTOCOLS[split]}{selections[selection]}.",
-                [(CAPTIONS[kind], picture) for kind, picture in own.items()],
+                shown,
             )
         )
     about = _about(database, training_history)

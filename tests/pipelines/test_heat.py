@@ -1,0 +1,105 @@
+"""Which photos the heat maps are of, and whose network made them."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from matplotlib.colors import to_hex
+
+from car_retrieval.matrix import Matrix, MatrixStream, write_matrix
+from car_retrieval.metrics.results import RetrievalResult
+from car_retrieval.models.descriptor import DescriptorConfig, DescriptorNet
+from car_retrieval.models.heat_map import heat_map
+from car_retrieval.params import EncodingParams, EvaluationParams
+from car_retrieval.pipelines.evaluation.heat import show_heat
+from car_retrieval.reporting.overlay import overlay
+from car_retrieval.reporting.style import GREEN, INK, RED
+
+PARAMS = EvaluationParams(k=5, shown_queries=1)
+
+
+def matrix(path: Path, seed: int, rows: int) -> Matrix:
+    images = np.random.default_rng(seed).integers(0, 256, (rows, 3, 32, 32), np.uint8)
+    write_matrix(path, images)
+    return Matrix(path)
+
+
+@pytest.fixture
+def given(tmp_path: Path) -> dict[str, Any]:
+    """Three queries of class 0, of which query 2 is the median; gallery rows 0 and 1 are right."""
+    torch.manual_seed(0)
+    net = DescriptorNet(DescriptorConfig("resnet18", 8, 32)).eval()
+    attributes = {"encoder": {"weights": net.fingerprint()}}
+    descriptors = MatrixStream([np.zeros((4, 8), np.float32)], attributes)
+    write_matrix(tmp_path / "database.npy", descriptors)
+    by_query = pd.DataFrame(
+        {"Query": [0, 1, 2], "Class": 0, "AP@5": [0.9, 0.1, 0.5], "Relevant": [2, 2, 2]}
+    )
+    hits = [[0, 1, 2, 3], [0, 1, 2, 3], [3, 1, 2, 0]]
+    scores = np.tile(np.float32([0.9, 0.8, 0.7, 0.6]), (3, 1))
+    return {
+        "by_query": by_query,
+        "hits": RetrievalResult(np.arange(3), np.array(hits), scores),
+        "gallery": Matrix(tmp_path / "database.npy"),
+        "query_photos": pd.DataFrame({"Class": [0, 0, 0]}),
+        "query_pixels": matrix(tmp_path / "q.npy", 0, 3),
+        "gallery_photos": pd.DataFrame({"Class": [0, 0, 7, 8]}),
+        "gallery_pixels": matrix(tmp_path / "g.npy", 1, 4),
+        "model": net,
+        "checkpoints": {},
+        "encoding": EncodingParams(device="cpu"),
+        "params": PARAMS,
+    }
+
+
+def test_first_right_and_first_wrong_match_of_the_median_query(given: dict[str, Any]) -> None:
+    (axes,) = show_heat(**given).axes
+    texts = [text.get_text() for text in axes.texts]
+    assert "class 0 · AP@5 0.50" in texts
+    both = ["where in the query", "where in the match"]
+    assert [text for text in texts if text.startswith("where")] == both * 2
+    signs = [text for text in texts if text.startswith(("✓", "✗"))]
+    assert signs == ["✓ 0.800"] * 3 + ["✗ 0.900"] * 3
+    assert [text for text in texts if text.startswith("class ")][1:] == ["class 0", "class 8"]
+    colours = [to_hex(frame.get_edgecolor()) for frame in axes.patches]
+    assert colours == [INK, *[GREEN] * 3, *[RED] * 3]
+    query, right = given["query_pixels"][2], given["gallery_pixels"][1]
+    net = given["model"]
+    with torch.inference_mode():
+        descriptor = net(torch.from_numpy(right[None]))[0]
+    heat = heat_map(net, torch.from_numpy(query), descriptor)
+    wanted = overlay(query.transpose(1, 2, 0), heat.numpy())
+    shown = [image.get_array() for image in axes.images]
+    np.testing.assert_array_equal(shown[0], query.transpose(1, 2, 0))
+    assert np.abs(shown[1].astype(int) - wanted.astype(int)).max() <= 2
+    np.testing.assert_array_equal(shown[3], right.transpose(1, 2, 0))
+
+
+def test_a_query_with_right_matches_only(given: dict[str, Any]) -> None:
+    given["hits"] = RetrievalResult(
+        np.arange(3), np.array([[0, 1, -1]] * 3), np.float32([[0.9, 0.8, -np.inf]] * 3)
+    )
+    assert len(show_heat(**given).axes[0].images) == 4
+
+
+def test_no_queries(given: dict[str, Any]) -> None:
+    given["by_query"] = given["by_query"][:0]
+    assert not show_heat(**given).axes[0].images
+
+
+def test_descriptors_of_another_network_are_refused(given: dict[str, Any]) -> None:
+    given["model"] = DescriptorNet(DescriptorConfig("resnet18", 8, 32))
+    with pytest.raises(ValueError, match=r"^database\.npy was encoded by another network .* again"):
+        show_heat(**given)
+
+
+def test_the_network_of_the_epoch_that_encoded(given: dict[str, Any]) -> None:
+    net = given["model"]
+    state = {"config": vars(net.config), "model": net.state_dict()}
+    given["checkpoints"] = {3: state | {"provenance": {}, "report": {}}}
+    given["model"] = DescriptorNet(DescriptorConfig("resnet18", 8, 32))
+    given["encoding"] = EncodingParams(device="cpu", checkpoint=3)
+    assert len(show_heat(**given).axes[0].images) == 7
