@@ -48,7 +48,10 @@ MADE: list[tuple[str, Callable[[], Index], list[Setting]]] = [
     (
         "LOPQ 1x1024, PCA 128, 32 x 8 bit, shared codebooks",
         lambda: LopqIndex(LopqParams(pca=128, splits=1, coarse=1_024, codebooks="shared")),
-        [({"quota": q}, r) for q, r in ((5_000, 70), (5_500, 75), (6_000, 80), (8_000, 100))],
+        [
+            ({"quota": quota}, candidates)
+            for quota, candidates in ((5_000, 70), (5_000, 75), (5_200, 72), (8_000, 100))
+        ],
     ),
     (
         "LOPQ 2x8, raw 2048, 32 x 8 bit",
@@ -65,7 +68,7 @@ MADE: list[tuple[str, Callable[[], Index], list[Setting]]] = [
     (
         "OPQ64_256,IVF1024,PQ64x4fs",
         lambda: FaissIndex("OPQ64_256,IVF1024,PQ64x4fs"),
-        [({"nprobe": 16}, 60), ({"nprobe": 20}, 60), ({"nprobe": 40}, 100)],
+        [({"nprobe": n}, r) for n, r in ((16, 60), (18, 60), (20, 60), (40, 100))],
     ),
     (
         "PCA256,IVF256,RaBitQ",
