@@ -27,7 +27,8 @@ class ParquetTableDataset(LocalVersionedDataset):
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_name(path.name + ".part")
         try:
-            with ParquetWriter(part, data.schema, compression="zstd") as writer:
+            words = [field.name for field in data.schema if str(field.type) == "string"]
+            with ParquetWriter(part, data.schema, compression="zstd", use_dictionary=words) as writer:
                 for batch in data.batches:
                     writer.write_batch(batch)
             os.replace(part, path)

@@ -54,12 +54,17 @@ def export_onnx(
 
 def tabulate(descriptors: Matrix, photos: pd.DataFrame) -> TableStream:
     """Join photos and descriptors."""
+    check_photos(descriptors, photos)
+    return embedding_table(photos, descriptors, about(descriptors))
+
+
+def check_photos(descriptors: Matrix, photos: pd.DataFrame) -> None:
+    """Refuse a list of photos that is not the one described."""
     if descriptors.attributes["photos"] != digest(photos):
         raise ValueError(
             f"{descriptors.path.name} describes another list of photos than the present one: run "
             "the pipeline encoding again"
         )
-    return embedding_table(photos, descriptors, about(descriptors))
 
 
 def about(descriptors: Matrix) -> dict[str, Any]:
