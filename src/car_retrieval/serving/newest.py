@@ -181,7 +181,8 @@ def _config(env: str | None, project: Path) -> Mapping[str, Any]:
     arguments: dict[str, Any] = CONFIG_LOADER_ARGS
     loader = OmegaConfigLoader(str(project / "conf"), env, **arguments)
     names = [*OPENED, "car_front", "web_images", "model", "checkpoints", "whitening"]
-    catalog = {name: loader["catalog"][name] for name in names}
+    everything = loader["catalog"]
+    catalog = {name: everything[name] for name in names}
     for entry in catalog.values():
         entry["filepath"] = (project / Path(entry["filepath"]).expanduser()).as_posix()
     encoding = {"type": "MemoryDataset", "data": loader["parameters"]["encoding"]}
