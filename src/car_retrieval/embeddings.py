@@ -1,9 +1,8 @@
 """Descriptors with the names of their photos, as a table for other tools."""
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -31,14 +30,14 @@ class TableStream:
 
 
 def embedding_table(
-    photos: pd.DataFrame, descriptors: Matrix, metadata: Mapping[str, Any]
+    photos: pd.DataFrame, descriptors: Matrix, metadata: Mapping[str, str]
 ) -> TableStream:
     """Join photos and their descriptors.
 
     Args:
         photos: n rows of Index, Path, Class, and what else is known of make, model and year.
         descriptors: float32 [n, D], read block by block.
-        metadata: JSON values, kept in the schema.
+        metadata: kept in the schema.
 
     Returns:
         Index int64, Path string, Class int64, Make, Model string and Year int64, empty where they
@@ -63,7 +62,7 @@ def embedding_table(
     kinds = {name: kind for name, (_, kind) in columns.items()}
     schema = pa.schema(
         kinds | {"Descriptor": pa.list_(pa.float32(), length)},
-        metadata={name: json.dumps(value) for name, value in metadata.items()},
+        metadata={**metadata},
     )
 
     def batches() -> "Iterator[pa.RecordBatch]":

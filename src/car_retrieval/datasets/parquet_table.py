@@ -28,7 +28,9 @@ class ParquetTableDataset(LocalVersionedDataset):
         part = path.with_name(path.name + ".part")
         try:
             words = [field.name for field in data.schema if str(field.type) == "string"]
-            with ParquetWriter(part, data.schema, compression="zstd", use_dictionary=words) as writer:
+            with ParquetWriter(
+                part, data.schema, compression="zstd", use_dictionary=words
+            ) as writer:
                 for batch in data.batches:
                     writer.write_batch(batch)
             os.replace(part, path)

@@ -67,7 +67,7 @@ def write_model_card(
         epochs=len(training_history),
         images=int(training_history.loc[seen, "images"].sum()),
         summary=summary,
-        searchers=searchers[[name for name in searchers if not name.startswith(COSTS)]],
+        searchers=searchers[[name for name in map(str, searchers) if not name.startswith(COSTS)]],
         reranking=no_match_threshold["reranking"],
         threshold=no_match_threshold["threshold"],
         false_match_rate=no_match_threshold["false_match_rate"],
@@ -93,7 +93,7 @@ def _front_matter(facts: dict[str, Any], summary: pd.DataFrame) -> dict[str, Any
             "metrics": [
                 {"type": name, "value": value}
                 for name, value in row.items()
-                if name not in ("split", "protocol") and not name.startswith("legacy")
+                if name not in ("split", "protocol") and not str(name).startswith("legacy")
             ],
         }
         for row in summary.to_dict("records")
@@ -108,7 +108,7 @@ def _front_matter(facts: dict[str, Any], summary: pd.DataFrame) -> dict[str, Any
 
 def _worst(by_class: pd.DataFrame, photos: pd.DataFrame) -> pd.DataFrame:
     """The classes with the lowest score, by name."""
-    score = next(name for name in by_class if name.startswith("mAP@"))
+    score = next(name for name in map(str, by_class) if name.startswith("mAP@"))
     worst = by_class.nsmallest(WORST, score)
     named = worst.assign(Class=worst["Class"].map(class_names(photos)))
-    return named[["Class", "Queries", "Relevant", score, "R@1"]]
+    return named[["Class", "Queries", "Relevant", score]]

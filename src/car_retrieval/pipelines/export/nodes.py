@@ -29,8 +29,8 @@ def export_onnx(
 ) -> bytes:
     """Make an ONNX file of what described the gallery, and try it on some of its photos.
 
-    Its metadata, as JSON, are those of the descriptors; and `tried`, of how many photos the largest
-    `angle` in degrees between its descriptors and PyTorch's is.
+    Its metadata are those of the descriptors, see `about`; and the largest `angle` in degrees
+    between its descriptors and PyTorch's, of how many photos that were `tried`.
     """
     own = database.attributes["encoder"]
     if whitening.fingerprint() != own["whitening"]:
@@ -48,14 +48,13 @@ def export_onnx(
             f"the ONNX file describes a photo {angle:.2g} degrees from where PyTorch does, more "
             f"than export.tolerance = {params.tolerance:g}"
         )
-    metadata = about(database) | {"tried": len(tried), "angle": angle}
-    return file_of(translated, {name: json.dumps(value) for name, value in metadata.items()})
+    return file_of(translated, texts(about(database) | {"tried": len(tried), "angle": angle}))
 
 
 def tabulate(descriptors: Matrix, photos: pd.DataFrame) -> TableStream:
     """Join photos and descriptors."""
     check_photos(descriptors, photos)
-    return embedding_table(photos, descriptors, about(descriptors))
+    return embedding_table(photos, descriptors, texts(about(descriptors)))
 
 
 def check_photos(descriptors: Matrix, photos: pd.DataFrame) -> None:
@@ -76,6 +75,14 @@ def about(descriptors: Matrix) -> dict[str, Any]:
         "encoder": own["encoder"],
         "photos": own["photos"],
         "car_retrieval": __version__,
+    }
+
+
+def texts(metadata: Mapping[str, Any]) -> dict[str, str]:
+    """Metadata as files keep them; what is no text becomes JSON."""
+    return {
+        name: value if isinstance(value, str) else json.dumps(value)
+        for name, value in metadata.items()
     }
 
 
