@@ -88,9 +88,11 @@ def test_poolings(tiny: Callable[..., DescriptorNet], pooling: str) -> None:
     check(Encoder(tiny(pooling=pooling)))
 
 
-@pytest.mark.parametrize("pooling", ["cls", "gem"])
-def test_transformers(tiny: Callable[..., DescriptorNet], pooling: str) -> None:
-    check(Encoder(tiny(transformer, pooling=pooling), [1.0, 1.5]))
+@pytest.mark.parametrize(("pooling", "scales"), [("cls", [1.0]), ("gem", [1.5])])
+def test_transformers(
+    tiny: Callable[..., DescriptorNet], pooling: str, scales: list[float]
+) -> None:
+    check(Encoder(tiny(transformer, pooling=pooling), scales))
 
 
 def test_all_that_encoding_can_do(tiny: Callable[..., DescriptorNet]) -> None:
