@@ -90,7 +90,9 @@ def test_kedro_commands_are_right() -> None:
             assert arguments[0] == "describe"
             assert arguments[1] in PIPELINES
         else:
-            assert [name, *arguments] in (["viz"], ["jupyter", "lab"], ["ipython"]), name
+            assert [name, *arguments] in (["viz"], ["jupyter", "lab"], ["ipython"], ["package"]), (
+                name
+            )
 
 
 def check_run(name: str, arguments: list[str]) -> None:

@@ -1,4 +1,4 @@
-"""`python -m car_retrieval` runs the packaged project."""
+"""`python -m car_retrieval`: the packaged project, in a folder with its conf/ and data/."""
 
 import os
 import sys
@@ -7,16 +7,17 @@ from typing import Any
 
 
 def main(*args: Any, **kwargs: Any) -> Any:
-    """Run pipelines, as `kedro run` does; nothing is reported to anyone."""
+    """Run pipelines, as `kedro run` does, or the command that comes first; nothing phones home."""
     os.environ.setdefault("KEDRO_DISABLE_TELEMETRY", "1")
-    from kedro.framework.cli.utils import find_run_command
     from kedro.framework.project import configure_project
 
-    package = Path(__file__).parent.name
-    configure_project(package)
-    interactive = hasattr(sys, "ps1")
-    kwargs["standalone_mode"] = not interactive
-    return find_run_command(package)(*args, **kwargs)
+    configure_project(Path(__file__).parent.name)
+
+    from car_retrieval.cli import cli, run
+
+    words = args[0] if args else kwargs.get("args") or sys.argv[1:]
+    kwargs["standalone_mode"] = not hasattr(sys, "ps1")
+    return (cli if words and words[0] in cli.commands else run)(*args, **kwargs)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,10 @@ from kedro.pipeline.node import Node
 
 from car_retrieval.memory import MemoryWatch
 
-STAGES = ("sample_data", "data_processing", "training", "encoding", "evaluation", "ablation")
+STAGES = (
+    *("sample_data", "data_processing", "training", "encoding", "evaluation", "ablation"),
+    "export",
+)
 
 
 class InputChecks:

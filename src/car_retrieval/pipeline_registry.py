@@ -4,12 +4,13 @@ from kedro.pipeline import Pipeline
 
 
 def register_pipelines() -> dict[str, Pipeline]:
-    """The main job is the default; `sample_data` and `ablation` run when asked for."""
+    """The main job is the default; `sample_data`, `ablation` and `export` run when asked for."""
     from car_retrieval.pipelines import (
         ablation,
         data_processing,
         encoding,
         evaluation,
+        export,
         sample_data,
         training,
     )
@@ -24,5 +25,6 @@ def register_pipelines() -> dict[str, Pipeline]:
         "__default__": sum(stages.values(), start=Pipeline([])),
         "sample_data": sample_data.create_pipeline(),
         "ablation": ablation.create_pipeline(),
+        "export": export.create_pipeline(),
         **stages,
     }

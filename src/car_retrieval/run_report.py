@@ -9,6 +9,10 @@ from kedro.pipeline import Pipeline
 from rich.console import Console
 from rich.table import Table
 
+SHOWN = (
+    *("sample", "model", "report"),
+    *("onnx_model", "gallery_embeddings", "query_embeddings", "model_card"),
+)
 WITHOUT_FILTERED = (
     "filtered scores are left out where no class that is queried has evaluation.min_class_size "
     "gallery photos: lower it"
@@ -44,8 +48,9 @@ def print_run(
         console.print(f"problems: {where}", soft_wrap=True, highlight=False)
     if seconds:
         console.print(_stages(seconds, peak))
-    for name, what in (("sample", "sample"), ("model", "model"), ("report", "report")):
+    for name in SHOWN:
         if name in outputs:
+            what = name.replace("_", " ")
             console.print(f"{what}: {_shown(catalog, name)}", soft_wrap=True, highlight=False)
     if "report" in outputs:
         pictures = _shown(catalog, "report").parents[2]

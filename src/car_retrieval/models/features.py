@@ -26,5 +26,5 @@ def from_tokens(tokens: Tensor, prefix: int, token: bool, grid: tuple[int, int])
         token: the first of them is the class token.
         grid: h' and w'.
     """
-    patches = tokens[:, prefix:].transpose(1, 2).reshape(len(tokens), -1, *grid)
+    patches = tokens[:, prefix:].transpose(1, 2).reshape(tokens.shape[0], -1, *grid)
     return Features(patches, tokens[:, 0] if token else None)

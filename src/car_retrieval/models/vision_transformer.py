@@ -33,7 +33,7 @@ class TokenMap(nn.Module):
         check_size(images, self.net.patch_size)
         patches = self.net.conv_proj(images)
         height, width = patches.shape[-2:]
-        token = self.net.class_token.expand(len(images), -1, -1)
+        token = self.net.class_token.expand(images.shape[0], -1, -1)
         tokens = torch.cat([token, patches.flatten(2).transpose(1, 2)], dim=1)
         encoder = self.net.encoder
         tokens = tokens + stretched(encoder.pos_embedding, height, width)

@@ -13,6 +13,7 @@ from car_retrieval.params.evaluation import (
     RerankingParams,
     SearcherParams,
 )
+from car_retrieval.params.export import ExportParams
 from car_retrieval.params.training import NETWORKS, AugmentationParams, Sampler, TrainingParams
 
 GROUPS: dict[str, type[Params]] = {
@@ -22,6 +23,7 @@ GROUPS: dict[str, type[Params]] = {
     "encoding": EncodingParams,
     "evaluation": EvaluationParams,
     "ablation": AblationParams,
+    "export": ExportParams,
 }
 
 __all__ = [
@@ -33,6 +35,7 @@ __all__ = [
     "EncodingParams",
     "EvaluationParams",
     "ExpansionParams",
+    "ExportParams",
     "FaissSearcher",
     "KReciprocalParams",
     "LopqSearcher",

@@ -56,8 +56,9 @@ def show_heat(
     """
     net = choose_encoder(model, checkpoints, encoding).to(pick_device(encoding.device))
     encoder = Encoder(net, encoding.scales, encoding.flip)
-    signature = encoder.signature() | {"whitening": whitening.fingerprint()}
-    if gallery.attributes.get("encoder") != signature:
+    own = gallery.attributes.get("encoder", {})
+    made_with = encoder.signature() | {"whitening": whitening.fingerprint()}
+    if made_with != {name: own.get(name) for name in made_with}:
         raise ValueError(
             f"{gallery.path.name} was encoded by another encoder than the present one: run the "
             "pipeline encoding again"

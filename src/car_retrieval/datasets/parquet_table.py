@@ -1,0 +1,56 @@
+"""Tables as Parquet files."""
+
+import json
+import os
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from car_retrieval.datasets.preview import JSONPreview
+from car_retrieval.datasets.versioned import LocalVersionedDataset
+from car_retrieval.embeddings import TableStream
+
+if TYPE_CHECKING:
+    from pyarrow.dataset import Dataset
+
+
+class ParquetTableDataset(LocalVersionedDataset):
+    """A `.parquet` file, saved from a `TableStream` batch by batch, loaded as pyarrow's dataset.
+
+    A stream that fails leaves no version behind.
+    """
+
+    def save(self, data: TableStream) -> None:
+        """Write the table, a row group a batch."""
+        from pyarrow.parquet import ParquetWriter
+
+        path = self.save_path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(path.name + ".part")
+        try:
+            words = [field.name for field in data.schema if str(field.type) == "string"]
+            with ParquetWriter(
+                part, data.schema, compression="zstd", use_dictionary=words
+            ) as writer:
+                for batch in data.batches:
+                    writer.write_batch(batch)
+            os.replace(part, path)
+        except BaseException:
+            part.unlink(missing_ok=True)
+            with suppress(OSError):  # other files lie there
+                path.parent.rmdir()
+            raise
+
+    def load(self) -> "Dataset":
+        """Open the table; columns and rows are read on demand."""
+        import pyarrow.dataset
+
+        return pyarrow.dataset.dataset(self.load_path, format="parquet")
+
+    def preview(self) -> JSONPreview:
+        """Rows, columns and metadata."""
+        table = self.load()
+        columns = {field.name: str(field.type) for field in table.schema}
+        metadata = {
+            name.decode(): value.decode() for name, value in (table.schema.metadata or {}).items()
+        }
+        return JSONPreview(json.dumps({"rows": table.count_rows()} | columns | metadata))

@@ -1,0 +1,5 @@
+"""What is handed over: the descriptor as ONNX, descriptors as Parquet, a model card."""
+
+from car_retrieval.pipelines.export.pipeline import create_pipeline
+
+__all__ = ["create_pipeline"]

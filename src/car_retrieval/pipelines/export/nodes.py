@@ -1,0 +1,100 @@
+"""Hand over what a run made, in forms that other tools read."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from car_retrieval import __version__
+from car_retrieval.embeddings import TableStream, embedding_table
+from car_retrieval.listing import digest
+from car_retrieval.matrix import Matrix
+from car_retrieval.models.checkpoint import Checkpoint
+from car_retrieval.models.descriptor import DescriptorNet, network_of
+from car_retrieval.models.encoder import Encoder
+from car_retrieval.models.onnx_export import WhitenedEncoder, file_of, largest_angle, to_onnx
+from car_retrieval.params import ExportParams
+from car_retrieval.search.whitening import Whitening
+
+
+def export_onnx(
+    database: Matrix,
+    imageset: Matrix,
+    model: DescriptorNet,
+    checkpoints: Mapping[int, Checkpoint],
+    whitening: Whitening,
+    params: ExportParams,
+) -> bytes:
+    """Make an ONNX file of what described the gallery, and try it on some of its photos.
+
+    Its metadata are those of the descriptors, see `about`; and the largest `angle` in degrees
+    between its descriptors and PyTorch's, of how many photos that were `tried`.
+    """
+    own = database.attributes["encoder"]
+    if whitening.fingerprint() != own["whitening"]:
+        raise ValueError(
+            f"{database.path.name} was made with another whitening than the newest: run the "
+            "pipeline encoding again"
+        )
+    encoder = Encoder(network_behind(database, model, checkpoints), own["scales"], own["flip"])
+    network = WhitenedEncoder(encoder, whitening).eval()
+    translated = to_onnx(network)
+    tried = np.linspace(0, len(imageset) - 1, min(params.photos, len(imageset)), dtype=int)
+    angle = largest_angle(translated, network, imageset[tried])
+    if not angle <= params.tolerance:
+        raise ValueError(
+            f"the ONNX file describes a photo {angle:.2g} degrees from where PyTorch does, more "
+            f"than export.tolerance = {params.tolerance:g}"
+        )
+    return file_of(translated, texts(about(database) | {"tried": len(tried), "angle": angle}))
+
+
+def tabulate(descriptors: Matrix, photos: pd.DataFrame) -> TableStream:
+    """Join photos and descriptors."""
+    check_photos(descriptors, photos)
+    return embedding_table(photos, descriptors, texts(about(descriptors)))
+
+
+def check_photos(descriptors: Matrix, photos: pd.DataFrame) -> None:
+    """Refuse a list of photos that is not the one described."""
+    if descriptors.attributes["photos"] != digest(photos):
+        raise ValueError(
+            f"{descriptors.path.name} describes another list of photos than the present one: run "
+            "the pipeline encoding again"
+        )
+
+
+def about(descriptors: Matrix) -> dict[str, Any]:
+    """Of which collection and run descriptors are, and what made them: JSON values."""
+    own = descriptors.attributes
+    return {
+        "collection": descriptors.path.parents[2].name,
+        "run": descriptors.path.parent.name,
+        "encoder": own["encoder"],
+        "photos": own["photos"],
+        "car_retrieval": __version__,
+    }
+
+
+def texts(metadata: Mapping[str, Any]) -> dict[str, str]:
+    """Metadata as files keep them; what is no text becomes JSON."""
+    return {
+        name: value if isinstance(value, str) else json.dumps(value)
+        for name, value in metadata.items()
+    }
+
+
+def network_behind(
+    descriptors: Matrix, model: DescriptorNet, checkpoints: Mapping[int, Checkpoint]
+) -> DescriptorNet:
+    """The network that descriptors were made with."""
+    checkpoint = descriptors.attributes.get("checkpoint", "best")
+    net = model if checkpoint == "best" else network_of(checkpoints[checkpoint])
+    if net.fingerprint() != descriptors.attributes["encoder"]["weights"]:
+        raise ValueError(
+            f"{descriptors.path.name} was made with another network than the newest: run the "
+            "pipeline encoding again"
+        )
+    return net
