@@ -38,5 +38,8 @@ class DataParams(Params):
     twins: Literal["exclude", "keep"] = Field(
         "exclude", description="training on one photo filed under two classes"
     )
+    near_duplicates: Annotated[int, Field(ge=0, le=7)] | None = Field(
+        5, description="bits of 64 by which files of one picture differ; none: exact copies only"
+    )
     workers: Count = Field(2, description="decoding threads")
     seed: Annotated[int, Field(ge=0)] = 7
