@@ -1,7 +1,8 @@
-"""The project's own commands: `kedro run` with plain errors, `kedro prune`, `kedro tune`."""
+"""The project's own commands: `kedro run` with plain errors, and those that Kedro has not."""
 
 import logging
 import warnings
+from pathlib import Path
 from typing import Any
 
 import click
@@ -101,3 +102,55 @@ def tune(recall: float, code_bytes: int, k: int, seed: int, env: str | None) -> 
             "database and tdatabase were not encoded alike: run the pipeline encoding again"
         )
     print_tuning(measure(gallery, queries, k, recall, code_bytes, seed), k, recall)
+
+
+@cli.command(cls=PlainErrorCommand)
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--queries", type=click.Path(path_type=Path), help="Folder of query photos.")
+@click.option("--classes", type=click.Path(path_type=Path), help="CSV of path and class.")
+@click.option("--out", type=click.Path(path_type=Path), help="For lists; else `root` of --env.")
+@click.option(
+    "--query-ratio",
+    type=click.IntRange(min=2),
+    default=7,
+    show_default=True,
+    help="Without --queries, one photo in so many of each class becomes a query.",
+)
+@click.option(
+    "--near-duplicates",
+    type=click.IntRange(0, 7),
+    default=5,
+    show_default=True,
+    help="Bits of 64 by which looks may differ and photos still stay together.",
+)
+@click.option("--seed", type=click.IntRange(min=0), default=7, show_default=True)
+@click.option("--force", is_flag=True, help="Replace the lists of an earlier call.")
+@click.option("--env", default="independent", show_default=True)
+def index_folder(
+    folder: Path,
+    queries: Path | None,
+    classes: Path | None,
+    out: Path | None,
+    query_ratio: int,
+    near_duplicates: int,
+    seed: int,
+    force: bool,
+    env: str,
+) -> None:
+    """List your own photos for `kedro run --env=independent`.
+
+    The class of a photo is the folder it lies in, or what a CSV says. Photos stay where they are.
+    """
+    from car_retrieval import index_folder as command
+
+    variable = f"INDEPENDENT_ROOT={out} " if out else ""
+    if out is None:
+        from kedro.framework.session import KedroSession
+
+        context = KedroSession.create(env=env).load_context()
+        root = Path(context.config_loader["globals"]["root"]).expanduser()
+        out = Path(context.project_path) / root
+    command.index_folder(
+        folder, queries, classes, out, query_ratio, near_duplicates, seed, force, say=click.echo
+    )
+    click.echo(f"lists in {out}; next: {variable}kedro run --env={env} --pipelines=data_processing")
