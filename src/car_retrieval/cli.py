@@ -154,3 +154,24 @@ def index_folder(
         folder, queries, classes, out, query_ratio, near_duplicates, seed, force, say=click.echo
     )
     click.echo(f"lists in {out}; next: {variable}kedro run --env={env} --pipelines=data_processing")
+
+
+@cli.command(cls=PlainErrorCommand)
+@click.argument("archives", type=click.Path(path_type=Path))
+@click.argument("dest", type=click.Path(path_type=Path))
+def compcars_unpack(archives: Path, dest: Path) -> None:
+    """Unpack CompCars from the split archives in ARCHIVES to DEST; can be stopped and repeated.
+
+    The password is read from the environment variable COMPCARS_PASSWORD.
+    """
+    from os import environ
+
+    from car_retrieval.compcars_unpack import PASSWORD, unpack_compcars
+
+    if not environ.get(PASSWORD):
+        raise ValueError(
+            f"set the environment variable {PASSWORD} to the password: the publisher states it "
+            "beside the downloads, in instruction.txt"
+        )
+    unpack_compcars(archives, dest, environ[PASSWORD], say=click.echo)
+    click.echo(f"next: COMPCARS_ROOT={dest} kedro run --env=compcars --pipelines=data_processing")
