@@ -67,6 +67,7 @@ def train_all(folder: Path, count: int) -> None:
     photos = pd.DataFrame(
         {"Index": rows, "Class": rows // PHOTOS_PER_CLASS, "Hash": rows.astype(str)}
     )
+    photos["Group"] = photos["Hash"]
     split = split_gallery(photos, ratio=7, keep_twins=True, seed=0)
     labels = split.set_index("Index")["Class"]
     parts = [labels[(split["split"] == side).to_numpy()] for side in ("valid", "train")]

@@ -36,7 +36,7 @@ def web():
 @pytest.fixture(scope="module")
 def front(web):
     photos = listing.numbered(listing.select_views(web, [1, 4]))
-    return photos.assign(Hash=photos["Path"])
+    return photos.assign(Hash=photos["Path"], Group=photos["Path"])
 
 
 @pytest.fixture(scope="module")

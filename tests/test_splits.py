@@ -11,6 +11,7 @@ def gallery(classes, hashes=None, views=None):
     count = len(classes)
     photos = pd.DataFrame({"Index": np.arange(count), "Class": np.array(classes, dtype=np.int64)})
     photos["Hash"] = [f"h{i}" for i in range(count)] if hashes is None else list(map(str, hashes))
+    photos["Group"] = photos["Hash"]
     return photos if views is None else photos.assign(**{"View Point": views})
 
 

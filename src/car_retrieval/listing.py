@@ -83,12 +83,12 @@ def readable_photos(
 
     Args:
         listing: the chosen photos (Path, Class and whatever else is known).
-        inspection: one row a photo in the same order: Path, Width, Height, Hash, Problem.
+        inspection: one row a photo in the same order: Path, Width, Height, Hash, DHash, Problem.
         max_rejected_fraction: the run stops when more than this share cannot be read.
         folder: where the files were looked for.
 
     Returns:
-        The readable photos with Index, Width, Height, Hash; and the problems found.
+        The readable photos with Index, Width, Height, Hash, DHash; and the problems found.
 
     Raises:
         ValueError: too many files cannot be read (`refuse_too_many`), or there are none.
@@ -137,14 +137,19 @@ def digest(photos: pd.DataFrame, columns: Sequence[str] = ("Path", "Hash")) -> s
     Raises:
         ValueError: a column is missing.
     """
+    require_columns(photos, columns)
+    # As CSV, so that a table is the same before it is saved and after.
+    text = photos[list(columns)].to_csv(index=False, lineterminator="\n")
+    return blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+def require_columns(photos: pd.DataFrame, columns: Sequence[str]) -> None:
+    """Refuse a table of photos that lacks one of these columns."""
     if missing := [name for name in columns if name not in photos]:
         raise ValueError(
             f"a table of photos has no column {', '.join(missing)}: it is of an older version; run "
             "the pipeline data_processing again"
         )
-    # As CSV, so that a table is the same before it is saved and after.
-    text = photos[list(columns)].to_csv(index=False, lineterminator="\n")
-    return blake2b(text.encode(), digest_size=8).hexdigest()
 
 
 def boxes_of(photos: pd.DataFrame) -> np.ndarray | None:

@@ -9,12 +9,12 @@ TRAIN, VALID, EXCLUDED = "train", "valid", "excluded"
 def split_gallery(photos: pd.DataFrame, ratio: int, keep_twins: bool, seed: int) -> pd.DataFrame:
     """Put ⌊n / ratio⌋ photos of each class of n, its copies permitting, into the validation part.
 
-    The choice is a seeded shuffle, spread over the viewpoints in their proportion. Exact
-    duplicates stay on one side. A photo filed under several classes has no true class: unless
+    The choice is a seeded shuffle, spread over the viewpoints in their proportion. A group of
+    photos stays on one side. A photo filed under several classes has no true class: unless
     `keep_twins`, it neither trains nor validates (it stays in the gallery).
 
     Args:
-        photos: Index, Class, Hash and, if known, View Point.
+        photos: Index, Class, Hash, Group (see `near_groups`) and, if known, View Point.
         ratio: one photo in so many validates.
         keep_twins: use photos that occur under several classes as they are labelled.
         seed: of the shuffle; each class has its own stream.
@@ -38,12 +38,12 @@ def split_gallery(photos: pd.DataFrame, ratio: int, keep_twins: bool, seed: int)
 def split_classes(photos: pd.DataFrame, ratio: int, keep_twins: bool, seed: int) -> pd.DataFrame:
     """Put one class in `ratio` wholly into the validation part, to be searched within it.
 
-    The choice is a seeded shuffle of the classes that have two different photos. Of the copies of a
-    file one validates, as a photo must not find itself; what is filed under several classes does
-    not validate, and trains only with `keep_twins`.
+    The choice is a seeded shuffle of the classes that have two groups of photos. Of a group, such
+    as the copies of a file, one validates, as a photo must not find itself; what is filed under
+    several classes does not validate, and trains only with `keep_twins`.
 
     Args:
-        photos: Index, Class, Hash.
+        photos: Index, Class, Hash, Group (see `near_groups`).
         ratio: one class in so many validates.
         keep_twins: train on photos that occur under several classes as they are labelled.
         seed: of the shuffle.
@@ -52,7 +52,7 @@ def split_classes(photos: pd.DataFrame, ratio: int, keep_twins: bool, seed: int)
         Index, Class and split (`train`, `valid`, `excluded`), one row a photo.
     """
     conflicting = photos.groupby("Hash")["Class"].transform("nunique") > 1
-    single = photos[~conflicting].drop_duplicates("Hash")
+    single = photos[~conflicting].drop_duplicates(["Class", "Group"])
     sizes = single.groupby("Class").size()
     classes = np.random.default_rng(seed).permutation(sizes.index[sizes > 1])
     valid = photos["Class"].isin(classes[: len(classes) // ratio])
@@ -69,13 +69,13 @@ def _drawn(members: pd.DataFrame, count: int, rng: np.random.Generator) -> pd.In
     stratum = shuffled["View Point"] if "View Point" in shuffled else pd.Series(0, shuffled.index)
     place = stratum.groupby(stratum).cumcount() + rng.random()
     place = place / stratum.map(stratum.value_counts())
-    first = place.groupby(shuffled["Hash"]).transform("min")
-    order = pd.DataFrame({"first": first, "Hash": shuffled["Hash"]}).sort_values(
-        ["first", "Hash"], kind="stable"
+    first = place.groupby(shuffled["Group"]).transform("min")
+    order = pd.DataFrame({"first": first, "Group": shuffled["Group"]}).sort_values(
+        ["first", "Group"], kind="stable"
     )
-    sizes = order.groupby("Hash", sort=False).size()
+    sizes = order.groupby("Group", sort=False).size()
     chosen = sizes.index[_fitting(sizes.to_numpy(), count)]
-    return order.index[order["Hash"].isin(chosen)]
+    return order.index[order["Group"].isin(chosen)]
 
 
 def _fitting(sizes: np.ndarray, count: int) -> np.ndarray:

@@ -7,7 +7,7 @@ from PIL import Image
 from car_retrieval.images.decode import UnreadableImageError
 from car_retrieval.images.inspect import inspect, inspect_all
 
-COLUMNS = ["Path", "Width", "Height", "Hash", "Problem"]
+COLUMNS = ["Path", "Width", "Height", "Hash", "DHash", "Problem"]
 
 
 def test_size_is_full_and_upright(encode, smooth):
@@ -37,6 +37,7 @@ def test_a_table_with_a_row_for_every_path(encode, smooth, workers):
     assert table["Height"].tolist() == [20, 0, 0, 50, 20]
     assert table["Hash"].str.len().tolist() == [32, 0, 0, 32, 32]
     assert table["Hash"].nunique() == 3
+    assert table["DHash"].str.len().tolist() == [16, 0, 0, 16, 16]
     assert table["Hash"][0] == table["Hash"][4]
     assert table["Problem"].ne("").tolist() == [False, True, True, False, False]
     assert table["Problem"][2] == "file not found"

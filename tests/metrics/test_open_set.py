@@ -146,6 +146,19 @@ def test_unknown_queries_are_counted_apart():
     assert (rates["FPIR"], rates["FPIR_unknown"]) == (0.5, 1)  # .1 is refused, .7 is not
 
 
+def test_a_class_of_one_photo_has_no_mated_search_within_itself():
+    classes = pd.Series([1, 1, 2])
+    similar = [[-9, 0.5, 0.4], [0.5, -9, 0.3], [0.4, 0.3, -9]]  # -9: itself, the last of all
+    result = ranked(similar, 3).without_own()
+    searches = open_set(result, classes, classes, self_in_gallery=True)
+    assert searches.mated.tolist() == pytest.approx([0.5, 0.5])
+    assert searches.right.tolist() == [True, True]
+    assert searches.non_mated.tolist() == pytest.approx([0.4, 0.3, 0.4])
+    assert searches.unknown.tolist() == [False, False, True]
+    elsewhere = open_set(ranked(np.eye(3), 3), classes, classes)  # ids of another collection
+    assert len(elsewhere.mated) == 3
+
+
 @given(collections())
 def test_the_curve_passes_through_the_rates_of_every_threshold(collection):
     scores, queries, gallery = collection

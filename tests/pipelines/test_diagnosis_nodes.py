@@ -176,6 +176,18 @@ def test_the_threshold_goes_with_its_encoder_and_is_checked_on_test(
     assert json.loads(json.dumps(result, allow_nan=False)) == result
 
 
+def test_a_validation_photo_alone_in_its_class_is_not_mated(
+    described: tuple[Matrix, Matrix],
+) -> None:
+    alone, hits = pd.Series([1, 2, 2]), ranking([[1, 2], [2, 0], [1, 0]])
+    result, _ = diagnosis.calibrate_no_match(
+        *(hits, alone, alone, HITS, pd.Series([1, 9]), labels(GALLERY), described[1]),
+        EvaluationParams(false_match_rate=0.5),
+    )
+    valid = result["splits"]["valid"]
+    assert (valid["queries"], valid["mated"], valid["unknown"], valid["R@1"]) == (3, 2, 1, 1)
+
+
 def test_the_threshold_says_which_re_ranking_made_its_similarities(
     described: tuple[Matrix, Matrix],
 ) -> None:

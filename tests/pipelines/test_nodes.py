@@ -53,7 +53,8 @@ def descriptors(path: Path, rows: int, signature: str) -> Matrix:
 
 def photos(rows: int) -> pd.DataFrame:
     table = pd.DataFrame({"Path": [f"{row}.jpg" for row in range(rows)], "Index": range(rows)})
-    return table.assign(Hash=table["Path"], Class=table["Index"] % 5)
+    looks = [f"{row:02x}" * 8 for row in range(rows)]
+    return table.assign(Hash=table["Path"], DHash=looks, Class=table["Index"] % 5)
 
 
 def changed(table: pd.DataFrame, column: str, value: object = "new") -> pd.DataFrame:
@@ -392,10 +393,11 @@ def test_twins_across_classes_are_reported_and_stay_in_the_gallery(
 ) -> None:
     photos = pd.DataFrame(
         {"Path": ["a", "b"], "Class": [1, 2], "Hash": ["x", "x"], "Index": [0, 1]}
-    )
+    ).assign(DHash="f" * 16)
     queries = pd.DataFrame({"Path": ["q"], "Class": [9], "Hash": ["x"], "Index": [0]})
+    queries["DHash"] = "f" * 16
     found = pd.DataFrame({"Path": ["a", "b"], "Problem": "same photo", "Action": "gallery only"})
-    table, report = data.report_problems(photos, queries, found, found.iloc[:0])
+    table, report = data.report_problems(photos, queries, found, found.iloc[:0], DataParams())
     assert table["Path"].tolist() == ["a", "b", "q"]
     assert table.iloc[2].tolist() == ["queries", "q", "also in the gallery", "kept"]
     assert report["gallery"]["problems"] == {"same photo": 2}
@@ -408,8 +410,9 @@ def test_twins_across_classes_are_reported_and_stay_in_the_gallery(
     assert f"'{key}' in data_report" in warning
 
     caplog.clear()
+    other = queries.assign(Hash="y", DHash="0" * 16, Class=2)
     table, report = data.report_problems(
-        photos, queries.assign(Hash="y", Class=2), found.iloc[:0], found.iloc[:0]
+        photos, other, found.iloc[:0], found.iloc[:0], DataParams()
     )
     assert table.empty
     assert report["queries"][key] == 0
@@ -499,13 +502,41 @@ def test_training_ends_early(packed: Matrix) -> None:
     assert [state["report"]["epoch"] for state in resumed] == [0, 1, 2]
 
 
+def test_photos_that_look_the_same_stay_on_one_side() -> None:
+    gallery = photos(60).assign(Class=np.repeat([0, 1], 30))
+    one_look = gallery["Index"].isin(range(3, 28))
+    gallery.loc[one_look, "DHash"] = "0123456789abcdef"
+    split, _ = data.split_photos(gallery, DataParams(valid_ratio=2, near_duplicates=0))
+    assert split.loc[one_look, "split"].eq("train").all()  # 25 are more than 15
+    assert (split.loc[~one_look, "split"] == "valid").sum() == 5 + 15
+    apart, _ = data.split_photos(gallery, DataParams(valid_ratio=2, near_duplicates=None))
+    assert (apart.loc[one_look, "split"] == "valid").any()
+    gallery["DHash"] = "0123456789abcdef"
+    with pytest.raises(ValueError, match=r"no photo would validate.* data_processing.valid_ratio"):
+        data.split_photos(gallery, DataParams())
+
+
+def test_near_duplicates_are_listed_and_counted(caplog: pytest.LogCaptureFixture) -> None:
+    gallery = photos(10).assign(DHash=[f"{row:x}" * 16 for row in range(10)])
+    queries = photos(3).assign(Path=["q0", "q1", "q2"], Hash=["0.jpg", "new", "other"])
+    queries["DHash"] = ["0" * 16, "1" * 15 + "3", "3" * 16]  # a copy, one bit off, another class
+    none = pd.DataFrame(columns=["Path", "Problem", "Action"])
+    table, report = data.report_problems(gallery, queries, none, none, DataParams())
+    assert table["Path"].tolist() == ["q0", "q1"]
+    assert table["Problem"].tolist() == ["also in the gallery", "in the gallery as another file"]
+    assert report["queries"]["photos that are in the gallery as another file"] == 1
+    assert len(caplog.messages) == 2
+
+
 def test_packed_images_and_split_know_their_list(
     surveillance: tuple[pd.DataFrame, dict[str, bytes]],
 ) -> None:
     table, files = surveillance
     listed, _, _ = data.select_queries(table, files, DataParams())
     stream = data.pack_images(listed, files, DataParams(image_size=16, fill="mean"))
-    split, _ = data.split_photos(listed.assign(Class=[3, 3, 4, 4]), DataParams(valid_ratio=2))
+    split, _ = data.split_photos(
+        listed.assign(Class=[3, 3, 4, 4]), DataParams(valid_ratio=2, near_duplicates=None)
+    )
     with pytest.raises(ValueError, match="one class only: training needs two"):
         data.split_photos(listed, DataParams(valid_ratio=2))
     packing = {"size": 16, "fill": "mean", "crop_to_box": False}

@@ -9,7 +9,7 @@ from kedro.io import AbstractDataset, DatasetError
 
 from car_retrieval import compcars
 
-TAKEN = ("Hash", "Width", "Height", "Problem")
+TAKEN = ("Hash", "DHash", "Width", "Height", "Problem")
 OPTIONAL = ["View Point", "Year", "CarMake", *compcars.BOX]
 
 

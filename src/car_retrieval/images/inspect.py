@@ -8,7 +8,10 @@ import pandas as pd
 from tqdm import tqdm
 
 from car_retrieval.images.decode import UnreadableImageError, decode
+from car_retrieval.images.difference_hash import difference_hash
 from car_retrieval.images.stream import in_order, read
+
+SEEN_SIDE = 32  # pixels of the long side that a difference hash needs at least
 
 
 class Inspection(NamedTuple):
@@ -18,21 +21,24 @@ class Inspection(NamedTuple):
         width: Full upright width in pixels.
         height: Full upright height in pixels.
         digest: Of the file, see `digest_of`.
+        look: Difference hash of the pixels, 16 hex digits: close for files of one picture.
     """
 
     width: int
     height: int
     digest: str
+    look: str
 
 
 def inspect(data: bytes) -> Inspection:
-    """Decode a picture as cheaply as proves it complete (a JPEG at 1/8 of its size).
+    """Decode a picture as cheaply as proves it complete (a large JPEG at 1/8 of its size).
 
     Raises:
         UnreadableImageError: The data are not one complete picture.
     """
-    decoded = decode(data, min_size=1)
-    return Inspection(decoded.width, decoded.height, digest_of(data))
+    decoded = decode(data, min_size=SEEN_SIDE)
+    look = difference_hash(decoded.pixels)
+    return Inspection(decoded.width, decoded.height, digest_of(data), look)
 
 
 def digest_of(data: bytes) -> str:
@@ -50,17 +56,18 @@ def inspect_all(files: Mapping[str, bytes], paths: Sequence[str], workers: int) 
 
     Returns:
         One row for each path, in the same order: Path, Width and Height (full upright size in
-        pixels, 0 if unreadable), Hash (32 hex digits, "" if unreadable), Problem ("" if none).
+        pixels, 0 if unreadable), Hash (32 hex digits) and DHash (16), "" if unreadable, Problem
+        ("" if none).
     """
 
-    def row(number: int) -> tuple[str, int, int, str, str]:
+    def row(number: int) -> tuple[str, int, int, str, str, str]:
         path = paths[number]
         try:
             return path, *inspect(read(files, path)), ""
         except UnreadableImageError as error:
-            return path, 0, 0, "", str(error)
+            return path, 0, 0, "", "", str(error)
 
     results = in_order(row, len(paths), workers, window=8 * workers)
     rows = list(tqdm(results, "inspecting", len(paths), unit="file", disable=None))
-    table = pd.DataFrame(rows, columns=["Path", "Width", "Height", "Hash", "Problem"])
+    table = pd.DataFrame(rows, columns=["Path", "Width", "Height", "Hash", "DHash", "Problem"])
     return table.astype({"Path": str, "Width": "int64", "Height": "int64"})

@@ -1,6 +1,7 @@
 """When to answer "no match": open-set identification, where a query's class may be unknown.
 
-Terms of ISO/IEC 19795-1:2021. A search is *mated* if its class is in the gallery. It answers with
+Terms of ISO/IEC 19795-1:2021. A search is *mated* if the gallery has a photo of its class other
+than the query itself. It answers with
 its first hit if that is at least as similar as a threshold, and with "no match" otherwise. FPIR,
 the false positive identification rate, is the share of non-mated searches that answer with a hit;
 TPIR, the true positive identification rate, that of mated searches that answer with a right one.
@@ -22,12 +23,12 @@ class OpenSet:
     """First hits of mated and of non-mated searches.
 
     Attributes:
-        mated: float32 [m], similarity of the first hit of each query whose class is in the
-            gallery; -inf where nothing was found.
+        mated: float32 [m], similarity of the first hit of each query with a photo of its class
+            in the gallery; -inf where nothing was found.
         right: bool [m], whether that hit is of the query's class.
         non_mated: float32 [q], the same of every query once its class is taken out of the
             gallery: the similarity of its first hit of another class.
-        unknown: bool [q], which of these queries have no class in the gallery to begin with.
+        unknown: bool [q], which of these queries have no such photo to begin with.
     """
 
     mated: NDArray[np.float32]
@@ -37,7 +38,11 @@ class OpenSet:
 
 
 def open_set(
-    result: RetrievalResult, query_labels: pd.Series, gallery_labels: pd.Series
+    result: RetrievalResult,
+    query_labels: pd.Series,
+    gallery_labels: pd.Series,
+    *,
+    self_in_gallery: bool = False,
 ) -> OpenSet:
     """Read mated and non-mated searches off one ranking.
 
@@ -45,12 +50,14 @@ def open_set(
         result: Rankings, each deep enough to hold a hit of another class than its query's.
         query_labels: Classes indexed by query id.
         gallery_labels: Classes indexed by gallery id: exactly the rows that were searched.
+        self_in_gallery: Queries and gallery share one numbering, so an equal id is the same photo,
+            which is no hit and makes no search a mated one.
 
     Raises:
         ValueError: If a ranking ends before its first hit of another class, though the gallery
             goes on; or a label is missing.
     """
-    known = np.isin(result.query_classes(query_labels), gallery_labels)
+    known = result.relevant(query_labels, gallery_labels, self_in_gallery) > 0
     right, non_mated = np.zeros(len(known), bool), np.full(len(known), -np.inf, np.float32)
     for rows in row_blocks(*result.hits.shape):
         relevant = result.relevance(query_labels, gallery_labels, rows)
@@ -96,7 +103,7 @@ def open_set_rates(searches: OpenSet, threshold: float) -> dict[str, float]:
 
     Returns:
         Counts: `queries`, `mated` and `unknown` ones. `FPIR` over all queries, each with its class
-        taken out, and `FPIR_unknown` over those that are of no class in the gallery; `accepted`,
+        taken out, and `FPIR_unknown` over those that have no right hit to find; `accepted`,
         the share of mated searches that answer, and `TPIR`, the share that answers rightly; and
         `R@1`, what the TPIR would be without a threshold. NaN where nothing was searched.
     """

@@ -116,6 +116,26 @@ class RetrievalResult:
             raise ValueError(f"query id {ids[positions < 0][0]} is not in query_labels")
         return query_labels.to_numpy()[positions]
 
+    def relevant(
+        self, query_labels: pd.Series, gallery_labels: pd.Series, self_in_gallery: bool
+    ) -> NDArray[np.int64]:
+        """How many gallery photos are of each query's class, the query itself never counted.
+
+        Args:
+            query_labels: Classes indexed by query id.
+            gallery_labels: Classes indexed by gallery id: exactly the rows that were searched.
+            self_in_gallery: An equal id on both sides is the same photo.
+
+        Returns:
+            int64 [q].
+        """
+        classes = self.query_classes(query_labels)
+        sizes = gallery_labels.value_counts()
+        relevant = sizes.reindex(classes, fill_value=0).to_numpy().astype(np.int64)
+        if self_in_gallery:
+            relevant -= gallery_labels.reindex(self.query_ids).to_numpy() == classes
+        return relevant
+
     def relevance(
         self, query_labels: pd.Series, gallery_labels: pd.Series, rows: slice = slice(None)
     ) -> NDArray[np.bool_]:

@@ -68,13 +68,10 @@ def per_query(
     if min(k, *ks) < 1:
         raise ValueError(f"k and ks must be at least 1, not k={k} and ks={tuple(ks)}")
     classes = result.query_classes(query_labels)
-    sizes = gallery_labels.value_counts()
-    relevant = sizes.reindex(classes, fill_value=0).to_numpy().astype(np.int64)
+    relevant = result.relevant(query_labels, gallery_labels, self_in_gallery)
     reachable = np.full(len(classes), len(gallery_labels))
     if self_in_gallery:
-        own = gallery_labels.reindex(result.query_ids)
-        relevant = relevant - (own.to_numpy() == classes)
-        reachable = reachable - own.notna().to_numpy()
+        reachable = reachable - np.isin(result.query_ids, gallery_labels.index)
     _check_depth(result, max(k, *ks), relevant, reachable)
 
     tables, complete = [], True

@@ -31,8 +31,8 @@ class AblationParams(Params):
     """Recipes of training against each other (`parameters_ablation.yml`)."""
 
     runs: Count = Field(1, description="of each recipe, with seeds from `seed` on")
-    seed: Annotated[int, Field(ge=0)] = 7
-    budget: Budget = Budget()
+    seed: Annotated[int, Field(ge=0)] = Field(7, description="of the first run")
+    budget: Budget = Field(default=Budget(), description="how long each recipe trains")
     baseline: RecipeName = Field("default", description="whose quality the others are to reach")
     only: Annotated[list[RecipeName] | None, BeforeValidator(_names)] = Field(
         default=None, description="recipes to train, words or a list; none: all"

@@ -11,12 +11,12 @@ from car_retrieval.params.base import Count, Fraction, Params
 class SampleParams(Params):
     """The drawn miniature of CompCars (`parameters_sample_data.yml`)."""
 
-    models: Annotated[int, Field(ge=3)] = 30
-    web_photos: Count = 900
-    surveillance_photos: Count = 300
-    surveillance_models: Count = 20
+    models: Annotated[int, Field(ge=3)] = Field(30, description="classes of the gallery")
+    web_photos: Count = Field(900, description="of all viewpoints")
+    surveillance_photos: Count = Field(300, description="the queries")
+    surveillance_models: Count = Field(20, description="classes of the queries")
     width: Annotated[int, Field(ge=32)] = 192
-    seed: Annotated[int, Field(ge=0)] = 7
+    seed: Annotated[int, Field(ge=0)] = Field(7, description="of what is drawn")
 
 
 class DataParams(Params):
@@ -38,5 +38,10 @@ class DataParams(Params):
     twins: Literal["exclude", "keep"] = Field(
         "exclude", description="training on one photo filed under two classes"
     )
+    near_duplicates: Annotated[int, Field(ge=0, le=7)] | None = Field(
+        5, description="bits of 64 by which files of one picture differ; none: exact copies only"
+    )
     workers: Count = Field(2, description="decoding threads")
-    seed: Annotated[int, Field(ge=0)] = 7
+    seed: Annotated[int, Field(ge=0)] = Field(
+        7, description="of the split and the verification pairs"
+    )

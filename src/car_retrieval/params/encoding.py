@@ -10,11 +10,11 @@ from car_retrieval.params.base import Count, Factor, Fraction, Params
 class WhiteningParams(Params):
     """Whitening of descriptors; see `car_retrieval.search.whitening.fit_whitening`."""
 
-    kind: Literal["pca", "learnt"]
+    kind: Literal["pca", "learnt"] = Field(description="by all variation, or that within classes")
     dimension: Count | None = Field(None, description="components kept; none: all")
     power: Fraction = Field(1.0, description="of the deviation that is divided by")
     photos: Count = Field(20_000, description="training photos it is fitted to, at most")
-    seed: Annotated[int, Field(ge=0)] = 7
+    seed: Annotated[int, Field(ge=0)] = Field(7, description="of their choice")
 
 
 class EncodingParams(Params):
@@ -24,5 +24,5 @@ class EncodingParams(Params):
     scales: Annotated[list[Factor], Field(min_length=1)] = [1.0]
     flip: bool = Field(False, description="describe each photo and its mirror image as one")
     whitening: WhiteningParams | None = None
-    batch_size: Count = 64
-    device: str = "auto"
+    batch_size: Count = Field(64, description="images")
+    device: str = Field("auto", description="CUDA if there is one, else `cpu`; or `cuda:1`")

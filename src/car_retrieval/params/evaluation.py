@@ -10,14 +10,14 @@ from car_retrieval.params.base import Count, Params, without_null
 class LopqSearcher(Params):
     """Search by LOPQ; see `car_retrieval.search.lopq.fit.LopqParams`."""
 
-    kind: Literal["lopq"]
-    splits: Literal[1, 2] = 2
+    kind: Literal["lopq"] = Field(description="locally optimised product quantisation")
+    splits: Literal[1, 2] = Field(2, description="parts of a vector with centroids of their own")
     coarse: Count = Field(8, description="centroids of a split")
     subquantisers: Count = Field(32, description="code words of a vector")
     bits: Literal[4, 8] = Field(8, description="of a code word")
-    codebooks: Literal["local", "shared"] = "local"
+    codebooks: Literal["local", "shared"] = Field("local", description="a cell's own, or of all")
     pca: Count | None = Field(None, description="components kept; none: the vectors as they are")
-    whiten: bool = False
+    whiten: bool = Field(False, description="the components of `pca`")
     quota: Count | None = Field(None, description="points looked at, at least; none: all")
     rerank: Annotated[int, Field(ge=0)] = Field(100, description="candidates; 0: none")
 
@@ -25,8 +25,8 @@ class LopqSearcher(Params):
 class FaissSearcher(Params):
     """Search by an index of faiss's factory."""
 
-    kind: Literal["faiss"]
-    factory: Annotated[str, Field(min_length=1)]
+    kind: Literal["faiss"] = Field(description="an index of faiss's factory")
+    factory: Annotated[str, Field(min_length=1)] = Field(description="faiss's factory string")
     search: dict[str, float] = Field({}, description="faiss's own names, such as nprobe")
     rerank: Annotated[int, Field(ge=0)] = Field(100, description="candidates; 0: none")
 
@@ -46,7 +46,7 @@ SearcherName = Annotated[str, Field(pattern=r"^[A-Za-z_]\w*$"), AfterValidator(_
 class ExpansionParams(Params):
     """Averages with nearest photos; see `car_retrieval.search.expansion`."""
 
-    kind: Literal["expansion"]
+    kind: Literal["expansion"] = Field(description="query expansion")
     queries: Annotated[int, Field(ge=0)] = Field(5, description="hits that a query takes in")
     gallery: Annotated[int, Field(ge=0)] = Field(
         0, description="neighbours that a gallery photo takes in"
@@ -59,7 +59,7 @@ class ExpansionParams(Params):
 class KReciprocalParams(Params):
     """Re-ranking by common neighbours; see `car_retrieval.search.kreciprocal.KReciprocal`."""
 
-    kind: Literal["kreciprocal"]
+    kind: Literal["kreciprocal"] = Field(description="k-reciprocal re-ranking")
     k1: Count = Field(20, description="nearest neighbours that may be reciprocal")
     k2: Count = Field(6, description="photos, itself included, that a set is averaged over")
     weight: Annotated[float, Field(gt=0, le=1)] = Field(0.3, description="of the original distance")
@@ -73,7 +73,9 @@ class EvaluationParams(Params):
     """Search and scores (`parameters_evaluation.yml`)."""
 
     k: Count = Field(20, description="of mAP@k")
-    recall_at: Annotated[list[Count], Field(min_length=1)] = [1, 5, 20]
+    recall_at: Annotated[list[Count], Field(min_length=1)] = Field(
+        [1, 5, 20], description="ranks up to which a hit counts"
+    )
     min_class_size: Count = Field(58, description="gallery photos a class of `filtered` has")
     batch_size: Count = Field(1024, description="queries searched at a time")
     reranking: RerankingParams | None = Field(None, description="of exact search's hits")
@@ -81,7 +83,7 @@ class EvaluationParams(Params):
     false_match_rate: Annotated[float, Field(ge=0, lt=1)] = Field(
         0.01, description="unknown cars that may get a match, not `no match`"
     )
-    seed: Annotated[int, Field(ge=0)] = 7
+    seed: Annotated[int, Field(ge=0)] = Field(7, description="of pairs, searchers and the map")
     searchers: Annotated[dict[SearcherName, SearcherParams], BeforeValidator(without_null)] = Field(
         {}, description="compared with exact search; null leaves one out"
     )

@@ -35,8 +35,8 @@ def _network(arch: str) -> str:
 class Named(Params):
     """A class chosen by name, with its keyword arguments."""
 
-    name: str
-    args: dict[str, Any] = {}
+    name: str = Field(description="of a class, here or of pytorch-metric-learning")
+    args: dict[str, Any] = Field(default={}, description="its keyword arguments")
 
 
 SAMPLER_ARGS: dict[str, set[str]] = {
@@ -50,8 +50,10 @@ SAMPLER_ARGS: dict[str, set[str]] = {
 class Sampler(Params):
     """What meets in a training batch, with the sampler's keyword arguments."""
 
-    name: Literal["pk", "shuffle", "tuples", "MPerClassSampler"]
-    args: dict[str, Count] = {}
+    name: Literal["pk", "shuffle", "tuples", "MPerClassSampler"] = Field(
+        description="P classes of K photos, all photos in turn, tuples, or the library's"
+    )
+    args: dict[str, Count] = Field(default={}, description="`photos_per_class`; `negatives`; `m`")
 
     @model_validator(mode="after")
     def _args_fit(self) -> "Sampler":
@@ -65,19 +67,21 @@ class AugmentationParams(Params):
 
     crop: Fraction = Field(default=0.4, description="largest share of area zoomed away or added")
     rotation: Annotated[float, Field(ge=0, le=180)] = Field(default=5.0, description="degrees")
-    flip: Fraction = 0.5
+    flip: Fraction = Field(default=0.5, description="share of images mirrored")
     brightness: Annotated[tuple[Factor, Factor], AfterValidator(_rising)] = Field(
         default=(0.25, 1.15), description="range of factors"
     )
-    contrast: Annotated[float, Field(ge=0, lt=1)] = 0.3
-    saturation: Fraction = 0.0
-    hue: Annotated[float, Field(ge=0, le=0.5)] = 0.5
-    grey: Fraction = 0.0
-    blur: Fraction = 0.3
+    contrast: Annotated[float, Field(ge=0, lt=1)] = Field(default=0.3, description="largest change")
+    saturation: Fraction = Field(default=0.0, description="largest change")
+    hue: Annotated[float, Field(ge=0, le=0.5)] = Field(
+        default=0.5, description="largest share of a turn"
+    )
+    grey: Fraction = Field(default=0.0, description="share of images without colour")
+    blur: Fraction = Field(default=0.3, description="share of images blurred")
     noise: Annotated[float, Field(ge=0)] = Field(
         default=0.06, description="largest standard deviation"
     )
-    erase: Fraction = 0.0
+    erase: Fraction = Field(default=0.0, description="share of images with a painted rectangle")
 
 
 class TrainingParams(Params):
@@ -97,19 +101,21 @@ class TrainingParams(Params):
         "gem", description="of the feature map, or `cls`: a transformer's class token"
     )
     neck: Literal["none", "bnneck"] = Field("none", description="batch normalisation, or none")
-    loss: Named = Named(name="CosFaceLoss", args={"margin": 0.0, "scale": 16})
+    loss: Named = Field(
+        Named(name="CosFaceLoss", args={"margin": 0.0, "scale": 16}), description="what is learnt"
+    )
     memory: Annotated[int, Field(ge=0)] = Field(
         0, description="descriptors of earlier batches that a pair loss sees too; 0: none"
     )
-    miner: Named | None = None
-    sampler: Sampler = Sampler(name="shuffle")
-    epochs: Count = 6
+    miner: Named | None = Field(None, description="which pairs of a batch a loss sees; none: all")
+    sampler: Sampler = Field(Sampler(name="shuffle"), description="what meets in a batch")
+    epochs: Count = Field(6, description="of the whole run, those resumed from included")
     images_per_epoch: Count | None = Field(
         None, description="an epoch ends with the batch that reaches it; none: all of the sampler's"
     )
-    batch_size: Annotated[int, Field(ge=2)] = 32
+    batch_size: Annotated[int, Field(ge=2)] = Field(32, description="images")
     accumulation: Count = Field(1, description="batches a step; a loss sees one at a time")
-    lr: Annotated[float, Field(gt=0)] = 1e-3
+    lr: Annotated[float, Field(gt=0)] = Field(1e-3, description="learning rate of AdamW")
     loss_lr: Factor = Field(1.0, description="factor on lr for the loss's own weights")
     warmup_epochs: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
         0.0, description="in which lr rises from 0, step by step"
@@ -147,8 +153,8 @@ class TrainingParams(Params):
     )
     show_batch: Count = Field(5, description="batches between two log lines")
     k: Count = Field(20, description="of the validation's mAP@k")
-    device: str = "auto"
-    seed: Annotated[int, Field(ge=0)] = 7
+    device: str = Field("auto", description="CUDA if there is one, else `cpu`; or `cuda:1`")
+    seed: Annotated[int, Field(ge=0)] = Field(7, description="of weights, batches and augmentation")
 
     @model_validator(mode="after")
     def _pooling_fits(self) -> "TrainingParams":

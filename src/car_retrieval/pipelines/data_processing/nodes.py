@@ -13,6 +13,7 @@ from car_retrieval.images.inspect import inspect_all
 from car_retrieval.images.pack import Packing, pack
 from car_retrieval.matrix import MatrixStream
 from car_retrieval.metrics.verification import sample_pairs
+from car_retrieval.near_duplicates import near_copies, near_elsewhere, near_groups, near_in
 from car_retrieval.params import DataParams
 from car_retrieval.protocol import valid_protocol
 from car_retrieval.splits import EXCLUDED, TRAIN, VALID, split_classes, split_gallery
@@ -20,6 +21,7 @@ from car_retrieval.splits import EXCLUDED, TRAIN, VALID, split_classes, split_ga
 log = logging.getLogger(__name__)
 
 IN_GALLERY = "photos that are also in the gallery"
+NEAR_GALLERY = "photos that are in the gallery as another file"
 
 
 def select_gallery(
@@ -43,6 +45,16 @@ def select_gallery(
             twins[twins["Conflict"]],
             "gallery only" if params.twins == "exclude" else "kept",
             "same photo under several classes",
+        ),
+        listing.problems(
+            photos[near_copies(photos, params.near_duplicates)],
+            "kept on one side",
+            "near-duplicate",
+        ),
+        listing.problems(
+            photos[near_elsewhere(photos, params.near_duplicates)],
+            "kept",
+            "near-duplicate under another class",
         ),
     ]
     if "Year" in photos:
@@ -86,14 +98,19 @@ def report_problems(
     queries: pd.DataFrame,
     gallery_problems: pd.DataFrame,
     query_problems: pd.DataFrame,
+    params: DataParams,
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
     """List every problem with its photo, and count each kind."""
     collections = {"gallery": gallery_problems, "queries": query_problems}
     copies = queries[queries["Hash"].isin(gallery["Hash"])]
+    near = queries[near_in(queries, gallery, params.near_duplicates)]
     table = pd.concat(
         [
             *(found.assign(Collection=name) for name, found in collections.items()),
             listing.problems(copies, "kept", "also in the gallery").assign(Collection="queries"),
+            listing.problems(near, "kept", "in the gallery as another file").assign(
+                Collection="queries"
+            ),
         ],
         ignore_index=True,
     )
@@ -104,13 +121,14 @@ def report_problems(
     report["queries"]["photos without a class in the gallery"] = int(
         (~queries["Class"].isin(gallery["Class"])).sum()
     )
-    report["queries"][IN_GALLERY] = len(copies)
-    if len(copies):
-        log.warning(
-            "%d of %d query photos find their own copy in the gallery, which inflates the scores: "
-            "'%s' in data_report; rejected_images names them",
-            *(len(copies), len(queries), IN_GALLERY),
-        )
+    for name, found in ((IN_GALLERY, copies), (NEAR_GALLERY, near)):
+        report["queries"][name] = len(found)
+        if len(found):
+            log.warning(
+                "%d of %d query photos find themselves, which inflates the scores: '%s' in "
+                "data_report; rejected_images names them",
+                *(len(found), len(queries), name),
+            )
     if not queries["Class"].isin(gallery["Class"]).any():
         log.warning(
             "no query photo is of a class in the gallery: there will be no scores of queries"
@@ -143,7 +161,8 @@ def split_photos(gallery: pd.DataFrame, params: DataParams) -> tuple[pd.DataFram
         int64 [n, 2], Index and Class of the validation photos.
     """
     divide = split_classes if params.validate_by == "class" else split_gallery
-    split = divide(gallery, params.valid_ratio, params.twins == "keep", params.seed)
+    grouped = gallery.assign(Group=near_groups(gallery, params.near_duplicates))
+    split = divide(grouped, params.valid_ratio, params.twins == "keep", params.seed)
     classes = split.groupby("split")["Class"].nunique().reindex([TRAIN, VALID], fill_value=0)
     if params.validate_by == "class" and classes.min() < 2:
         raise ValueError(
@@ -155,8 +174,8 @@ def split_photos(gallery: pd.DataFrame, params: DataParams) -> tuple[pd.DataFram
     valid = split[split["split"] == VALID]
     if valid.empty:
         raise ValueError(
-            f"no class has {params.valid_ratio} photos, so that none would validate: lower the "
-            "parameter data_processing.valid_ratio"
+            f"no photo would validate: no class has {params.valid_ratio} photos, or they are "
+            "near-duplicates that stay together; lower data_processing.valid_ratio"
         )
     named = split.assign(Path=gallery["Path"], Hash=gallery["Hash"])
     return named, valid[["Index", "Class"]].to_numpy(np.int64)

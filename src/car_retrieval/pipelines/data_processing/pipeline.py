@@ -26,7 +26,7 @@ def create_pipeline(**kwargs: Any) -> Pipeline:
             ),
             Node(
                 nodes.report_problems,
-                inputs=["car_front", "test_index", "gallery_problems", "query_problems"],
+                inputs=["car_front", "test_index", "gallery_problems", "query_problems", params],
                 outputs=["rejected_images", "data_report"],
                 name="report_problems",
             ),

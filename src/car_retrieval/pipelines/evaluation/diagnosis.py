@@ -126,7 +126,9 @@ def calibrate_no_match(
         splits; and the curve behind it.
     """
     searches = {
-        "valid": open_set(valid_hits, valid_query_labels, valid_gallery_labels),
+        "valid": open_set(
+            valid_hits, valid_query_labels, valid_gallery_labels, self_in_gallery=True
+        ),
         "test": open_set(test_hits, test_query_labels, test_gallery_labels),
     }
     rate, queries = params.false_match_rate, len(searches["valid"].non_mated)

@@ -1,0 +1,127 @@
+"""The command `kedro compcars-unpack`: CompCars' archives as they are published, to its trees."""
+
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path, PurePosixPath
+
+from tqdm import tqdm
+
+from car_retrieval.images.stream import in_order
+from car_retrieval.split_zip import Entry, SplitZip, WrongPasswordError
+
+PASSWORD = "COMPCARS_PASSWORD"
+ARCHIVES = ("data.zip", "sv_data.zip")
+RELEASE: dict[str, dict[str, tuple[str, int]]] = {
+    "data.zip": {"data/image": (".jpg", 136_726), "data/label": (".txt", 136_726)},
+    "sv_data.zip": {"sv_data/image": (".jpg", 44_481)},
+}
+WORKERS = 2
+ROOM = 1 << 30  # bytes that stay free
+TRIED = 8  # entries that a wrong password must not open: one in 256 seems to
+
+
+def unpack_compcars(
+    archives: Path,
+    dest: Path,
+    password: str,
+    say: Callable[[str], None],
+    release: Mapping[str, Mapping[str, tuple[str, int]]] = RELEASE,
+) -> None:
+    """Unpack the archives of a folder, and count what is there then.
+
+    Files that are there in their full size are not unpacked again, so that a second call goes on
+    where the first one was stopped.
+
+    Args:
+        archives: holds data.zip, sv_data.zip or both, with all their volumes.
+        dest: receives data/ and sv_data/.
+        password: as the publisher gives it.
+        say: prints a line.
+        release: how many files, by suffix, the folders of each archive have.
+
+    Raises:
+        FileNotFoundError: there is no archive, or a volume is missing.
+        ValueError: password, data or counts are wrong; one line says what to do.
+    """
+    found = [archives / name for name in ARCHIVES if (archives / name).is_file()]
+    if not found:
+        raise FileNotFoundError(f"{archives}: neither {' nor '.join(ARCHIVES)} is in it")
+    for file in found:
+        unpack(SplitZip(file), dest, password.encode(), say)
+    wrong = []
+    for file in found:
+        for folder, (suffix, expected) in release[file.name].items():
+            count = count_files(dest / folder, suffix)
+            say(f"{dest / folder}: {count:,} {suffix} of {expected:,}")
+            if count != expected:
+                wrong.append(f"{count:,} {suffix} in {dest / folder} instead of {expected:,}")
+    if wrong:
+        raise ValueError(
+            "there are "
+            + ", ".join(wrong)
+            + f": remove files that are not of the release, or download {found[0].parent} again"
+        )
+
+
+def unpack(archive: SplitZip, dest: Path, password: bytes, say: Callable[[str], None]) -> None:
+    """Unpack what is not there yet; each file appears as a whole.
+
+    Raises:
+        ValueError: password or data are wrong, the disk is too small, or a path leaves `dest`.
+    """
+    name, entries = archive.volumes[-1].name, archive.entries
+    for entry in entries:
+        path = PurePosixPath(entry.name)
+        if path.is_absolute() or ".." in path.parts or "\\" in entry.name or ":" in entry.name:
+            raise ValueError(f"{name}: the path {entry.name!r} leads out of the folder")
+    todo = [entry for entry in entries if _size(dest / entry.name) != entry.size]
+    if len(todo) < len(entries):
+        say(f"{name}: {len(entries) - len(todo):,} of {len(entries):,} files are there already")
+    _check_password(archive, todo, password)
+    size = sum(entry.size for entry in todo)
+    dest.mkdir(parents=True, exist_ok=True)
+    if (free := shutil.disk_usage(dest).free) < size + ROOM:
+        raise ValueError(
+            f"{dest}: {(size + ROOM) / 1e9:.1f} GB are needed for {name}, and {free / 1e9:.1f} GB "
+            "are free"
+        )
+
+    def work(number: int) -> int:
+        content = archive.read(todo[number], password)
+        file = dest / todo[number].name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        part = file.with_name(file.name + ".part")
+        part.write_bytes(content)
+        os.replace(part, file)
+        return len(content)
+
+    sizes = in_order(work, len(todo), WORKERS, window=16)
+    with tqdm(total=size, desc=name, unit="B", unit_scale=True, disable=None) as bar:
+        for written in sizes:
+            bar.update(written)
+
+
+def count_files(folder: Path, suffix: str) -> int:
+    """How many files below a folder have this suffix."""
+    return sum(
+        name.endswith(suffix) and not name.startswith(".")
+        for _, _, names in os.walk(folder)
+        for name in names
+    )
+
+
+def _check_password(archive: SplitZip, entries: list[Entry], password: bytes) -> None:
+    try:
+        for entry in entries[:TRIED]:
+            archive.read(entry, password)
+    except WrongPasswordError:
+        file = archive.volumes[-1].name
+        raise ValueError(
+            f"the password in {PASSWORD} does not open {file}: the publisher states it beside the "
+            "downloads, in instruction.txt"
+        ) from None
+
+
+def _size(file: Path) -> int:
+    return file.stat().st_size if file.is_file() else -1

@@ -1,0 +1,122 @@
+"""From folders of photos to the lists that `kedro run --env=independent` reads."""
+
+import unicodedata
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from car_retrieval.near_duplicates import near_groups
+from car_retrieval.splits import VALID, split_gallery
+
+OURS = ["Index", "Hash", "DHash", "Width", "Height", "Problem"]
+COLUMNS = ["Path", "Index", "Class", "MakeName", "ModelName"]
+
+
+def class_of_folder(path: str) -> str:
+    """The class of a photo: the whole path of its folder, so that no two folders are one class.
+
+    >>> class_of_folder("Audi/A4/2009/1.jpg")
+    'Audi/A4/2009'
+    """
+    return unicodedata.normalize("NFC", path.rpartition("/")[0])
+
+
+def classes_of_folders(paths: list[str], folder: object) -> pd.DataFrame:
+    """Path and Name of photos whose class is their folder.
+
+    Raises:
+        ValueError: a photo lies in no folder below `folder`.
+    """
+    table = pd.DataFrame({"Path": paths, "Name": [class_of_folder(path) for path in paths]})
+    loose = table.loc[table["Name"] == "", "Path"]
+    if len(loose):
+        raise ValueError(
+            f"{folder}/{loose.iloc[0]} lies in no folder of a class ({len(loose)} such photos): "
+            "move it into one named after its class, or give the classes in a CSV (--classes)"
+        )
+    return table
+
+
+def read_classes(file: Path) -> pd.DataFrame:
+    """Read a CSV of `path` and `class`: Path, Name and its further columns, as text.
+
+    Raises:
+        ValueError: names the file, and the line (1 is the header).
+    """
+    try:
+        table = pd.read_csv(file, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+    except ValueError as error:
+        raise ValueError(f"{file} cannot be read as CSV in UTF-8: {str(error).strip()}") from None
+    wanted = {name: name.lower() for name in table.columns if name.lower() in ("path", "class")}
+    if sorted(wanted.values()) != ["class", "path"]:
+        raise ValueError(f"{file}: it needs the columns path and class, each once")
+    table = table.rename(columns=wanted).rename(columns={"path": "Path", "class": "Name"})
+    table["Name"] = [unicodedata.normalize("NFC", name).strip() for name in table["Name"]]
+    for bad, why in (
+        (table["Name"] == "", "has no class"),
+        (table["Path"].duplicated(), "stands twice"),
+    ):
+        if bad.any():
+            row = int(np.flatnonzero(bad)[0])
+            raise ValueError(f"{file}, line {row + 2}: {table['Path'][row]} {why}")
+    return table.drop(columns=OURS, errors="ignore")
+
+
+def numbered_classes(names: pd.Series, kept: Mapping[str, int]) -> dict[str, int]:
+    """Numbers of all class names: those kept, then new ones in the order of the alphabet.
+
+    Raises:
+        ValueError: two names differ only in case or blanks.
+    """
+    numbers = dict(kept)
+    for name in sorted(set(names) - set(kept)):
+        numbers[name] = max(numbers.values(), default=-1) + 1
+    alike: dict[str, str] = {}
+    for name in numbers:
+        if (other := alike.setdefault("".join(name.casefold().split()), name)) != name:
+            raise ValueError(
+                f"the classes '{other}' and '{name}' differ only in case or blanks: give them one "
+                "name, or two that differ more (classes.csv keeps the names of earlier calls)"
+            )
+    return numbers
+
+
+def drawn_queries(photos: pd.DataFrame, ratio: int, near_duplicates: int, seed: int) -> pd.Series:
+    """Which photos become queries: one in `ratio` of each class, near-duplicates on one side; bool.
+
+    Args:
+        photos: Path, Class, Hash, DHash.
+        ratio: photos of a class that give one query.
+        near_duplicates: see `near_groups`.
+        seed: of the draw.
+
+    Raises:
+        ValueError: no photo would become one.
+    """
+    grouped = photos.assign(Index=photos.index, Group=near_groups(photos, near_duplicates))
+    drawn = split_gallery(grouped, ratio, keep_twins=False, seed=seed)["split"] == VALID
+    if not drawn.any():
+        raise ValueError(
+            f"no class has {ratio} photos that differ, so that none would become a query: lower "
+            "--query-ratio, or give a folder of queries (--queries)"
+        )
+    return drawn
+
+
+def listed(photos: pd.DataFrame) -> pd.DataFrame:
+    """A list as `read_index` takes it: Path, Index, Class, names, and whatever else is known.
+
+    Of a class in a folder of a folder, the first is taken for the make; a name that the photos
+    bring themselves is kept.
+    """
+    table = photos.drop(columns=["Name", "Hash", "DHash", "Problem"])
+    table["Index"] = np.arange(len(photos))
+    first, slash, rest = (photos["Name"].str.partition("/")[part] for part in range(3))
+    if "ModelName" not in table:
+        table["ModelName"] = rest.where(slash != "", first)
+    if "MakeName" not in table and slash.any():
+        table["MakeName"] = first.where(slash != "", "")
+    order = [name for name in COLUMNS if name in table]
+    return table[[*order, *(name for name in table if name not in COLUMNS)]]

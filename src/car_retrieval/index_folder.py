@@ -1,0 +1,171 @@
+"""The command `kedro index-folder`: lists of a user's own photos, which stay where they are."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from car_retrieval.datasets.image_files import ImageFiles
+from car_retrieval.folder_index import (
+    classes_of_folders,
+    drawn_queries,
+    listed,
+    numbered_classes,
+    read_classes,
+)
+from car_retrieval.folder_walk import walk_photos
+from car_retrieval.images.inspect import inspect_all
+
+LISTS = ("indexinfo.csv", "tindexinfo.csv", "test.npy")
+WORKERS = 2
+SHOWN = 5
+
+
+def index_folder(
+    gallery: Path,
+    queries: Path | None,
+    classes: Path | None,
+    out: Path,
+    query_ratio: int,
+    near_duplicates: int,
+    seed: int,
+    force: bool,
+    say: Callable[[str], None],
+) -> None:
+    """Write the lists of the environment `independent`, and links to the photos.
+
+    Args:
+        gallery: folder of photos; without `queries` some of them become queries.
+        queries: folder of query photos.
+        classes: CSV of path and class; none: a photo's class is the path of its folder.
+        out: receives indexinfo.csv, tindexinfo.csv, test.npy, classes.csv (numbers of class names,
+            kept from call to call), left_out.csv, and the links traini and testi.
+        query_ratio: photos of a class that give one query.
+        near_duplicates: bits by which looks may differ; near-duplicates are drawn together.
+        seed: of the draw.
+        force: replace lists and links of an earlier call.
+        say: prints a line.
+
+    Raises:
+        ValueError: photos, classes or names cannot be used; one line says which and what to do.
+        FileExistsError: the lists are there already.
+    """
+    for name in LISTS:
+        if (out / name).exists() and not force:
+            raise FileExistsError(f"{out / name} exists: --force replaces it")
+    folders = [gallery] if queries is None else [gallery, queries]
+    named = [_named(folder, classes, say) for folder in folders]
+    if classes is not None:
+        _refuse_missing(classes, named, folders)
+    kept = out / "classes.csv"
+    numbers = numbered_classes(pd.concat(named)["Name"], _read_numbers(kept))
+    seen = [
+        photos.assign(Class=photos["Name"].map(numbers)).join(
+            inspect_all(ImageFiles(folder), photos["Path"].tolist(), WORKERS).drop(
+                columns=["Path", "Width", "Height"]
+            )
+        )
+        for photos, folder in zip(named, folders, strict=True)
+    ]
+    usable = [photos[photos["Problem"] == ""].reset_index(drop=True) for photos in seen]
+    for photos, folder in zip(usable, folders, strict=True):
+        if photos.empty:
+            raise ValueError(f"{folder}: not one photo of it can be read")
+    if queries is None:
+        drawn = drawn_queries(usable[0], query_ratio, near_duplicates, seed)
+        usable = [usable[0][~drawn], usable[0][drawn]]
+    tables = [listed(photos) for photos in usable]
+
+    out.mkdir(parents=True, exist_ok=True)
+    for link, folder in zip(("traini", "testi"), (gallery, queries or gallery), strict=True):
+        point_to(out / link, folder, force)
+    write_csv(pd.DataFrame({"Class": numbers.values(), "Name": numbers.keys()}), kept)
+    for table, name in zip(tables, LISTS, strict=False):
+        write_csv(table, out / name)
+    part = out / "test.part"
+    with part.open("wb") as stream:
+        np.save(stream, tables[1][["Index", "Class"]].to_numpy(np.int64))
+    os.replace(part, out / "test.npy")
+    _tell_unreadable(pd.concat(seen), out / "left_out.csv", say)
+    for table, kind in zip(tables, ("gallery photos", "queries"), strict=True):
+        say(f"{len(table):,} {kind} of {table['Class'].nunique():,} classes")
+
+
+def point_to(link: Path, folder: Path, force: bool) -> None:
+    """Make `link` lead to a folder of photos.
+
+    Raises:
+        FileExistsError: it exists, and leads elsewhere.
+        OSError: the system makes no links.
+    """
+    if link.exists() and link.samefile(folder):
+        return
+    if link.is_symlink() and force:
+        link.unlink()
+    if link.exists() or link.is_symlink():
+        hint = "--force replaces it" if link.is_symlink() else "move it away"
+        raise FileExistsError(f"{link} exists, and is not {folder}: {hint}")
+    try:
+        link.symlink_to(folder.resolve(), target_is_directory=True)
+    except OSError as error:
+        raise OSError(
+            f"{link} cannot be made a link to {folder} ({error.strerror}): put the photos there"
+        ) from None
+
+
+def write_csv(table: pd.DataFrame, file: Path) -> None:
+    """Write a CSV as a whole or not at all."""
+    part = file.with_name(file.name + ".part")
+    table.to_csv(part, index=False)
+    os.replace(part, file)
+
+
+def _named(folder: Path, classes: Path | None, say: Callable[[str], None]) -> pd.DataFrame:
+    """Path and Name (of the class) of the photos of a folder; says what else is there."""
+    walk = walk_photos(folder)
+    if walk.other:
+        kinds = ", ".join(f"{count:,} {suffix}" for suffix, count in walk.other.most_common(SHOWN))
+        say(f"{folder}: {walk.other.total():,} files that are no photos: {kinds}")
+    for name, why in walk.bad_names.items():
+        say(f"{folder}/{name} is left out: {why}")
+    if classes is None:
+        photos = classes_of_folders(walk.photos, folder)
+    else:
+        rows = read_classes(classes)
+        photos = rows[rows["Path"].isin(walk.photos)].reset_index(drop=True)
+        if unlisted := len(walk.photos) - len(photos):
+            say(f"{folder}: {unlisted:,} photos are not in {classes.name} and are left out")
+    if photos.empty:
+        raise ValueError(f"{folder}: no photo found below it")
+    return photos
+
+
+def _refuse_missing(classes: Path, named: list[pd.DataFrame], folders: list[Path]) -> None:
+    rows = read_classes(classes)
+    missing = rows.loc[~rows["Path"].isin(pd.concat(named)["Path"]), "Path"]
+    if len(missing):
+        where = " or ".join(map(str, folders))
+        raise ValueError(
+            f"{classes}, line {missing.index[0] + 2}: there is no photo {missing.iloc[0]} in "
+            f"{where} ({len(missing)} such rows); path is relative, with forward slashes"
+        )
+
+
+def _read_numbers(file: Path) -> dict[str, int]:
+    if not file.exists():
+        return {}
+    table = pd.read_csv(file, dtype={"Name": str}, keep_default_na=False)
+    return dict(zip(table["Name"], table["Class"].tolist(), strict=True))
+
+
+def _tell_unreadable(photos: pd.DataFrame, file: Path, say: Callable[[str], None]) -> None:
+    bad = photos.loc[photos["Problem"] != "", ["Path", "Problem"]]
+    file.unlink(missing_ok=True)
+    if bad.empty:
+        return
+    write_csv(bad, file)
+    say(f"{len(bad):,} photos cannot be read and are left out; {file} names them:")
+    for path, problem in bad.head(SHOWN).itertuples(index=False):
+        say(f"  {path}: {problem}")
