@@ -17,6 +17,10 @@ assert matches["Similarity"].between(-1.001, 1.001).all()
 assert matches["Right"].equals(matches["Class"] == query["Class"])
 if collection == "gallery":
     assert index not in matches.index
+assert answer.matches[0].similarity >= answer.matches[1].similarity
+assert [match.row for match in answer.matches][:2] == (
+    matches.index[:2].tolist() if collection == "queries" else [index, matches.index[0]]
+)
 """
 
 
@@ -35,8 +39,25 @@ def test_top_k_runs_for_either_collection(finished_run: Path, collection: str) -
     execute(notebook, finished_run)
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     data = [output.data for output in outputs if "data" in output]
-    assert sum("image/png" in item for item in data) == 1
+    assert sum("image/png" in item for item in data) == 2
     assert any("<table" in item.get("text/html", "") for item in data)
+
+
+@pytest.mark.parametrize(
+    ("name", "check"),
+    [
+        ("explore_data", "assert len(split) == len(gallery) and known.sum() == 292"),
+        (
+            "compare_runs",
+            "assert (before == after) == (len(runs) == 1) and won + lost <= len(ap) == 292",
+        ),
+        ("tune_lopq", "assert best.recall >= recall and best in settings"),
+    ],
+)
+def test_the_others_run(finished_run: Path, name: str, check: str) -> None:
+    notebook = nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", as_version=4)
+    notebook.cells.append(new_code_cell(check))
+    execute(notebook, finished_run)
 
 
 def test_a_notebook_is_kept_with_small_outputs_and_no_paths_of_a_machine() -> None:

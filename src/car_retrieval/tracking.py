@@ -2,13 +2,15 @@
 
 import math
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from numbers import Real
 from typing import Any
 
 from kedro.framework.hooks import hook_impl
 from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
+
+from car_retrieval.params.base import dotted
 
 PARAMETERS = "params:"
 
@@ -24,7 +26,7 @@ class Tracking:
                 if name.startswith(PARAMETERS):
                     group = catalog.load(name)
                     values = group.model_dump() if hasattr(group, "model_dump") else group
-                    mlflow.log_params(dict(_leaves(name.removeprefix(PARAMETERS), values)))
+                    mlflow.log_params(dict(dotted(name.removeprefix(PARAMETERS), values)))
 
     @hook_impl
     def after_dataset_saved(self, dataset_name: str, data: Any) -> None:
@@ -48,14 +50,6 @@ def _tracked() -> Any:
     """MLflow, if it is installed and a run is open."""
     mlflow = sys.modules.get("mlflow")
     return mlflow if mlflow and mlflow.active_run() else None
-
-
-def _leaves(name: str, value: Any) -> Iterator[tuple[str, Any]]:
-    if isinstance(value, Mapping) and value:
-        for inner, content in value.items():
-            yield from _leaves(f"{name}.{inner}", content)
-    else:
-        yield name, value
 
 
 def _numbers(prefix: str, values: Mapping[str, Any]) -> dict[str, float]:

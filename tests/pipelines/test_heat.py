@@ -15,6 +15,7 @@ from car_retrieval.models.descriptor import DescriptorConfig, DescriptorNet
 from car_retrieval.models.encoder import Encoder
 from car_retrieval.models.heat_map import heat_map
 from car_retrieval.params import EncodingParams, EvaluationParams
+from car_retrieval.pipelines.encoding.nodes import signature
 from car_retrieval.pipelines.evaluation.heat import show_heat
 from car_retrieval.reporting.overlay import overlay
 from car_retrieval.reporting.style import GREEN, INK, RED
@@ -38,9 +39,8 @@ def images(path: Path, seed: int, rows: int) -> Matrix:
 
 @torch.inference_mode()
 def described(path: Path, pixels: Matrix, encoder: Encoder, whitening: Whitening) -> Matrix:
-    signature = encoder.signature() | {"whitening": whitening.fingerprint()}
     block = whitening(encoder(torch.from_numpy(pixels[:])).numpy())
-    write_matrix(path, MatrixStream([block], {"encoder": signature}))
+    write_matrix(path, MatrixStream([block], {"encoder": signature(encoder, whitening, pixels)}))
     return Matrix(path)
 
 

@@ -112,13 +112,24 @@ def test_names_are_escaped_everywhere():
     assert image["alt"] == evil
 
 
+def test_facts_stand_beside_their_names():
+    facts = {
+        "Training": {"training.lr": "0.1", "training.loss": "<b>"},
+        "Machine": {"threads": "2"},
+    }
+    page = Page(html_report("Cars", pd.DataFrame(), [Section("Made with", facts=facts)]))
+    assert page.text("h3") == ["Training", "Machine"]
+    assert page.text("dt") == ["training.lr", "training.loss", "threads"]
+    assert page.text("dd") == ["0.1", "<b>", "2"]
+
+
 def test_paragraphs_links_and_empty_reports():
     sections = [Section("One", "First.\n\nSecond."), Section("Two")]
     page = Page(html_report("Cars", SUMMARY, sections))
     assert [text for text in page.text("p") if text in ("First.", "Second.")] != []
     targets = {attributes.get("id") for _, attributes in page.elements}
     links = [attributes["href"] for tag, attributes in page.elements if tag == "a"]
-    assert len(links) == 2
+    assert len(links) == 3
     assert {link.removeprefix("#") for link in links} <= targets
     empty = Page(html_report("Cars", pd.DataFrame(), []))
     assert empty.text("h1") == ["Cars"]

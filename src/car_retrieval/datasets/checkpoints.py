@@ -4,6 +4,7 @@ What only training on needs, two or three times the weights, is kept of the newe
 `resume.ep1`.
 """
 
+import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 from kedro.io import Version
 from kedro.io.core import VersionNotFoundError
 
+from car_retrieval.datasets.preview import JSONPreview
 from car_retrieval.datasets.versioned import LocalVersionedDataset
 from car_retrieval.models.checkpoint import Checkpoint
 
@@ -96,6 +98,12 @@ class CheckpointsDataset(LocalVersionedDataset):
             if not self._partial:
                 raise
             return Checkpoints(None)
+
+    def preview(self) -> JSONPreview:
+        """The epochs, and what the newest says."""
+        checkpoints = self.load()
+        newest = checkpoints[max(checkpoints)]["report"] if checkpoints else None
+        return JSONPreview(json.dumps({"epochs": list(checkpoints), "newest": newest}))
 
     def _exists(self) -> bool:
         return self._partial or super()._exists()

@@ -1,10 +1,13 @@
 """A folder of photos, read one at a time."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from kedro.io import AbstractDataset, DatasetError
+
+from car_retrieval.datasets.preview import ImagePreview, png_preview
 
 
 class ImageFiles(Mapping[str, bytes]):
@@ -57,6 +60,25 @@ class ImageFilesDataset(AbstractDataset[Any, ImageFiles]):
     def save(self, data: Any) -> None:
         """Photos are input: refuse to write them."""
         raise DatasetError(f"{self._root} is read only")
+
+    def preview(self) -> ImagePreview:
+        """Photos spread evenly over the folder, in squares; those that cannot be read left out."""
+        import numpy as np
+
+        from car_retrieval.images.decode import UnreadableImageError, decode
+        from car_retrieval.images.letterbox import letterbox
+        from car_retrieval.reporting.gallery import contact_sheet
+
+        files, size = self.load(), 96
+        paths = list(files)
+        squares = []
+        for place in np.linspace(0, len(paths) - 1, min(40, len(paths)), dtype=int):
+            with suppress(UnreadableImageError):
+                pixels = decode(files[paths[place]], 2 * size).pixels
+                squares.append(letterbox(pixels, size, "white")[0].transpose(2, 0, 1))
+        return png_preview(
+            contact_sheet(np.reshape(squares, (-1, 3, size, size)).astype(np.uint8), 8)
+        )
 
     def _exists(self) -> bool:
         return self._root.is_dir()

@@ -4,6 +4,7 @@ import os
 
 import pandas as pd
 
+from car_retrieval.datasets.preview import TablePreview, table_preview
 from car_retrieval.datasets.versioned import LocalVersionedDataset
 
 
@@ -21,3 +22,7 @@ class LabelsDataset(LocalVersionedDataset):
     def load(self) -> pd.Series:
         """Read the labels."""
         return pd.read_csv(self.load_path, index_col="Index", dtype="int64")["Class"]
+
+    def preview(self) -> TablePreview:
+        """The first photos."""
+        return table_preview(self.load().reset_index())

@@ -3,8 +3,9 @@
 import json
 import os
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from car_retrieval.datasets.preview import JSONPreview
 from car_retrieval.datasets.versioned import LocalVersionedDataset
 
 if TYPE_CHECKING:
@@ -35,9 +36,19 @@ class ModelDataset(LocalVersionedDataset):
 
         from car_retrieval.models.descriptor import DescriptorConfig, restored
 
+        about = self._about()
         with safe_open(self.load_path, framework="pt") as file:
-            about = {name: json.loads(text) for name, text in file.metadata().items()}
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         net = restored(DescriptorConfig(**about["config"]), state)
         net.provenance = about.get("provenance", {})
         return net
+
+    def preview(self) -> JSONPreview:
+        """What it is built from, and how it was trained."""
+        return JSONPreview(json.dumps(self._about()))
+
+    def _about(self) -> dict[str, Any]:
+        from safetensors import safe_open
+
+        with safe_open(self.load_path, framework="numpy") as file:
+            return {name: json.loads(text) for name, text in file.metadata().items()}

@@ -2,14 +2,18 @@
 
 import base64
 import io
-from typing import TYPE_CHECKING, NewType
+import json
+from typing import TYPE_CHECKING, Any, NewType
 
 if TYPE_CHECKING:
+    import pandas as pd
     from PIL.Image import Image
 
 ImagePreview = NewType("ImagePreview", str)
 """A base64 PNG."""
 JSONPreview = NewType("JSONPreview", str)
+TablePreview = NewType("TablePreview", dict[str, Any])
+"""index, columns and data."""
 
 
 def png_preview(image: "Image | bytes") -> ImagePreview:
@@ -19,3 +23,8 @@ def png_preview(image: "Image | bytes") -> ImagePreview:
         image.save(buffer, "PNG")
         image = buffer.getvalue()
     return ImagePreview(base64.b64encode(image).decode())
+
+
+def table_preview(table: "pd.DataFrame", rows: int = 20) -> TablePreview:
+    """The first rows of a table."""
+    return TablePreview(json.loads(table.head(rows).to_json(orient="split")))

@@ -3,7 +3,9 @@
 import os
 
 import numpy as np
+import pandas as pd
 
+from car_retrieval.datasets.preview import TablePreview, table_preview
 from car_retrieval.datasets.versioned import LocalVersionedDataset
 from car_retrieval.metrics.results import RetrievalResult
 
@@ -24,3 +26,16 @@ class RetrievalResultDataset(LocalVersionedDataset):
         """Read and validate the result."""
         with np.load(self.load_path, allow_pickle=False) as archive:
             return RetrievalResult(**archive)
+
+    def preview(self) -> TablePreview:
+        """The first hits of some queries, and how similar they are."""
+        result = self.load()
+        table = pd.DataFrame({"Query": result.query_ids})
+        for rank, (hits, scores) in enumerate(
+            zip(result.hits.T[:5], result.scores.T, strict=False)
+        ):
+            table[f"hit {rank + 1}"] = [
+                f"{hit} ({score:.3f})" if hit >= 0 else ""
+                for hit, score in zip(hits, scores, strict=True)
+            ]
+        return table_preview(table)

@@ -6,6 +6,7 @@ import os
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
+from car_retrieval.datasets.preview import JSONPreview
 from car_retrieval.datasets.versioned import LocalVersionedDataset
 from car_retrieval.search.pca import PCA
 from car_retrieval.search.whitening import Whitening
@@ -29,3 +30,9 @@ class WhiteningDataset(LocalVersionedDataset):
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             signature = json.loads(file.metadata()["signature"])
         return Whitening(PCA(**arrays) if arrays else None, signature)
+
+    def preview(self) -> JSONPreview:
+        """How many dimensions it makes of how many, and what it was fitted with."""
+        whitening = self.load()
+        shape = None if whitening.projection is None else whitening.projection.components.shape
+        return JSONPreview(json.dumps({"components": shape} | whitening.signature))

@@ -1,5 +1,6 @@
 """What all parameter groups share: frozen values, unknown names refused."""
 
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -20,3 +21,12 @@ def without_null(searchers: Any) -> Any:
     if not isinstance(searchers, dict):
         return searchers
     return {name: values for name, values in searchers.items() if values is not None}
+
+
+def dotted(name: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """The values within a group, each with the names that lead to it: `training.loss.name`."""
+    if isinstance(value, Mapping) and value:
+        for inner, content in value.items():
+            yield from dotted(f"{name}.{inner}" if name else inner, content)
+    else:
+        yield name, value

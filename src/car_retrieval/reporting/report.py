@@ -1,8 +1,8 @@
 """The HTML report: one file that needs nothing else, neither a server nor a network."""
 
 from base64 import b64encode
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib.resources import files
 from io import BytesIO
 from numbers import Integral, Real
@@ -23,12 +23,14 @@ class Section:
         text: Paragraphs, separated by blank lines.
         figures: Captions, each with a figure or the bytes of a PNG or JPEG.
         table: Shown under the text.
+        facts: Names and values, by group; shown small, at the end.
     """
 
     title: str
     text: str = ""
     figures: Sequence[tuple[str, Figure | bytes]] = ()
     table: pd.DataFrame | None = None
+    facts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 def html_report(
@@ -118,7 +120,7 @@ def _image(picture: Figure | bytes) -> dict[str, object]:
         width, height = image.size
         kind = image.get_format_mimetype()
         compressed = BytesIO()
-        image.convert("RGB").save(compressed, "JPEG", quality=88)
+        image.convert("RGB").save(compressed, "JPEG", quality=80, progressive=True)
     if 2 * compressed.tell() < len(picture):
         kind, picture = "image/jpeg", compressed.getvalue()
     address = f"data:{kind};base64,{b64encode(picture).decode()}"

@@ -61,13 +61,20 @@ def encode_images(
             "pipeline encoding"
         )
     blocks = (whitening(block) for block in _encoded(encoder, images, params))
-    about = images.attributes
-    signature = encoder.signature() | {
-        "whitening": whitening.fingerprint(),
-        "packing": about.get("packing"),
+    attributes = {
+        "encoder": signature(encoder, whitening, images),
+        "photos": images.attributes["photos"],
+        "checkpoint": params.checkpoint,
     }
-    attributes = {"encoder": signature, "photos": about["photos"], "checkpoint": params.checkpoint}
     return MatrixStream(blocks, attributes)
+
+
+def signature(encoder: Encoder, whitening: Whitening, images: Matrix) -> dict[str, Any]:
+    """What two sets of descriptors must share to be comparable: how they were made, all of it."""
+    return encoder.signature() | {
+        "whitening": whitening.fingerprint(),
+        "packing": images.attributes.get("packing"),
+    }
 
 
 def _encoder(

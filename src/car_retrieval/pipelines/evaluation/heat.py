@@ -16,7 +16,7 @@ from car_retrieval.models.descriptor import DescriptorNet, pick_device
 from car_retrieval.models.encoder import Encoder
 from car_retrieval.models.heat_map import heat_map
 from car_retrieval.params import EncodingParams, EvaluationParams
-from car_retrieval.pipelines.encoding.nodes import choose_encoder
+from car_retrieval.pipelines.encoding.nodes import choose_encoder, signature
 from car_retrieval.pipelines.evaluation.photos import name_of
 from car_retrieval.reporting.gallery import GalleryRow, Match, pick_queries, retrieval_gallery
 from car_retrieval.reporting.overlay import overlay
@@ -56,9 +56,7 @@ def show_heat(
     """
     net = choose_encoder(model, checkpoints, encoding).to(pick_device(encoding.device))
     encoder = Encoder(net, encoding.scales, encoding.flip)
-    own = gallery.attributes.get("encoder", {})
-    made_with = encoder.signature() | {"whitening": whitening.fingerprint()}
-    if made_with != {name: own.get(name) for name in made_with}:
+    if gallery.attributes.get("encoder") != signature(encoder, whitening, gallery_pixels):
         raise ValueError(
             f"{gallery.path.name} was encoded by another encoder than the present one: run the "
             "pipeline encoding again"

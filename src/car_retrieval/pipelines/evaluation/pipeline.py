@@ -16,7 +16,7 @@ ENCODING = "params:encoding"
 REPORTED = (
     *("summary", "training_curves", "training_history"),
     *("database", "searchers", "searchers_figure", "no_match_threshold"),
-    *("attributes_figure", "descriptor_map_figure", "open_set_figure"),
+    *("attributes_figure", "descriptor_map_figure", "open_set_figure", "model", "checkpoints"),
 )
 GALLERY = {"gallery": "database", "gallery_photos": "car_front", "gallery_images": "web_images"}
 QUERIES = {
@@ -221,7 +221,9 @@ def _report(parts: list[tuple[str, str]]) -> Pipeline:
             ),
             Node(
                 report.write_report,
-                inputs={name: name for name in REPORTED} | {"params": PARAMS} | pictures,
+                inputs={name: name for name in REPORTED}
+                | {"encoding": ENCODING, "params": PARAMS}
+                | pictures,
                 outputs="report",
                 name="write_report",
             ),

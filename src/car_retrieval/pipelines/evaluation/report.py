@@ -1,12 +1,17 @@
 """All scores in one table, all pictures on one page."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from car_retrieval.matrix import Matrix
-from car_retrieval.params import EvaluationParams
+from car_retrieval.models.checkpoint import Checkpoint
+from car_retrieval.models.descriptor import DescriptorNet
+from car_retrieval.params import EncodingParams, EvaluationParams
+from car_retrieval.pipelines.encoding.nodes import choose_encoder
+from car_retrieval.pipelines.evaluation.made_with import made_with
 from car_retrieval.reporting.report import Section, html_report
 
 CAPTIONS = {
@@ -48,6 +53,10 @@ NO_MATCH = (
     "whether the threshold holds for the query photos too: FPIR with their class taken out, FPIR "
     "unknown for those of no class in the gallery."
 )
+MADE_WITH = (
+    "A name that begins with training or evaluation can be given to kedro run --params; null is "
+    "none."
+)
 SEARCHERS_CAPTION = "Recall against queries per second of a batch, one thread"
 
 
@@ -83,6 +92,9 @@ def write_report(
     attributes_figure: bytes,
     descriptor_map_figure: bytes,
     open_set_figure: bytes,
+    model: DescriptorNet,
+    checkpoints: Mapping[int, Checkpoint],
+    encoding: EncodingParams,
     params: EvaluationParams,
     **pictures: bytes,
 ) -> str:
@@ -91,12 +103,21 @@ def write_report(
         "all": "",
         "filtered": f", of the classes with at least {params.min_class_size} gallery photos only",
     }
-    sections = [
-        Section(
-            "Training",
-            "Loss over the epochs, and what the validation photos say.",
-            [("Training curves", training_curves)],
-        ),
+    sections = []
+    for split, selection in zip(summary["split"], summary["protocol"], strict=True):
+        name = f"{split}_{selection}"
+        shown = [(caption, pictures[f"{name}_{kind}"]) for kind, caption in CAPTIONS.items()]
+        if heat := pictures.get(f"{name}_heat"):
+            shown.append((HEAT_CAPTION, heat))
+        sections.append(
+            Section(
+                f"{split.capitalize()}, {selection}",
+                f"{PROTOCOLS[split]}{selections[selection]}.",
+                shown,
+            )
+        )
+    net = choose_encoder(model, checkpoints, encoding)
+    sections += [
         Section(
             "Diagnosis",
             f"{DIAGNOSIS}\n\n{_no_match(no_match_threshold)}",
@@ -110,19 +131,13 @@ def write_report(
             _rates(no_match_threshold),
         ),
         Section("Searchers", SEARCHERS, [(SEARCHERS_CAPTION, searchers_figure)], searchers),
+        Section(
+            "Training",
+            "Loss over the epochs, and what the validation photos say.",
+            [("Training curves", training_curves)],
+        ),
+        Section("Made with", MADE_WITH, facts=made_with(net, database, params)),
     ]
-    for split, selection in zip(summary["split"], summary["protocol"], strict=True):
-        name = f"{split}_{selection}"
-        shown = [(caption, pictures[f"{name}_{kind}"]) for kind, caption in CAPTIONS.items()]
-        if heat := pictures.get(f"{name}_heat"):
-            shown.append((HEAT_CAPTION, heat))
-        sections.append(
-            Section(
-                f"{split.capitalize()}, {selection}",
-                f"{PROTOCOLS[split]}{selections[selection]}.",
-                shown,
-            )
-        )
     about = _about(database, training_history)
     if params.reranking:
         about += f" · hits re-ranked: {params.reranking.kind}"

@@ -1,0 +1,55 @@
+"""What the numbers of a run were made with: parameters, data, libraries, machine."""
+
+import json
+import os
+import platform
+import re
+from importlib.metadata import requires, version
+from typing import Any
+
+from car_retrieval.matrix import Matrix
+from car_retrieval.models.descriptor import DescriptorNet
+from car_retrieval.params import EvaluationParams
+from car_retrieval.params.base import dotted
+
+
+def made_with(
+    net: DescriptorNet, database: Matrix, params: EvaluationParams
+) -> dict[str, dict[str, str]]:
+    """Names and values by group, names dotted as in `kedro run --params`.
+
+    Training is told as the network remembers it, the encoder as the descriptors do.
+    """
+    trained = net.provenance
+    groups = {
+        "Training": dotted("training", trained.get("parameters", {})),
+        "Trained with": dotted("", trained.get("versions", {})),
+        "Encoder": dotted("", database.attributes["encoder"]),
+        "Evaluation": dotted("evaluation", params.model_dump(mode="json")),
+        "Evaluated with": _libraries().items(),
+        "Machine": _machine().items(),
+        "Digests": {"split": trained.get("data"), "photos": database.attributes["photos"]}.items(),
+    }
+    return {
+        group: {name: _shown(value) for name, value in pairs} for group, pairs in groups.items()
+    }
+
+
+def _shown(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _machine() -> dict[str, Any]:
+    return {
+        "python": platform.python_version(),
+        "system": platform.system(),
+        "processor": platform.machine(),
+        "threads": os.cpu_count(),
+    }
+
+
+def _libraries() -> dict[str, Any]:
+    """The versions of this package and of what it needs."""
+    needed = (line for line in requires("car_retrieval") or () if "extra ==" not in line)
+    names = ("car_retrieval", *(re.split(r"[^\w.-]", line)[0] for line in needed))
+    return {name: version(name) for name in names}

@@ -1,0 +1,50 @@
+"""Kedro-Viz as a page: the diagram is in layers, and results show themselves."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import kedro
+
+LAYERS = [
+    *("1 raw", "2 intermediate", "3 primary", "4 models", "5 feature", "6 model output"),
+    "7 reporting",
+]
+WITHOUT_PREVIEW = {
+    "web_nature",  # a walk through all photos; car_front shows what comes of it
+    "surveillance_nature",
+    "report",  # Kedro-Viz would show it without its styles
+}
+
+
+@pytest.fixture(scope="module")
+def api(finished_run: Path) -> Path:
+    """What the page loads."""
+    built = kedro(finished_run, "viz", "build", "--include-previews")
+    assert built.returncode == 0, built.stdout + built.stderr
+    return finished_run / "build" / "api"
+
+
+def read(file: Path) -> Any:
+    return json.loads(file.read_text())
+
+
+@pytest.mark.parametrize(
+    "pipeline", ["__default__", "data_processing", "training", "encoding", "evaluation", "ablation"]
+)
+def test_the_layers_are_those_of_the_story_in_its_order(api: Path, pipeline: str) -> None:
+    layers = read(api / "pipelines" / pipeline)["layers"]
+    places = [LAYERS.index(layer) for layer in layers]
+    shown = {node.get("layer") for node in read(api / "pipelines" / pipeline)["nodes"]}
+    wanted = [place for place, layer in enumerate(LAYERS) if layer in shown]
+    assert [place for place in places if LAYERS[place] in shown] == wanted
+
+
+def test_every_result_shows_itself(api: Path) -> None:
+    nodes = read(api / "pipelines" / "__default__")["nodes"]
+    data = {node["name"]: node["id"] for node in nodes if node["type"] == "data"}
+    assert len(data) > 80
+    without = {name for name, id_ in data.items() if not read(api / "nodes" / id_).get("preview")}
+    assert without == WITHOUT_PREVIEW
