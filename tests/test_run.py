@@ -173,7 +173,8 @@ def test_attributes_and_confusions_agree_with_the_scores(finished_run: Path) -> 
 def test_the_index_holds_the_gallery(finished_run: Path) -> None:
     file = newest(finished_run, "lopq_index.safetensors", "06_models")
     database = Matrix(newest(finished_run, "database.npy", "04_feature"))
-    index = load_index(file, database.attributes["encoder"])
+    signature = {name: database.attributes[name] for name in ("encoder", "photos")}
+    index = load_index(file, signature)
     assert len(index) == len(database)
     found, _ = index.search(database[:5], 20)
     assert all(row in hits for row, hits in enumerate(found))

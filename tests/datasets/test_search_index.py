@@ -17,7 +17,7 @@ def signed():
     index = make_index("lopq", {"coarse": 2, "subquantisers": 4})
     index.fit(vectors, 0)
     index.add(vectors, np.arange(50) * 3)
-    return SignedIndex(index, {"weights": "ab"})
+    return SignedIndex(index, {"encoder": {"weights": "ab"}})
 
 
 def test_round_trip(tmp_path, signed):
@@ -25,7 +25,7 @@ def test_round_trip(tmp_path, signed):
     assert not dataset.exists()
     dataset.save(signed)
     read = dataset.load()
-    assert read.signature == {"weights": "ab"}
+    assert read.signature == {"encoder": {"weights": "ab"}}
     queries = np.eye(8, dtype=np.float32)
     for ours, theirs in zip(
         signed.index.search(queries, 5), read.index.search(queries, 5), strict=True

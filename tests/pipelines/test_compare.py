@@ -135,7 +135,7 @@ def test_no_queries_still_give_a_table(gallery: Matrix) -> None:
 def test_the_index_is_of_the_first_lopq_searcher_and_signed(gallery: Matrix) -> None:
     params = evaluation(flat=ALL, first=LOPQ, second=LOPQ | {"coarse": 4})
     signed = index_gallery(gallery, photos(60), params)
-    assert signed.signature == {"weights": "one"}
+    assert signed.signature == {"encoder": {"weights": "one"}, "photos": digest(photos(60))}
     assert signed.index.params.coarse == 2  # type: ignore[attr-defined]
     found, _ = signed.index.search(gallery[:4], 1)
     np.testing.assert_array_equal(found[:, 0], range(4))

@@ -114,11 +114,15 @@ def test_test_set_of_another_list_is_refused(tmp_path: Path, column: str) -> Non
             evaluation.select_test(test_set, other, photos(50))
 
 
+PACKING = {"size": 32, "fill": "mean", "crop_to_box": False}
+
+
 @pytest.fixture
 def packed(tmp_path: Path) -> Matrix:
     """Images of ten photos."""
     blocks = [np.zeros((10, 3, 32, 32), np.uint8)]
-    write_matrix(tmp_path / "i.npy", MatrixStream(blocks, {"photos": digest(photos(10))}))
+    attributes = {"photos": digest(photos(10)), "packing": PACKING}
+    write_matrix(tmp_path / "i.npy", MatrixStream(blocks, attributes))
     return Matrix(tmp_path / "i.npy")
 
 
@@ -135,8 +139,9 @@ def test_images_of_another_list_are_not_encoded(
     stream = encoding.encode_images(packed, photos(10), model, {}, Whitening(), params)
     encoder = Encoder(model, [0.5, 1.0], flip=True)
     assert stream.attributes == {
-        "encoder": encoder.signature() | {"whitening": None},
+        "encoder": encoder.signature() | {"whitening": None, "packing": PACKING},
         "photos": packed.attributes["photos"],
+        "checkpoint": "best",
     }
     other = changed(photos(10), column)
     with pytest.raises(ValueError, match=r"^i\.npy was packed .* data_processing again"):
@@ -499,9 +504,11 @@ def test_packed_images_and_split_know_their_list(
 ) -> None:
     table, files = surveillance
     listed, _, _ = data.select_queries(table, files, DataParams())
-    stream = data.pack_images(listed, files, DataParams(image_size=16))
+    stream = data.pack_images(listed, files, DataParams(image_size=16, fill="mean"))
     split, _ = data.split_photos(listed.assign(Class=[3, 3, 4, 4]), DataParams(valid_ratio=2))
     with pytest.raises(ValueError, match="one class only: training needs two"):
         data.split_photos(listed, DataParams(valid_ratio=2))
-    assert stream.attributes == {"photos": digest(listed)} == {"photos": digest(split)}
+    packing = {"size": 16, "fill": "mean", "crop_to_box": False}
+    assert stream.attributes == {"photos": digest(listed), "packing": packing}
+    assert digest(listed) == digest(split)
     assert digest(listed) != digest(listed[::-1])

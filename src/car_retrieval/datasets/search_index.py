@@ -8,7 +8,7 @@ from car_retrieval.search.storage import SignedIndex, load_index, save_index, st
 
 
 class SearchIndexDataset(LocalVersionedDataset):
-    """An index with the signature of its encoder; holds no code, so that loading is safe."""
+    """An index with the signature of its descriptors; holds no code, so that loading is safe."""
 
     def save(self, data: SignedIndex) -> None:
         """Write the index."""
@@ -26,6 +26,5 @@ class SearchIndexDataset(LocalVersionedDataset):
             "kind": saved.index.kind,
             "vectors": len(saved.index),
             "bytes per vector": round(saved.index.bytes_per_vector, 1),
-            "encoder": saved.signature,
         }
-        return JSONPreview(json.dumps(about))
+        return JSONPreview(json.dumps(about | saved.signature))

@@ -25,6 +25,19 @@ class Box(NamedTuple):
         return self.y2 - self.y1 + 1
 
 
+def check_inside(box: Box, width: int, height: int) -> None:
+    """Refuse a box that is empty or sticks out of the picture.
+
+    Raises:
+        ValueError: It does.
+    """
+    if not (1 <= box.x1 <= box.x2 <= width and 1 <= box.y1 <= box.y2 <= height):
+        raise ValueError(
+            f"the crop {box.x1:g},{box.y1:g},{box.x2:g},{box.y2:g} does not lie inside the "
+            f"picture: x1,y1,x2,y2 go from 1,1 to {width},{height}"
+        )
+
+
 def crop(pixels: np.ndarray, box: Box, width: int, height: int) -> np.ndarray:
     """Cut `box` out of a picture that may have been decoded smaller.
 

@@ -79,6 +79,20 @@ def decode(data: bytes, min_size: int | None = None, box: Box | None = None) -> 
     return Decoded(pixels, width, height)
 
 
+def upright_rgb(image: Image.Image) -> np.ndarray:
+    """The pixels uint8 [h, w, 3] of an opened picture, by the rules of `decode`.
+
+    Raises:
+        UnreadableImageError: It cannot be decoded.
+    """
+    try:
+        orientation = _orientation(image)
+        return _upright(_decode_any(image, 1), orientation)
+    except Exception as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise UnreadableImageError(f"it cannot be decoded: {reason}") from error
+
+
 def _denominator(long_side: float, min_size: int | None) -> int:
     """The largest of libjpeg's fast scales 1/8, 1/4, 1/2 that keeps `min_size` pixels, or 1."""
     if min_size is None:

@@ -17,7 +17,7 @@ class Inspection(NamedTuple):
     Attributes:
         width: Full upright width in pixels.
         height: Full upright height in pixels.
-        digest: BLAKE2b hash of the file's bytes, 32 hex digits: equal for copies of one file.
+        digest: Of the file, see `digest_of`.
     """
 
     width: int
@@ -32,7 +32,12 @@ def inspect(data: bytes) -> Inspection:
         UnreadableImageError: The data are not one complete picture.
     """
     decoded = decode(data, min_size=1)
-    return Inspection(decoded.width, decoded.height, blake2b(data, digest_size=16).hexdigest())
+    return Inspection(decoded.width, decoded.height, digest_of(data))
+
+
+def digest_of(data: bytes) -> str:
+    """BLAKE2b hash of a file's bytes, 32 hex digits: equal for copies of one file."""
+    return blake2b(data, digest_size=16).hexdigest()
 
 
 def inspect_all(files: Mapping[str, bytes], paths: Sequence[str], workers: int) -> pd.DataFrame:

@@ -1,6 +1,7 @@
 """Packing: files by path become blocks of the image matrix."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from tqdm import tqdm
@@ -11,6 +12,27 @@ from car_retrieval.images.letterbox import Fill, letterbox
 from car_retrieval.images.stream import in_order, read
 
 OVERSAMPLING = 2  # a JPEG decoded at twice the final size loses nothing that can be seen
+
+
+@dataclass(frozen=True)
+class Packing:
+    """How a collection was packed, kept with it so that a photo of later is packed alike.
+
+    Attributes:
+        size: Side of the squares in pixels.
+        fill: What surrounds a picture, see `letterbox`.
+        crop_to_box: Whether photos were cut to their labelled box, where they have one.
+    """
+
+    size: int
+    fill: Fill
+    crop_to_box: bool
+
+
+def square(pixels: np.ndarray, size: int, fill: Fill) -> np.ndarray:
+    """Letterbox decoded pixels uint8 [h, w, 3] to uint8 [3, size, size]."""
+    boxed, _ = letterbox(pixels, size, fill)
+    return np.ascontiguousarray(boxed.transpose(2, 0, 1))
 
 
 def pack(
@@ -48,8 +70,7 @@ def pack(
             decoded = decode(read(files, paths[row]), OVERSAMPLING * size, box)
         except ValueError as error:
             raise UnreadableImageError(f"{paths[row]}: {error}") from None
-        square, _ = letterbox(decoded.pixels, size, fill)
-        return np.ascontiguousarray(square.transpose(2, 0, 1))
+        return square(decoded.pixels, size, fill)
 
     squares = in_order(pack_one, len(paths), workers, window=block)
     gathered: list[np.ndarray] = []

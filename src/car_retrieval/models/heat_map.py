@@ -1,5 +1,7 @@
 """Where in a photo its similarity with another comes from, at every pixel."""
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
@@ -31,7 +33,7 @@ def heat_map(net: DescriptorNet, image: Tensor, other: Tensor) -> Tensor:
         shape = net.eval().features(image[None]).shape
     if len(shape) == 4 and min(shape[2:]) >= FINE:
         return _by_position(net, image, other)
-    return _by_spot(net, image, other)
+    return by_spot(net, image, other)
 
 
 def _by_position(net: DescriptorNet, image: Tensor, other: Tensor) -> Tensor:
@@ -64,8 +66,17 @@ def first_centre(backbone: nn.Module, step: float) -> float:
 
 
 @torch.inference_mode()
-def _by_spot(net: DescriptorNet, image: Tensor, other: Tensor) -> Tensor:
-    """The similarity lost by blurring a round spot, for a grid of spots."""
+def by_spot(describe: Callable[[Tensor], Tensor], image: Tensor, other: Tensor) -> Tensor:
+    """The similarity lost by blurring a round spot, for a grid of spots.
+
+    Args:
+        describe: images [b, 3, R, R] to unit descriptors [b, dimension], in whatever way.
+        image: [3, R, R], RGB in 0…255 of any dtype.
+        other: float32 [dimension], the unit descriptor of the other photo.
+
+    Returns:
+        float32 [R, R].
+    """
     pixels = image[None].float()
     size = image.shape[-1]
     blurred = F.interpolate(F.adaptive_avg_pool2d(pixels, 4), size, mode="bilinear")
@@ -75,6 +86,6 @@ def _by_spot(net: DescriptorNet, image: Tensor, other: Tensor) -> Tensor:
     rows = []
     for down in across:
         spots = (down[:, None] * across[:, None, :])[:, None]
-        rows.append(net(pixels + spots * (blurred - pixels)) @ other)
-    lost = net(pixels) @ other - torch.stack(rows)
+        rows.append(describe(pixels + spots * (blurred - pixels)) @ other)
+    lost = describe(pixels) @ other - torch.stack(rows)
     return F.interpolate(lost[None, None], size, mode="bicubic")[0, 0]

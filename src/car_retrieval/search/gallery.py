@@ -31,10 +31,11 @@ class Gallery:
         return self.vectors[rows]
 
     def blocks(self, size: int = BLOCK) -> Iterator[Block]:
-        """The searched rows with their descriptors."""
+        """The searched rows with their descriptors; of rows without a gap no array is copied."""
         for start in range(0, len(self.rows), size):
             rows = self.rows[start : start + size]
-            yield rows, self.read(rows)
+            whole = rows[-1] - rows[0] == len(rows) - 1
+            yield rows, self.vectors[rows[0] : rows[-1] + 1] if whole else self.read(rows)
 
     def search(
         self, query_ids: np.ndarray, queries: np.ndarray, k: int, exclude: np.ndarray | None = None

@@ -20,7 +20,7 @@ KINDS: dict[str, type[Index]] = {kind.kind: kind for kind in (LopqIndex, FaissIn
 
 @dataclass(frozen=True)
 class SignedIndex:
-    """An index, and the signature of the encoder whose descriptors it holds."""
+    """An index, and the signature of the descriptors that it holds."""
 
     index: Index
     signature: dict[str, Any] = field(default_factory=dict)
@@ -32,7 +32,7 @@ def save_index(index: Index, path: str | Path, signature: dict[str, Any] | None 
     Args:
         index: what to save.
         path: the file to make; its folder is created.
-        signature: of the encoder whose descriptors it holds.
+        signature: of the descriptors that it holds.
     """
     path = Path(path)
     arrays, about = index.state()
@@ -56,10 +56,10 @@ def load_index(path: str | Path, signature: dict[str, Any] | None = None) -> Ind
 
     Args:
         path: the file.
-        signature: of the encoder of the queries; None: not compared.
+        signature: of the descriptors that it should hold; None: not compared.
 
     Raises:
-        ValueError: the file is no index, is damaged, or holds descriptors of another encoder.
+        ValueError: the file is no index, is damaged, or holds other descriptors.
     """
     try:
         with safe_open(path, framework="numpy") as file:
@@ -72,9 +72,7 @@ def load_index(path: str | Path, signature: dict[str, Any] | None = None) -> Ind
     about = json.loads(text)
     kind, stored = KINDS[about.pop("kind")], about.pop("signature")
     if signature is not None and json.loads(json.dumps(signature)) != stored:
-        raise ValueError(
-            f"{path} holds descriptors of another encoder: {stored} against {signature}"
-        )
+        raise ValueError(f"{path} holds other descriptors: {stored} against {signature}")
     return kind.from_state(arrays, about)
 
 

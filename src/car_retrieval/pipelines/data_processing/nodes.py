@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import pandas as pd
 
 from car_retrieval import listing
 from car_retrieval.images.inspect import inspect_all
-from car_retrieval.images.pack import pack
+from car_retrieval.images.pack import Packing, pack
 from car_retrieval.matrix import MatrixStream
 from car_retrieval.metrics.verification import sample_pairs
 from car_retrieval.params import DataParams
@@ -124,13 +125,14 @@ def pack_images(
 ) -> MatrixStream:
     """Letterbox the photos into a matrix uint8 [n, 3, R, R] whose row is the photo's Index.
 
-    Its attribute `photos` is the digest of the list.
+    Its attributes are `photos`, the digest of the list, and `packing`, how it was made.
     """
     boxes = listing.boxes_of(photos) if params.crop_to_box else None
     blocks = pack(
         images, photos["Path"].tolist(), boxes, params.image_size, params.fill, params.workers
     )
-    return MatrixStream(blocks, {"photos": listing.digest(photos)})
+    packing = Packing(params.image_size, params.fill, params.crop_to_box)
+    return MatrixStream(blocks, {"photos": listing.digest(photos), "packing": asdict(packing)})
 
 
 def split_photos(gallery: pd.DataFrame, params: DataParams) -> tuple[pd.DataFrame, np.ndarray]:

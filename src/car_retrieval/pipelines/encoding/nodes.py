@@ -51,7 +51,8 @@ def encode_images(
 ) -> MatrixStream:
     """Describe packed images as float32 [n, D] of unit rows.
 
-    Their attributes are `encoder`, its signature, and `photos`, the digest of the list of photos.
+    Their attributes are `encoder`, its signature with those of whitening and packing, `photos`, the
+    digest of the list of photos, and `checkpoint`, where the network was taken from.
     """
     encoder = _encoder(images, photos, model, checkpoints, params)
     if whitening.signature != _fitted_with(encoder, params):
@@ -60,8 +61,13 @@ def encode_images(
             "pipeline encoding"
         )
     blocks = (whitening(block) for block in _encoded(encoder, images, params))
-    signature = encoder.signature() | {"whitening": whitening.fingerprint()}
-    return MatrixStream(blocks, {"encoder": signature, "photos": images.attributes["photos"]})
+    about = images.attributes
+    signature = encoder.signature() | {
+        "whitening": whitening.fingerprint(),
+        "packing": about.get("packing"),
+    }
+    attributes = {"encoder": signature, "photos": about["photos"], "checkpoint": params.checkpoint}
+    return MatrixStream(blocks, attributes)
 
 
 def _encoder(

@@ -97,7 +97,8 @@ def index_gallery(
         fill(index, gallery, np.arange(len(gallery)), params.seed)
     except ValueError as error:
         raise ValueError(f"evaluation.searchers.{name}: {error}") from error
-    return SignedIndex(index, gallery.attributes.get("encoder", {}))
+    signature = {name: gallery.attributes.get(name) for name in ("encoder", "photos")}
+    return SignedIndex(index, signature)
 
 
 def _plain(searcher: SearcherParams) -> tuple[str, dict[str, Any], int]:

@@ -1,0 +1,1 @@
+"""Search by photo: what a run left, opened once and asked often."""
