@@ -27,7 +27,7 @@ def heat_picture(query: Query, match: int, on: Side) -> bytes:
         image = retriever.packed(match)
         other = answer([query])[0].descriptor
     else:
-        image = retriever.packed(query.row) if query.image is None else query.image
+        image = query.pixels()
         other = retriever.descriptor(match)
     picture = BytesIO()
     pixels = overlay(image.transpose(1, 2, 0), retriever.heat(image, other))

@@ -35,6 +35,13 @@ class Query:
     row: int | None = None
     options: Options | None = None
 
+    def pixels(self) -> NDArray[np.uint8]:
+        """The photo as the network sees it, uint8 [3, R, R]."""
+        if self.image is not None:
+            return self.image
+        assert self.row is not None
+        return self.retriever.packed(self.row)
+
 
 @dataclass(frozen=True, eq=False)
 class Found:

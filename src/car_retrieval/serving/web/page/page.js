@@ -96,8 +96,18 @@ function list(step) {
       "nothing",
     );
   } else
-    say(`The ${matches.length} most similar, in ${seconds.toFixed(2)} s`, "", "");
+    say(
+      `The ${matches.length} most similar, in ${seconds.toFixed(2)} s`,
+      known ? `A similarity of ${number(threshold)} or more counts as a match.` : "",
+      "",
+    );
   $("cars").replaceChildren(...matches.map((car) => tile(step, car)));
+}
+
+function from(row, version) {
+  begin({ photo: null, row, version, url: `images/${row}?version=${encodeURIComponent(version)}`, crop: null, answer: null });
+  $("says").focus({ preventScroll: true });
+  scrollTo({ top: 0 });
 }
 
 function number(similarity) {
@@ -115,14 +125,9 @@ function tile(step, car) {
   part("number").textContent = number(car.similarity);
   part("bar").style.setProperty("--share", Math.max(0, Math.min(1, car.similarity)));
   item.classList.toggle("below", threshold !== null && car.similarity < threshold);
-  show(part("photo"), `${car.image.slice(1)}&size=480`);
-  part("from").ariaLabel = `Search from ${title}${car.year ? `, ${car.year}` : ""}, similarity ${number(car.similarity)}`;
-  part("from").addEventListener("click", () => {
-    begin({ photo: null, row: car.row, version, url: car.image.slice(1), crop: null, answer: null });
-    $("says").focus({ preventScroll: true });
-    scrollTo({ top: 0 });
-  });
-  part("why").ariaLabel = `Show where ${title} is alike`;
+  show(part("photo"), `images/${car.row}?version=${encodeURIComponent(version)}&size=480`);
+  part("from").addEventListener("click", () => from(car.row, version));
+  part("why").lastElementChild.textContent = `${title} is similar`;
   part("why").addEventListener("click", () => (heatItem === item && pinned ? heatOff() : heatOn(step, car, item, true)));
   for (const event of ["pointerenter", "focusin"])
     item.addEventListener(event, (e) => {
@@ -242,6 +247,21 @@ async function learn() {
       $(field).placeholder = year;
       [$(field).min, $(field).max] = gallery.years;
     }
+  if (current < 0) $("cars").replaceChildren(...beginnings(gallery));
 }
 
+// A few photos of the gallery, so that the page can be tried without one at hand.
+function beginnings({ photos, version }) {
+  const count = Math.min(8, photos);
+  return Array.from({ length: count }, (_, place) => {
+    const row = Math.floor(((place + 0.5) * photos) / count);
+    const item = $("start").content.cloneNode(true).firstElementChild;
+    show(item.querySelector("img"), `images/${row}?version=${encodeURIComponent(version)}&size=480`);
+    item.querySelector(".unseen").textContent = `Search from gallery photo ${row}`;
+    item.querySelector("button").addEventListener("click", () => from(row, version));
+    return item;
+  });
+}
+
+$("filters").open = matchMedia("(min-width: 52rem)").matches;
 learn().catch((error) => say(error.message, "", "wrong"));
