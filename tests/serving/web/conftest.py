@@ -57,8 +57,8 @@ class ColourRetriever:
         self.pause = 0.0  # seconds that describing takes
         self.threads: set[str] = set()
 
-    def prepare(self, data: bytes, crop: tuple[int, ...] | None = None) -> np.ndarray:
-        image = Image.fromarray(decode(data).pixels)
+    def prepare(self, data: bytes | Image.Image, crop: tuple[int, ...] | None = None) -> np.ndarray:
+        image = Image.fromarray(decode(data).pixels) if isinstance(data, bytes) else data
         if crop:
             x1, y1, x2, y2 = crop
             if x2 > image.width or y2 > image.height:
@@ -71,7 +71,8 @@ class ColourRetriever:
         self.threads.add(threading.current_thread().name)
         time.sleep(self.pause)
         means = images.mean((2, 3))
-        return (means / np.linalg.norm(means, axis=1, keepdims=True)).astype(np.float32)
+        norms = np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-9)
+        return (means / norms).astype(np.float32)
 
     def search(
         self,
@@ -123,7 +124,7 @@ def retriever() -> ColourRetriever:
 
 @pytest.fixture
 def live(retriever: ColourRetriever) -> Live:
-    return Live(retriever, lambda: "one", ColourRetriever, every=0.02)
+    return Live(retriever, lambda: "one", ColourRetriever, every=3600)
 
 
 @pytest.fixture

@@ -4,6 +4,8 @@ import asyncio
 import logging
 from collections.abc import Callable
 
+from PIL import Image
+
 from car_retrieval.serving.retriever import Retriever
 
 log = logging.getLogger(__name__)
@@ -59,6 +61,16 @@ class Live:
         if self._newest() == self.retriever.version:
             return
         retriever = self._reopen()
-        retriever.describe(retriever.packed(0)[None])  # so that the first request need not wait
+        warm(retriever)
         self.retriever = retriever
         log.info("now serving run %s", retriever.version)
+
+
+def warm(retriever: Retriever) -> None:
+    """Search once in each way, so that no client waits for what is done only once.
+
+    What a run cannot do shows here, before it is served.
+    """
+    image = retriever.prepare(Image.new("RGB", (64, 64)))
+    for method in retriever.methods:
+        retriever.search(retriever.describe(image[None]), 1, method)

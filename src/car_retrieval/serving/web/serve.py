@@ -6,11 +6,11 @@ from pathlib import Path
 
 import click
 import uvicorn
-from car_retrieval.serving.newest import newest_version, open_retriever
 
+from car_retrieval.serving.newest import newest_version, open_retriever
 from car_retrieval.serving.web.app import create_app
 from car_retrieval.serving.web.guard import Limits
-from car_retrieval.serving.web.live import Live
+from car_retrieval.serving.web.live import Live, warm
 
 KEY = "CAR_RETRIEVAL_API_KEY"
 PATIENCE = 30  # seconds that requests under way get when the service is stopped
@@ -34,8 +34,10 @@ def serve(env: str | None, host: str, port: int, limits: Limits, project: Path |
     if key is not None and not key.strip():
         raise ValueError(f"{KEY} is empty: set it to a key, or unset it to let everybody in")
     with _listening(host, port) as listener:
+        retriever = open_retriever(env, project)
+        warm(retriever)
         live = Live(
-            open_retriever(env, project),
+            retriever,
             newest=lambda: newest_version(env, project),
             reopen=lambda: open_retriever(env, project),
         )

@@ -7,12 +7,15 @@ import shutil
 import subprocess
 import time
 import urllib.request
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from websockets.sync.client import connect
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+CHROMIUM = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+)
 KEYS = {"Enter": 13, "Escape": 27, "ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "Tab": 9}
 
 
@@ -42,7 +45,10 @@ class Browser:
         number = port.read_text().split()[0]
         with urllib.request.urlopen(f"http://127.0.0.1:{number}/json") as answer:
             page = next(tab for tab in json.load(answer) if tab["type"] == "page")
-        self.socket = connect(page["webSocketDebuggerUrl"], max_size=None)
+        self.opened = ExitStack()
+        self.socket = self.opened.enter_context(
+            connect(page["webSocketDebuggerUrl"], max_size=None)
+        )
         self.numbers = itertools.count()
         self.requests: list[str] = []
         self.complaints: list[str] = []
@@ -50,7 +56,7 @@ class Browser:
             self.send(f"{domain}.enable")
 
     def close(self) -> None:
-        self.socket.close()
+        self.opened.close()
         self.process.terminate()
         self.process.wait(10)
 
@@ -102,8 +108,12 @@ class Browser:
             width=width, height=height, deviceScaleFactor=1, mobile=touch,
         )  # fmt: skip
         self.send("Emulation.setTouchEmulationEnabled", enabled=touch)
-        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
-        self.send("Emulation.setEmulatedMedia", features=[scheme])
+        wishes = {
+            "prefers-color-scheme": "dark" if dark else "light",
+            "prefers-reduced-motion": "reduce",  # nothing is looked at halfway
+        }
+        features = [{"name": name, "value": value} for name, value in wishes.items()]
+        self.send("Emulation.setEmulatedMedia", features=features)
 
     def choose(self, selector: str, file: Path) -> None:
         root = self.send("DOM.getDocument")["root"]["nodeId"]
@@ -139,7 +149,9 @@ class Browser:
         self.mouse("mousePressed", *start)
         for part in (0.3, 0.6, 1.0):
             x, y = (a + part * (b - a) for a, b in zip(start, end, strict=True))
-            self.send("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y, button="left", buttons=1)
+            self.send(
+                "Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y, button="left", buttons=1
+            )
         self.mouse("mouseReleased", *end)
 
     def press(self, key: str, shift: bool = False) -> None:
