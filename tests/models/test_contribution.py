@@ -4,9 +4,12 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import nn
 
-from car_retrieval.models.contribution import contributions
+from car_retrieval.models.contribution import contributions, look_by_look
 from car_retrieval.models.descriptor import DescriptorConfig, DescriptorNet
+from car_retrieval.models.encoder import Encoder
 from car_retrieval.models.features import Features
+from car_retrieval.search.pca import PCA
+from car_retrieval.search.whitening import Whitening
 
 MAPS = torch.rand(2, 5, 3, 4, generator=torch.Generator().manual_seed(0))
 OTHERS = F.normalize(torch.randn(2, 6, generator=torch.Generator().manual_seed(1)))
@@ -105,3 +108,24 @@ def test_a_class_token_has_no_position():
         net = DescriptorNet(DescriptorConfig("vit_b_32", 8, 32, pooling="cls"))
         with pytest.raises(ValueError, match="pooling cls does not describe by positions"):
             contributions(net, torch.zeros(2, 3, 32, 32), torch.zeros(2, 8))
+
+
+@pytest.mark.parametrize("whitened", [False, True])
+@pytest.mark.parametrize("flip", [False, True])
+@pytest.mark.parametrize("scales", [[1.0], [1.0, 0.5, 1.5]])
+def test_all_looks_add_up_to_the_similarity(scales, flip, whitened):
+    torch.manual_seed(0)
+    encoder = Encoder(DescriptorNet(DescriptorConfig("resnet18", 8, 64)), scales, flip).eval()
+    width = 8 * len(scales)
+    components = torch.randn(5, width).numpy()
+    projection = PCA(torch.rand(width).numpy(), components) if whitened else None
+    whitening = Whitening(projection)
+    images = torch.randint(0, 256, (2, 3, 64, 64), dtype=torch.uint8)
+    with torch.inference_mode():
+        own, other = torch.from_numpy(whitening(encoder(images).numpy()))
+    looks = list(look_by_look(encoder, images[0], other, whitening))
+    assert [look[:2] for look in looks] == [
+        (scale, mirrored) for scale in scales for mirrored in ([False, True] if flip else [False])
+    ]
+    total = sum(parts.sum() for _, _, parts in looks)
+    torch.testing.assert_close(total, own @ other, atol=1e-5, rtol=0)

@@ -7,6 +7,7 @@ from torch import nn
 
 from car_retrieval.models.backbone import build_backbone
 from car_retrieval.models.descriptor import DescriptorConfig, DescriptorNet
+from car_retrieval.models.encoder import Encoder
 from car_retrieval.models.features import Features
 from car_retrieval.models.heat_map import first_centre, heat_map
 
@@ -61,17 +62,30 @@ def middle_of_heat(heat):
     ],
 )
 @pytest.mark.parametrize("spot", [(20, 44), (36, 12)])
-def test_a_red_spot_on_blue_is_where_red_is(layers, pooling, spot):
+@pytest.mark.parametrize(("scales", "flip"), [([1.0], False), ([1.0, 2.0], True)])
+def test_a_red_spot_on_blue_is_where_red_is(layers, pooling, spot, scales, flip):
     net = network(Layers(*layers), pooling)
     image = torch.zeros(3, 64, 64, dtype=torch.uint8)
     image[2] = 200
     image[:, spot[0] - 4 : spot[0] + 4, spot[1] - 4 : spot[1] + 4] = torch.tensor([255, 0, 0])[
         :, None, None
     ]
-    heat = heat_map(net, image, torch.eye(CHANNELS)[0])
+    other = F.normalize(torch.eye(CHANNELS)[0].repeat(len(scales)), dim=0)
+    heat = heat_map(Encoder(net, scales, flip), image, other)
     assert heat.shape == (64, 64)
     assert heat.dtype == torch.float32
     assert middle_of_heat(heat) == pytest.approx([spot[0] - 0.5, spot[1] - 0.5], abs=4)
+
+
+def test_the_mean_is_the_similarity_and_the_mirror_image_has_the_mirrored_heat():
+    torch.manual_seed(0)
+    encoder = Encoder(network(Layers(convolution(8, 8, 0))), [1.0, 2.0], flip=True)
+    images = torch.randint(0, 256, (2, 3, 64, 64), dtype=torch.uint8)
+    with torch.inference_mode():
+        own, other = encoder.eval()(images)
+    heat = heat_map(encoder, images[0], other)
+    assert heat.mean().item() == pytest.approx((own @ other).item(), abs=0.01)
+    torch.testing.assert_close(heat_map(encoder, images[0].flip(-1), other), heat.flip(-1))
 
 
 class TwoHalves(nn.Module):
@@ -96,7 +110,7 @@ def test_only_what_the_other_photo_shares_is_hot(size, other, hot):
     net = network(TwoHalves(size))
     image = torch.zeros(3, 64, 64)
     image[:, 18:22, 14:18] = image[:, 42:46, 46:50] = 255
-    heat = heat_map(net, image, torch.eye(CHANNELS)[other]).clamp(min=0)
+    heat = heat_map(Encoder(net), image, torch.eye(CHANNELS)[other]).clamp(min=0)
     assert heat[:, hot].sum() > 0.9 * heat.sum() > 0
 
 

@@ -12,18 +12,35 @@ from matplotlib.colors import to_hex
 from car_retrieval.matrix import Matrix, MatrixStream, write_matrix
 from car_retrieval.metrics.results import RetrievalResult
 from car_retrieval.models.descriptor import DescriptorConfig, DescriptorNet
+from car_retrieval.models.encoder import Encoder
 from car_retrieval.models.heat_map import heat_map
 from car_retrieval.params import EncodingParams, EvaluationParams
 from car_retrieval.pipelines.evaluation.heat import show_heat
 from car_retrieval.reporting.overlay import overlay
 from car_retrieval.reporting.style import GREEN, INK, RED
+from car_retrieval.search.pca import PCA
+from car_retrieval.search.whitening import Whitening
 
+WHITENING = Whitening(
+    PCA(
+        np.full(16, 0.1, np.float32),
+        np.random.default_rng(0).normal(size=(5, 16)).astype(np.float32),
+    )
+)
 PARAMS = EvaluationParams(k=5, shown_queries=1)
 
 
-def matrix(path: Path, seed: int, rows: int) -> Matrix:
-    images = np.random.default_rng(seed).integers(0, 256, (rows, 3, 32, 32), np.uint8)
-    write_matrix(path, images)
+def images(path: Path, seed: int, rows: int) -> Matrix:
+    pixels = np.random.default_rng(seed).integers(0, 256, (rows, 3, 32, 32), np.uint8)
+    write_matrix(path, pixels)
+    return Matrix(path)
+
+
+@torch.inference_mode()
+def described(path: Path, pixels: Matrix, encoder: Encoder, whitening: Whitening) -> Matrix:
+    signature = encoder.signature() | {"whitening": whitening.fingerprint()}
+    block = whitening(encoder(torch.from_numpy(pixels[:])).numpy())
+    write_matrix(path, MatrixStream([block], {"encoder": signature}))
     return Matrix(path)
 
 
@@ -32,9 +49,11 @@ def given(tmp_path: Path) -> dict[str, Any]:
     """Three queries of class 0, of which query 2 is the median; gallery rows 0 and 1 are right."""
     torch.manual_seed(0)
     net = DescriptorNet(DescriptorConfig("resnet18", 8, 32)).eval()
-    attributes = {"encoder": {"weights": net.fingerprint()}}
-    descriptors = MatrixStream([np.zeros((4, 8), np.float32)], attributes)
-    write_matrix(tmp_path / "database.npy", descriptors)
+    pixels = [images(tmp_path / "q.npy", 0, 3), images(tmp_path / "g.npy", 1, 4)]
+    names = (tmp_path / "tdatabase.npy", tmp_path / "database.npy")
+    descriptors = [
+        described(*each, Encoder(net), Whitening()) for each in zip(names, pixels, strict=True)
+    ]
     by_query = pd.DataFrame(
         {"Query": [0, 1, 2], "Class": 0, "AP@5": [0.9, 0.1, 0.5], "Relevant": [2, 2, 2]}
     )
@@ -43,13 +62,15 @@ def given(tmp_path: Path) -> dict[str, Any]:
     return {
         "by_query": by_query,
         "hits": RetrievalResult(np.arange(3), np.array(hits), scores),
-        "gallery": Matrix(tmp_path / "database.npy"),
+        "queries": descriptors[0],
+        "gallery": descriptors[1],
         "query_photos": pd.DataFrame({"Class": [0, 0, 0]}),
-        "query_pixels": matrix(tmp_path / "q.npy", 0, 3),
+        "query_pixels": pixels[0],
         "gallery_photos": pd.DataFrame({"Class": [0, 0, 7, 8]}),
-        "gallery_pixels": matrix(tmp_path / "g.npy", 1, 4),
+        "gallery_pixels": pixels[1],
         "model": net,
         "checkpoints": {},
+        "whitening": Whitening(),
         "encoding": EncodingParams(device="cpu"),
         "params": PARAMS,
     }
@@ -62,15 +83,15 @@ def test_first_right_and_first_wrong_match_of_the_median_query(given: dict[str, 
     both = ["where in the query", "where in the match"]
     assert [text for text in texts if text.startswith("where")] == both * 2
     signs = [text for text in texts if text.startswith(("✓", "✗"))]
-    assert signs == ["✓ 0.800"] * 3 + ["✗ 0.900"] * 3
+    similar = given["gallery"][:] @ given["queries"][2]  # and not the scores of the hits
+    assert signs == ["✓", "✓", f"✓ {similar[1]:.3f}", "✗", "✗", f"✗ {similar[3]:.3f}"]
     assert [text for text in texts if text.startswith("class ")][1:] == ["class 0", "class 8"]
     colours = [to_hex(frame.get_edgecolor()) for frame in axes.patches]
     assert colours == [INK, *[GREEN] * 3, *[RED] * 3]
     query, right = given["query_pixels"][2], given["gallery_pixels"][1]
-    net = given["model"]
-    with torch.inference_mode():
-        descriptor = net(torch.from_numpy(right[None]))[0]
-    heat = heat_map(net, torch.from_numpy(query), descriptor)
+    heat = heat_map(
+        Encoder(given["model"]), torch.from_numpy(query), torch.from_numpy(given["gallery"][1])
+    )
     wanted = overlay(query.transpose(1, 2, 0), heat.numpy())
     shown = [image.get_array() for image in axes.images]
     np.testing.assert_array_equal(shown[0], query.transpose(1, 2, 0))
@@ -90,10 +111,25 @@ def test_no_queries(given: dict[str, Any]) -> None:
     assert not show_heat(**given).axes[0].images
 
 
-def test_descriptors_of_another_network_are_refused(given: dict[str, Any]) -> None:
-    given["model"] = DescriptorNet(DescriptorConfig("resnet18", 8, 32))
-    with pytest.raises(ValueError, match=r"^database\.npy was encoded by another network .* again"):
-        show_heat(**given)
+@pytest.mark.parametrize("change", ["network", "encoder", "whitening"])
+def test_descriptors_of_another_encoder_are_refused(given: dict[str, Any], change: str) -> None:
+    others = {
+        "network": {"model": DescriptorNet(DescriptorConfig("resnet18", 8, 32))},
+        "encoder": {"encoding": EncodingParams(device="cpu", flip=True)},
+        "whitening": {"whitening": WHITENING},
+    }
+    with pytest.raises(ValueError, match=r"^database\.npy was encoded by another encoder .* again"):
+        show_heat(**given | others[change])
+
+
+def test_mirror_images_scales_and_whitening(given: dict[str, Any], tmp_path: Path) -> None:
+    given["encoding"] = EncodingParams(device="cpu", flip=True, scales=[1.0, 2.0])
+    given["whitening"] = WHITENING
+    encoder = Encoder(given["model"], [1.0, 2.0], flip=True)
+    for side, pixels in (("queries", "query_pixels"), ("gallery", "gallery_pixels")):
+        path = tmp_path / f"whitened {side}.npy"
+        given[side] = described(path, given[pixels], encoder, WHITENING)
+    assert len(show_heat(**given).axes[0].images) == 7
 
 
 def test_the_network_of_the_epoch_that_encoded(given: dict[str, Any]) -> None:

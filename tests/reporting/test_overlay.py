@@ -34,3 +34,10 @@ def test_where_nothing_is_hot_the_photo_stays_in_grey(heat):
     order = luminance(PHOTO).ravel().argsort()
     assert (np.diff(luminance(shown).ravel()[order]) >= -0.6).all()
     assert np.ptp(shown.astype(int), axis=2).max() <= 3
+
+
+def test_a_photo_taken_at_night_can_be_seen():
+    day = np.linspace(0, 255, 48).reshape(8, 6, 1).repeat(3, axis=2).astype(np.uint8)
+    np.testing.assert_allclose(
+        overlay(day // 10, np.zeros((8, 6))), overlay(day, np.zeros((8, 6))), atol=12
+    )

@@ -1,9 +1,13 @@
 """Where in a photo its similarity with another comes from."""
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 
 from car_retrieval.models.descriptor import DescriptorNet
+from car_retrieval.models.encoder import Encoder, resized
+from car_retrieval.search.whitening import Whitening
 
 
 def contributions(net: DescriptorNet, images: Tensor, others: Tensor) -> Tensor:
@@ -18,10 +22,10 @@ def contributions(net: DescriptorNet, images: Tensor, others: Tensor) -> Tensor:
     Args:
         net: the network; it is set to evaluation.
         images: [b, 3, h, w], RGB in 0…255 of any dtype.
-        others: float32 [b, dimension], the unit descriptors of the other photos.
+        others: float32 [b, dimension], the descriptors of the other photos, or any directions.
 
     Returns:
-        float32 [b, h', w'] whose sum over the positions is the inner product of the descriptors.
+        float32 [b, h', w'] whose sum over the positions is the inner product with the descriptors.
 
     Raises:
         ValueError: the network describes by its class token, which has no position.
@@ -39,3 +43,45 @@ def contributions(net: DescriptorNet, images: Tensor, others: Tensor) -> Tensor:
     parts = (features.detach() * gradient).sum(dim=1)
     constant = (embedded.detach() * directions).sum(dim=1) - parts.sum((1, 2))
     return parts + constant[:, None, None] / parts[0].numel()
+
+
+def look_by_look(
+    encoder: Encoder, image: Tensor, other: Tensor, whitening: Whitening
+) -> Iterator[tuple[float, bool, Tensor]]:
+    """What each position of each of an encoder's looks adds to the similarity with another photo.
+
+    Args:
+        encoder: looks at scales and, perhaps, at mirror images; its network is set to evaluation.
+        image: [3, h, w], RGB in 0…255 of any dtype.
+        other: float32 [D], the unit descriptor of the other photo.
+        whitening: of the descriptors.
+
+    Yields:
+        The scale, whether the look is at the mirror image, and float32 [h', w']. The sum over all
+        looks and positions is the inner product of the descriptors.
+    """
+    net = encoder.net.eval()
+    with torch.inference_mode():
+        own = encoder(image[None])[0]
+    direction, constant = _unwhitened(whitening, own, other)
+    count = len(encoder.scales)
+    for scale, part in zip(encoder.scales, direction.view(count, -1), strict=True):
+        plain = resized(image[None], scale)
+        looks = [plain, plain.flip(-1)] if encoder.flip else [plain]
+        with torch.inference_mode():
+            length = torch.cat([net(look) for look in looks]).sum(dim=0).norm() * count**0.5
+        for mirrored, look in enumerate(looks):
+            parts = contributions(net, look, (part / length)[None])[0]
+            yield scale, bool(mirrored), parts + constant / (count * len(looks) * parts.numel())
+
+
+def _unwhitened(whitening: Whitening, own: Tensor, other: Tensor) -> tuple[Tensor, Tensor | float]:
+    """A direction and a number: with them `own` has the similarity that whitened it has."""
+    if whitening.projection is None:
+        return other, 0.0
+    mean, components = (
+        torch.from_numpy(values).to(own.device)
+        for values in (whitening.projection.mean, whitening.projection.components)
+    )
+    direction = other @ components / (components @ (own - mean)).norm()
+    return direction, -(direction @ mean)

@@ -1,52 +1,62 @@
 """Where in a photo its similarity with another comes from, at every pixel."""
 
-from collections.abc import Callable
-
 import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
-from car_retrieval.models.contribution import contributions
-from car_retrieval.models.descriptor import DescriptorNet
+from car_retrieval.models.contribution import look_by_look
+from car_retrieval.models.encoder import Encoder, resized
+from car_retrieval.search.whitening import Whitening
 
 FINE = 7  # positions a side from which a feature map tells places apart
 SPOTS = 12  # a side, blurred one after the other where it does not
+UNWHITENED = Whitening()
 
 
-def heat_map(net: DescriptorNet, image: Tensor, other: Tensor) -> Tensor:
+def heat_map(
+    encoder: Encoder, image: Tensor, other: Tensor, whitening: Whitening = UNWHITENED
+) -> Tensor:
     """What each place of a photo does for its similarity with another.
 
-    A feature map of at least 7 × 7 positions says it by their `contributions`. A position of a
-    coarser map has seen nearly all of the photo, and a class token has no place: then the photo is
-    blurred spot by spot, and a spot is worth the similarity that is lost with it, after Zeiler &
-    Fergus, "Visualizing and understanding convolutional networks", ECCV 2014.
+    A feature map of at least 7 × 7 positions says it by their `contributions`, added up over all
+    the encoder's looks at the photo. A position of a coarser map has seen nearly all of the photo,
+    and a class token has no place: then the photo is blurred spot by spot, and a spot is worth the
+    similarity that is lost with it, after Zeiler & Fergus, "Visualizing and understanding
+    convolutional networks", ECCV 2014.
 
     Args:
-        net: the network; it is set to evaluation.
+        encoder: how photos were described; its network is set to evaluation.
         image: [3, R, R], RGB in 0…255 of any dtype.
-        other: float32 [dimension], the unit descriptor of the other photo.
+        other: float32 [D], the unit descriptor of the other photo.
+        whitening: of the descriptors.
 
     Returns:
-        float32 [R, R]; below 0 where the photo speaks against the other.
+        float32 [R, R]; below 0 where the photo speaks against the other. Where positions say it,
+        the mean is the similarity, but for the interpolation.
     """
+    net = encoder.net.eval()
     with torch.inference_mode():
-        shape = net.eval().features(image[None]).shape
+        shape = net.features(resized(image[None], max(encoder.scales))).shape
     if len(shape) == 4 and min(shape[2:]) >= FINE:
-        return _by_position(net, image, other)
-    return by_spot(net, image, other)
+        return _by_position(encoder, image, other, whitening)
+    return _by_spot(encoder, image, other, whitening)
 
 
-def _by_position(net: DescriptorNet, image: Tensor, other: Tensor) -> Tensor:
-    """The contributions, between the centres of the positions in proportion."""
-    parts = contributions(net, image[None], other[None])
-    size, positions = image.shape[-1], parts.shape[-1]
-    step = size / positions
-    pixels = torch.arange(size, device=parts.device)
-    place = (pixels - first_centre(net.backbone, step)) / step
-    place = 2 * place / (positions - 1) - 1  # the centres lie between -1 and 1
-    grid = torch.stack(torch.meshgrid(place, place, indexing="xy"), dim=-1)
-    on_pixels = F.grid_sample(parts[None], grid[None], padding_mode="border", align_corners=True)
-    return on_pixels[0, 0]
+def _by_position(encoder: Encoder, image: Tensor, other: Tensor, whitening: Whitening) -> Tensor:
+    """The contributions, each look's between the centres of its positions in proportion."""
+    size = image.shape[-1]
+    heat = torch.zeros(size, size, device=image.device)
+    for scale, mirrored, parts in look_by_look(encoder, image, other, whitening):
+        positions = parts.shape[-1]
+        step = resized(image[None], scale).shape[-1] / positions
+        pixels = (torch.arange(size, device=parts.device) + 0.5) * scale - 0.5
+        place = (pixels - first_centre(encoder.net.backbone, step)) / step
+        place = 2 * place / (positions - 1) - 1  # the centres lie between -1 and 1
+        grid = torch.stack(torch.meshgrid(place, place, indexing="xy"), dim=-1)
+        density = parts[None, None] * parts.numel()
+        look = F.grid_sample(density, grid[None], padding_mode="border", align_corners=True)[0, 0]
+        heat += look.flip(-1) if mirrored else look
+    return heat
 
 
 def first_centre(backbone: nn.Module, step: float) -> float:
@@ -66,17 +76,13 @@ def first_centre(backbone: nn.Module, step: float) -> float:
 
 
 @torch.inference_mode()
-def by_spot(describe: Callable[[Tensor], Tensor], image: Tensor, other: Tensor) -> Tensor:
-    """The similarity lost by blurring a round spot, for a grid of spots.
+def _by_spot(encoder: Encoder, image: Tensor, other: Tensor, whitening: Whitening) -> Tensor:
+    """The similarity lost by blurring a round spot, for a grid of spots."""
 
-    Args:
-        describe: images [b, 3, R, R] to unit descriptors [b, dimension], in whatever way.
-        image: [3, R, R], RGB in 0…255 of any dtype.
-        other: float32 [dimension], the unit descriptor of the other photo.
+    def similarity(photos: Tensor) -> Tensor:
+        described = whitening(encoder(photos).cpu().numpy())
+        return torch.from_numpy(described).to(other.device) @ other
 
-    Returns:
-        float32 [R, R].
-    """
     pixels = image[None].float()
     size = image.shape[-1]
     blurred = F.interpolate(F.adaptive_avg_pool2d(pixels, 4), size, mode="bilinear")
@@ -86,6 +92,6 @@ def by_spot(describe: Callable[[Tensor], Tensor], image: Tensor, other: Tensor) 
     rows = []
     for down in across:
         spots = (down[:, None] * across[:, None, :])[:, None]
-        rows.append(describe(pixels + spots * (blurred - pixels)) @ other)
-    lost = describe(pixels) @ other - torch.stack(rows)
+        rows.append(similarity(pixels + spots * (blurred - pixels)))
+    lost = similarity(pixels) - torch.stack(rows)
     return F.interpolate(lost[None, None], size, mode="bicubic")[0, 0]

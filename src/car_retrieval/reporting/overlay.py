@@ -8,7 +8,7 @@ LUMA = (0.299, 0.587, 0.114)
 
 
 def overlay(pixels: NDArray[np.uint8], heat: NDArray[np.floating]) -> NDArray[np.uint8]:
-    """The photo in grey, dim where it is cold, glowing where it is hot.
+    """The photo in grey, as light as it goes, glowing where it is hot.
 
     Args:
         pixels: uint8 [h, w, 3], RGB.
@@ -17,7 +17,9 @@ def overlay(pixels: NDArray[np.uint8], heat: NDArray[np.floating]) -> NDArray[np
     Returns:
         uint8 [h, w, 3], RGB.
     """
-    grey = pixels @ np.array(LUMA) / 255
+    grey = pixels @ np.array(LUMA)
+    dark, light = np.percentile(grey, (1, 99))
+    grey = np.clip((grey - dark) / max(light - dark, 1), 0, 1)
     top = max(float(heat.max()), np.finfo(float).tiny)
     glow = matplotlib.colormaps["inferno"](np.clip(heat / top, 0, 1))[..., :3]
     return np.round(255 * (0.45 * grey[..., None] + 0.55 * glow)).astype(np.uint8)

@@ -44,7 +44,7 @@ def newest_version(env: str | None = None, project: Path | str = ".") -> str:
     Raises:
         FileNotFoundError: there are no results yet.
     """
-    config = _config(env or os.getenv("KEDRO_ENV"), Path(project).resolve())
+    config = config_of(env or os.getenv("KEDRO_ENV"), Path(project).resolve())
     files = [Path(config[name]["filepath"]) for name in OPENED]
     found = [[path.parent.name for path in file.glob(f"*/{file.name}")] for file in files]
     if not found[0]:
@@ -77,7 +77,7 @@ class Results:
 
     def __init__(self, env: str | None = None, project: Path | str = ".") -> None:
         self.version = newest_version(env, project)
-        config = _config(env or os.getenv("KEDRO_ENV"), Path(project).resolve())
+        config = config_of(env or os.getenv("KEDRO_ENV"), Path(project).resolve())
         self._catalog = DataCatalog.from_config({**config})
         self.vectors: Matrix = self._catalog.load("database")
         self._about = self.vectors.attributes
@@ -176,12 +176,16 @@ class Results:
 
 
 @cache
-def _config(env: str | None, project: Path) -> Mapping[str, Any]:
-    """Where the catalog says that things lie; and the parameters of encoding, as one of them."""
+def config_of(env: str | None, project: Path) -> Mapping[str, Any]:
+    """What the catalog says of the datasets that are opened, and `encoding`, its parameters.
+
+    Paths are absolute.
+    """
     arguments: dict[str, Any] = CONFIG_LOADER_ARGS
     loader = OmegaConfigLoader(str(project / "conf"), env, **arguments)
     names = [*OPENED, "car_front", "web_images", "model", "checkpoints", "whitening"]
-    catalog = {name: loader["catalog"][name] for name in names}
+    everything = loader["catalog"]
+    catalog = {name: everything[name] for name in names}
     for entry in catalog.values():
         entry["filepath"] = (project / Path(entry["filepath"]).expanduser()).as_posix()
     encoding = {"type": "MemoryDataset", "data": loader["parameters"]["encoding"]}

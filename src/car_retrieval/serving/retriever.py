@@ -18,7 +18,7 @@ from car_retrieval.images.pack import OVERSAMPLING, Packing, square
 from car_retrieval.listing import boxes_of
 from car_retrieval.matrix import Matrix
 from car_retrieval.models.encoder import Encoder
-from car_retrieval.models.heat_map import by_spot, heat_map
+from car_retrieval.models.heat_map import heat_map
 from car_retrieval.search.gallery import Gallery
 from car_retrieval.search.index import Index, check_wanted
 from car_retrieval.search.searcher import rerank
@@ -123,7 +123,7 @@ class Retriever:
         with torch.inference_mode():
             for start in range(0, len(images), self._batch_size):
                 pixels = torch.from_numpy(images[start : start + self._batch_size])
-                parts.append(self._described(pixels.to(self._device)).cpu().numpy())
+                parts.append(self._whitening(self._encoder(pixels.to(self._device)).cpu().numpy()))
         return np.concatenate(parts)
 
     def search(
@@ -196,18 +196,7 @@ class Retriever:
         """
         pixels = torch.from_numpy(image).to(self._device)
         goal = torch.from_numpy(np.ascontiguousarray(other, np.float32)).to(self._device)
-        encoder = self._encoder
-        plain = encoder.scales == [1.0] and not encoder.flip and self._whitening.projection is None
-        heat = (
-            heat_map(encoder.net, pixels, goal) if plain else by_spot(self._described, pixels, goal)
-        )
-        return heat.cpu().numpy()
-
-    def _described(self, pixels: torch.Tensor) -> torch.Tensor:
-        described: torch.Tensor = self._encoder(pixels)
-        if self._whitening.projection is None:
-            return described
-        return torch.from_numpy(self._whitening(described.cpu().numpy())).to(self._device)
+        return heat_map(self._encoder, pixels, goal, self._whitening).cpu().numpy()
 
     def _answers(self, hits: NDArray[np.int64], scores: NDArray[np.float32]) -> list[Answer]:
         return [self._answer(*pair) for pair in zip(hits, scores, strict=True)]

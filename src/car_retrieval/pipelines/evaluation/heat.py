@@ -1,6 +1,7 @@
 """Where in their photos queries and matches look alike to the network."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -12,86 +13,98 @@ from car_retrieval.matrix import Matrix
 from car_retrieval.metrics.results import RetrievalResult
 from car_retrieval.models.checkpoint import Checkpoint
 from car_retrieval.models.descriptor import DescriptorNet, pick_device
+from car_retrieval.models.encoder import Encoder
 from car_retrieval.models.heat_map import heat_map
 from car_retrieval.params import EncodingParams, EvaluationParams
 from car_retrieval.pipelines.encoding.nodes import choose_encoder
 from car_retrieval.pipelines.evaluation.photos import name_of
 from car_retrieval.reporting.gallery import GalleryRow, Match, pick_queries, retrieval_gallery
 from car_retrieval.reporting.overlay import overlay
+from car_retrieval.search.whitening import Whitening
 
 TITLE = "Median queries, and where they meet their first right and their first wrong match"
 
-Collection = tuple[pd.DataFrame, Matrix]
-"""A table of photos and their packed images."""
+
+@dataclass(frozen=True)
+class Collection:
+    """Photos, their packed images and their descriptors, by the same rows."""
+
+    photos: pd.DataFrame
+    pixels: Matrix
+    descriptors: Matrix
 
 
 def show_heat(
     by_query: pd.DataFrame,
     hits: RetrievalResult,
-    gallery: Matrix,
+    queries: Matrix,
     query_photos: pd.DataFrame,
     query_pixels: Matrix,
+    gallery: Matrix,
     gallery_photos: pd.DataFrame,
     gallery_pixels: Matrix,
     model: DescriptorNet,
     checkpoints: Mapping[int, Checkpoint],
+    whitening: Whitening,
     encoding: EncodingParams,
     params: EvaluationParams,
 ) -> Figure:
-    """Show what in median queries and in their matches makes them similar, at scale 1.
+    """Show what in median queries and in their matches makes their descriptors similar.
 
     Raises:
-        ValueError: the descriptors that were searched are of another network.
+        ValueError: the descriptors that were searched are of another encoder.
     """
     net = choose_encoder(model, checkpoints, encoding).to(pick_device(encoding.device))
-    if gallery.attributes.get("encoder", {}).get("weights") != net.fingerprint():
+    encoder = Encoder(net, encoding.scales, encoding.flip)
+    signature = encoder.signature() | {"whitening": whitening.fingerprint()}
+    if gallery.attributes.get("encoder") != signature:
         raise ValueError(
-            f"{gallery.path.name} was encoded by another network than the present one: run the "
+            f"{gallery.path.name} was encoded by another encoder than the present one: run the "
             "pipeline encoding again"
         )
-    queries, searched = (query_photos, query_pixels), (gallery_photos, gallery_pixels)
+    asked = Collection(query_photos, query_pixels, queries)
+    searched = Collection(gallery_photos, gallery_pixels, gallery)
     picked = pick_queries(by_query, params.shown_queries)["median"]
     scores = by_query.set_index("Query")[f"AP@{params.k}"]
+    found = dict(zip(hits.query_ids.tolist(), hits.hits, strict=True))
     rows = []
     for query in tqdm(picked, "heat maps", unit="query", disable=None, leave=False):
-        photo = queries[0].iloc[query]
-        caption = f"{name_of(photo)} · AP@{params.k} {scores[query]:.2f}"
-        matches = list(_matches(net, query, hits, queries, searched))
+        caption = f"{name_of(query_photos.iloc[query])} · AP@{params.k} {scores[query]:.2f}"
+        ranking = found[query][found[query] >= 0]
+        right = gallery_photos["Class"].to_numpy()[ranking] == query_photos["Class"].iloc[query]
+        matches: list[Match] = []
+        for wanted in (True, False):
+            for hit in ranking[right == wanted][:1]:
+                matches += _pair(encoder, whitening, asked, query, searched, int(hit), wanted)
         rows.append(GalleryRow(_upright(query_pixels[query]), caption, matches))
     return retrieval_gallery(TITLE, rows, columns=6)
 
 
-def _matches(
-    net: DescriptorNet,
+def _pair(
+    encoder: Encoder,
+    whitening: Whitening,
+    asked: Collection,
     query: int,
-    hits: RetrievalResult,
-    queries: Collection,
     searched: Collection,
+    hit: int,
+    right: bool,
 ) -> Iterator[Match]:
-    """Of the first right and the first wrong hit: the query in its light, the hit, its photo."""
-    place = int(np.flatnonzero(hits.query_ids == query)[0])
-    found = hits.hits[place][hits.hits[place] >= 0]
-    right = searched[0]["Class"].to_numpy()[found] == queries[0]["Class"].iloc[query]
-    for wanted in (True, False):
-        rank = np.flatnonzero(right == wanted)[:1]
-        if not len(rank):
-            continue
-        hit, similarity = int(found[rank[0]]), float(hits.scores[place, rank[0]])
-        pair = (queries[1][query], searched[1][hit])
-        images = (*_glowing(net, *pair), _upright(pair[1]))
-        captions = ("where in the query", "where in the match", name_of(searched[0].iloc[hit]))
-        for image, caption in zip(images, captions, strict=True):
-            yield Match(image, wanted, similarity, caption)
+    """The query in the light of the hit, the hit in the light of the query, and the hit."""
 
+    def glowing(pixels: np.ndarray, other: np.ndarray) -> np.ndarray:
+        image, descriptor = (
+            torch.from_numpy(x).to(encoder.net.mean.device) for x in (pixels, other)
+        )
+        return overlay(
+            _upright(pixels), heat_map(encoder, image, descriptor, whitening).cpu().numpy()
+        )
 
-def _glowing(net: DescriptorNet, *pair: np.ndarray) -> Iterator[np.ndarray]:
-    """Two photos uint8 [3, R, R], each with the heat of its similarity with the other."""
-    images = torch.from_numpy(np.stack(pair)).to(net.mean.device)
-    with torch.inference_mode():
-        descriptors = net.eval()(images)
-    for own, other in ((0, 1), (1, 0)):
-        heat = heat_map(net, images[own], descriptors[other])
-        yield overlay(_upright(pair[own]), heat.cpu().numpy())
+    pixels = asked.pixels[query], searched.pixels[hit]
+    descriptors = asked.descriptors[query], searched.descriptors[hit]
+    similarity = float(descriptors[0] @ descriptors[1])  # whatever a re-ranking makes of it
+    yield Match(glowing(pixels[0], descriptors[1]), right, np.nan, "where in the query")
+    yield Match(glowing(pixels[1], descriptors[0]), right, np.nan, "where in the match")
+    yield Match(_upright(pixels[1]), right, similarity, name_of(searched.photos.iloc[hit]))
 
 
 def _upright(image: np.ndarray) -> np.ndarray:

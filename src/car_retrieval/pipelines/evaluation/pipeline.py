@@ -111,7 +111,7 @@ def _evaluation(split: str, protocol: str) -> Pipeline:
     if protocol == "all":
         template += _comparison() + confusions_template() + _heat()
         inputs |= {"query_pixels": PIXELS[split], "gallery_pixels": "imageset"}
-        inputs |= {"model": "model", "checkpoints": "checkpoints"}
+        inputs |= {name: name for name in ("model", "checkpoints", "whitening")}
         outputs |= {inner: f"{split}_{outer}" for inner, outer in OF_ALL.items()}
         parameters |= {ENCODING: ENCODING}
     return Pipeline(template, namespace=name, inputs=inputs, outputs=outputs, parameters=parameters)
@@ -176,9 +176,9 @@ def _heat() -> Pipeline:
             Node(
                 heat.show_heat,
                 inputs=[
-                    *("by_query", "hits", "gallery"),
-                    *("query_photos", "query_pixels", "gallery_photos", "gallery_pixels"),
-                    *("model", "checkpoints", ENCODING, PARAMS),
+                    *("by_query", "hits", "queries", "query_photos", "query_pixels"),
+                    *("gallery", "gallery_photos", "gallery_pixels"),
+                    *("model", "checkpoints", "whitening", ENCODING, PARAMS),
                 ],
                 outputs="heat",
                 name="show_heat",

@@ -19,8 +19,9 @@ CAPTIONS = {
     "worst": "Worst queries",
 }
 HEAT_CAPTION = (
-    "Where median queries look like their first right and like their first wrong match: what glows "
-    "makes the network find them similar"
+    "Where median queries look like their first right and like their first wrong match. What glows "
+    "makes the descriptors similar, each picture up to its own maximum; the number is their "
+    "similarity, before any re-ranking"
 )
 PROTOCOLS = {
     "test": "Queries: the query photos; gallery: the gallery photos",

@@ -1,0 +1,158 @@
+"""`kedro search`: photos from the command line, answers to the terminal."""
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import redirect_stdout
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import click
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from car_retrieval.images.crop import Box, check_inside
+from car_retrieval.images.inspect import inspect
+from car_retrieval.serving.answer import Answer
+from car_retrieval.serving.newest import Results
+from car_retrieval.serving.where import Where
+
+if TYPE_CHECKING:
+    from car_retrieval.serving.retriever import Retriever
+
+BATCH = 64  # photos packed, described and searched at a time
+WIDTH = 1_000  # columns: a path is not to be cut
+COLUMNS: dict[str, Literal["left", "right"]] = {
+    "rank": "right",
+    "similarity": "right",
+    "make": "left",
+    "model": "left",
+    "year": "right",
+    "path": "left",
+}
+WITHOUT_THRESHOLD = (
+    "whether these are matches is not said: no threshold was measured for these descriptors; "
+    "`kedro run --pipelines=evaluation` does, without re-ranking"
+)
+
+Crop = tuple[int, int, int, int]
+
+
+def search_photos(
+    photos: Sequence[Path],
+    k: int,
+    method: str,
+    where: Where,
+    crop: Crop | None,
+    as_json: bool,
+    env: str | None,
+) -> None:
+    """Search the newest results of an environment for photos, and print what is found.
+
+    Whatever can be found wrong without the network is, before it is loaded. Logs go to stderr.
+
+    Args:
+        photos: files.
+        k: matches of each.
+        method: `exact` or `lopq`.
+        where: what matches must be.
+        crop: the part of the photo to search with; of a single photo only.
+        as_json: print a line of JSON a photo instead of a table.
+        env: of the configuration.
+
+    Raises:
+        ValueError: a file is no picture, the crop lies outside of it, or there is no such make or
+            model; or results do not belong together.
+        FileNotFoundError: there are no results yet.
+    """
+    with redirect_stdout(sys.stderr):
+        check_photos(photos, crop)
+        results = Results(env)
+        where.fits(results.photos)
+        retriever = results.retriever()
+    root = getattr(retriever.files, "root", Path())
+    for photo, answer in zip(
+        photos, _answers(retriever, photos, k, method, where, crop), strict=True
+    ):
+        if as_json:
+            click.echo(_json(photo, answer, root))
+        else:
+            _print_table(photo, answer, root)
+    if retriever.threshold is None:
+        click.echo(WITHOUT_THRESHOLD, err=True)
+
+
+def check_photos(photos: Sequence[Path], crop: Crop | None) -> None:
+    """Refuse files that are not pictures, all in one line, and a crop outside of its picture."""
+    if crop and len(photos) > 1:
+        raise ValueError(f"a crop is of one photo, and {len(photos)} are given: search one by one")
+    wrong = []
+    for photo in photos:
+        try:
+            about = inspect(photo.read_bytes())
+            if crop:
+                check_inside(Box(*crop), about.width, about.height)
+        except ValueError as error:
+            wrong.append(f"{photo}: {error}")
+        except OSError as error:
+            wrong.append(f"{photo}: {error.strerror}")
+    if wrong:
+        raise ValueError("; ".join(wrong))
+
+
+def _answers(
+    retriever: "Retriever",
+    photos: Sequence[Path],
+    k: int,
+    method: str,
+    where: Where,
+    crop: Crop | None,
+) -> Iterator[Answer]:
+    for start in range(0, len(photos), BATCH):
+        batch = photos[start : start + BATCH]
+        with redirect_stdout(sys.stderr):
+            images = np.stack([retriever.prepare(photo, crop) for photo in batch])
+            found = retriever.search(retriever.describe(images), k, method, where)
+        yield from found
+
+
+def _json(photo: Path, answer: Answer, root: Path) -> str:
+    matches = []
+    for rank, match in enumerate(answer.matches, start=1):
+        values = asdict(match)
+        values["class"] = values.pop("class_")
+        matches.append({"rank": rank} | values | {"path": str(root / match.path)})
+    about = {"photo": str(photo), "known": answer.known, "threshold": answer.threshold}
+    return json.dumps(about | {"matches": matches}, ensure_ascii=False)
+
+
+def _print_table(photo: Path, answer: Answer, root: Path) -> None:
+    table = Table(box=None, pad_edge=False)
+    for name, justify in COLUMNS.items():
+        table.add_column(name, justify=justify)
+    for rank, match in enumerate(answer.matches, start=1):
+        shown = f"{match.similarity:.3f}"
+        if answer.threshold is not None and match.similarity < answer.threshold:
+            shown = f"({shown})"
+        named = (match.make, match.model or f"class {match.class_}", match.year)
+        cells = ["–" if value is None else str(value) for value in named]
+        table.add_row(str(rank), shown, *cells, str(_from_here(root / match.path)))
+    console = Console(width=WIDTH, highlight=False, markup=False, emoji=False)
+    console.print(f"{photo}{_verdict(answer)}", soft_wrap=True, style="bold")
+    if answer.matches:
+        console.print(table)
+    console.print()
+
+
+def _from_here(path: Path) -> Path:
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
+def _verdict(answer: Answer) -> str:
+    if not answer.matches:
+        return ": no photo of the gallery fits"
+    if answer.known is False:
+        return f": no match, for no similarity reaches {answer.threshold:.3f}; the nearest photos"
+    return ""

@@ -1,0 +1,111 @@
+"""A project with the results of a run on a few made photos, by an untrained network."""
+
+import io
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from kedro.io import DataCatalog
+from PIL import Image
+from tests.conftest import make_project
+
+from car_retrieval.images.inspect import inspect
+from car_retrieval.matrix import Matrix, write_matrix
+from car_retrieval.models.descriptor import DescriptorConfig, DescriptorNet
+from car_retrieval.params import DataParams, EncodingParams, EvaluationParams
+from car_retrieval.pipelines.data_processing.nodes import pack_images
+from car_retrieval.pipelines.encoding.nodes import encode_images
+from car_retrieval.pipelines.evaluation.compare import index_gallery
+from car_retrieval.search.whitening import Whitening
+from car_retrieval.serving.newest import config_of, open_retriever
+from car_retrieval.serving.retriever import Retriever
+
+ENV = "independent"
+PHOTOS = 40
+NAMES = [("Audi", "Audi A4"), ("Audi", "Audi A6"), ("Skoda", "Octavia"), (None, None)]
+
+
+def picture(number: int) -> bytes:
+    """A photo of its own kind: JPEG or PNG, upright or not, of some shape."""
+    rng = np.random.default_rng(number)
+    height, width = rng.integers(70, 200, 2)
+    coarse = Image.fromarray(rng.integers(0, 256, (6, 6, 3), np.uint8))
+    image = coarse.resize((int(width), int(height)), Image.Resampling.BICUBIC)
+    exif = Image.Exif()
+    exif[0x0112] = 1 + number % 8
+    file = io.BytesIO()
+    image.save(file, ("JPEG", "PNG")[number % 2], exif=exif)
+    return file.getvalue()
+
+
+def listed(folder: Path) -> pd.DataFrame:
+    """The table of the photos of a folder, some with a box, some without a year."""
+    rows = []
+    for number in range(PHOTOS):
+        path, class_ = f"{number}.jpg", number % len(NAMES)
+        about = inspect((folder / path).read_bytes())
+        box = (5, 7, about.width - 11, about.height - 3) if number % 3 else (None,) * 4
+        year = 2000 + number % 10 if number % 7 else None
+        rows.append((path, class_, *NAMES[class_], year, *box, number, *about))
+    columns = ["Path", "Class", "MakeName", "ModelName", "Year", "x1", "y1", "x2", "y2"]
+    table = pd.DataFrame(rows, columns=[*columns, "Index", "Width", "Height", "Hash"])
+    return table.astype({name: "Int64" for name in ("Year", "x1", "y1", "x2", "y2")})
+
+
+def catalog_of(project: Path, version: str) -> DataCatalog:
+    return DataCatalog.from_config({**config_of(ENV, project)}, save_version=version)
+
+
+def write_run(
+    project: Path,
+    version: str,
+    encoding: EncodingParams | None = None,
+    packing: DataParams | None = None,
+) -> None:
+    """What data_processing, training, encoding and evaluation leave to search with."""
+    encoding = encoding or EncodingParams()
+    packing = packing or DataParams(image_size=32, fill="mean", crop_to_box=True)
+    catalog = catalog_of(project, version)
+    photos = listed(project / "data/01_raw/independent/traini")
+    catalog.save("car_front", photos)
+    net = DescriptorNet(DescriptorConfig("resnet18", 16, 32)).eval()
+    catalog.save("model", net)
+    catalog.save("whitening", Whitening())
+    stream = pack_images(photos, catalog.load("web_images"), packing)
+    pixels = project / f"{version}.npy"
+    write_matrix(pixels, stream)
+    catalog.save("database", encode_images(Matrix(pixels), photos, net, {}, Whitening(), encoding))
+    database = catalog.load("database")
+    searchers = {"lopq": {"kind": "lopq", "coarse": 2, "subquantisers": 4}}
+    params = EvaluationParams.model_validate({"searchers": searchers})
+    catalog.save("lopq_index", index_gallery(database, photos, params))
+    own = {"encoder": database.attributes["encoder"], "reranking": None}
+    catalog.save("no_match_threshold", {"threshold": 0.9} | own)
+
+
+@pytest.fixture(scope="session")
+def searchable(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project to search in, in the environment independent. Not to be changed."""
+    project = make_project(tmp_path_factory.mktemp("searchable"))
+    folder = project / "data/01_raw/independent/traini"
+    folder.mkdir(parents=True)
+    for number in range(PHOTOS):
+        (folder / f"{number}.jpg").write_bytes(picture(number))
+    torch.manual_seed(3)
+    write_run(project, "2026-01-01")
+    return project
+
+
+@pytest.fixture
+def own_project(searchable: Path, tmp_path: Path) -> Path:
+    """The same, to be changed."""
+    shutil.copytree(searchable, tmp_path / "own", symlinks=True)
+    return tmp_path / "own"
+
+
+@pytest.fixture(scope="session")
+def retriever(searchable: Path) -> Retriever:
+    return open_retriever(ENV, searchable)

@@ -1,0 +1,154 @@
+"""What is opened was made of one another, or one line says what to run."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from tests.serving.conftest import ENV, catalog_of, write_run
+
+from car_retrieval.matrix import attributes_path
+from car_retrieval.models.descriptor import DescriptorConfig, DescriptorNet
+from car_retrieval.params import DataParams, EncodingParams
+from car_retrieval.search.pca import PCA
+from car_retrieval.search.storage import SignedIndex
+from car_retrieval.search.whitening import Whitening
+from car_retrieval.serving.newest import newest_version, open_retriever
+
+VERSION, LATER = "2026-01-01", "2026-02-01"
+
+
+def change_attributes(project: Path, **changes: Any) -> None:
+    file = attributes_path(next(project.glob("data/04_feature/*/database.npy/*/database.npy")))
+    about = json.loads(file.read_text())
+    file.write_text(json.dumps(about | changes))
+
+
+def other_network() -> DescriptorNet:
+    return DescriptorNet(DescriptorConfig("resnet18", 16, 32)).eval()
+
+
+def describes_itself(project: Path) -> bool:
+    retriever = open_retriever(ENV, project)
+    described = retriever.describe(retriever.packed(2)[None])[0]
+    return bool(np.allclose(described, retriever.descriptor(2), atol=1e-5))
+
+
+def test_the_newest_run_is_opened(own_project: Path) -> None:
+    assert newest_version(ENV, own_project) == open_retriever(ENV, own_project).version == VERSION
+    write_run(own_project, LATER, EncodingParams(scales=[0.5, 1.0], flip=True))
+    retriever = open_retriever(ENV, own_project)
+    assert newest_version(ENV, own_project) == retriever.version == LATER
+    assert retriever.descriptor(0).shape == (32,)
+    assert describes_itself(own_project)
+
+
+def test_the_environment_may_come_from_the_shell(
+    searchable: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KEDRO_ENV", ENV)
+    assert newest_version(project=searchable) == VERSION
+
+
+def test_without_results_the_line_says_how_to_get_them(own_project: Path) -> None:
+    for ask in (newest_version, open_retriever):
+        with pytest.raises(FileNotFoundError, match=r"run `kedro run --env=compcars` first$"):
+            ask("compcars", own_project)
+        with pytest.raises(FileNotFoundError, match=r"run `kedro run` first$"):
+            ask(project=own_project)
+
+
+def test_the_packing_is_that_of_the_gallery_not_of_todays_parameters(own_project: Path) -> None:
+    packing = DataParams(image_size=32, fill="black", crop_to_box=False)
+    write_run(own_project, LATER, packing=packing)
+    retriever = open_retriever(ENV, own_project)
+    wide = retriever.prepare(Image.new("RGB", (90, 30), "white"))
+    assert (wide[:, 0] == 0).all()
+    assert describes_itself(own_project)
+
+
+def test_a_run_at_work_changes_nothing(own_project: Path) -> None:
+    catalog = catalog_of(own_project, LATER)
+    catalog.save("car_front", catalog.load("car_front").iloc[::-1])
+    catalog.save("model", other_network())
+    whitening = Whitening(PCA(np.zeros(16, np.float32), np.eye(16, dtype=np.float32)))
+    catalog.save("whitening", whitening)
+    assert describes_itself(own_project)
+    assert open_retriever(ENV, own_project).version == VERSION
+
+
+def test_photos_of_another_list_are_refused(own_project: Path) -> None:
+    change_attributes(own_project, photos="other")
+    with pytest.raises(ValueError, match=r"^car_front lists other photos .* encoding again$"):
+        open_retriever(ENV, own_project)
+
+
+def test_descriptors_that_do_not_tell_their_packing_are_refused(own_project: Path) -> None:
+    encoder = open_retriever(ENV, own_project)._encoder.signature()
+    for about in (encoder, encoder | {"packing": None}):
+        change_attributes(own_project, encoder=about)
+        with pytest.raises(ValueError, match=r"packed.* `kedro run --pipelines=data_processing,"):
+            open_retriever(ENV, own_project)
+
+
+@pytest.mark.parametrize("part", ["model", "whitening"])
+def test_another_network_or_whitening_is_refused(own_project: Path, part: str) -> None:
+    catalog = catalog_of(own_project, VERSION + "T")  # before the descriptors, after their own
+    other: Any = other_network()
+    if part == "whitening":
+        other = Whitening(PCA(np.zeros(16, np.float32), np.eye(16, dtype=np.float32)))
+    catalog.save(part, other)
+    folder = next(own_project.glob("data/04_feature/*/database.npy"))
+    (folder / VERSION).rename(folder / LATER)
+    with pytest.raises(ValueError, match=r"^database was made with another network or whitening"):
+        open_retriever(ENV, own_project)
+
+
+def test_the_network_of_an_epoch_is_taken_from_its_checkpoint(own_project: Path) -> None:
+    catalog = catalog_of(own_project, VERSION)
+    net = catalog.load("model")
+    for file in own_project.glob("data/06_models/*/model.safetensors/*/*"):
+        file.unlink()
+    state = {"config": vars(net.config), "classes": [], "split": "", "provenance": {}}
+    checkpoints = [
+        state | {"model": each.state_dict(), "report": {"epoch": epoch}}
+        for epoch, each in ((2, other_network()), (3, net))
+    ]
+    catalog.save("checkpoints", checkpoints)
+    change_attributes(own_project, checkpoint=3)
+    assert describes_itself(own_project)
+    change_attributes(own_project, checkpoint=2)
+    with pytest.raises(ValueError, match="another network"):
+        open_retriever(ENV, own_project)
+
+
+@pytest.mark.parametrize("part", ["encoder", "photos"])
+def test_an_index_of_other_descriptors_is_not_used(own_project: Path, part: str) -> None:
+    catalog = catalog_of(own_project, LATER)
+    signed = catalog.load("lopq_index")
+    catalog.save("lopq_index", SignedIndex(signed.index, signed.signature | {part: "other"}))
+    retriever = open_retriever(ENV, own_project)
+    assert retriever.version == LATER
+    assert retriever.methods == ["exact"]
+    with pytest.raises(ValueError, match="no LOPQ index of these descriptors: run the pipeline"):
+        retriever.search(retriever.descriptor(0), method="lopq")
+    assert retriever.search(retriever.descriptor(0))[0].matches[0].row == 0
+
+
+@pytest.mark.parametrize("change", [{"encoder": {}}, {"reranking": {"kind": "expansion"}}, None])
+def test_a_threshold_of_other_similarities_is_not_used(
+    own_project: Path, change: dict[str, Any] | None
+) -> None:
+    catalog = catalog_of(own_project, LATER)
+    if change is None:
+        for file in own_project.glob("data/06_models/*/no_match_threshold.json/*/*"):
+            file.unlink()
+    else:
+        catalog.save("no_match_threshold", catalog.load("no_match_threshold") | change)
+    retriever = open_retriever(ENV, own_project)
+    (answer,) = retriever.search(retriever.descriptor(0))
+    assert answer.threshold is None
+    assert answer.known is None
+    assert answer.matches

@@ -1,0 +1,226 @@
+"""A photo is treated as the gallery was, and finds what a naive search finds."""
+
+import io
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from tests.serving.conftest import PHOTOS, picture
+
+from car_retrieval.images.decode import UnreadableImageError
+from car_retrieval.models.heat_map import heat_map
+from car_retrieval.serving import retriever as module
+from car_retrieval.serving.retriever import Answer, Retriever, Where
+
+EVERY = range(PHOTOS)
+
+
+def files(retriever: Retriever) -> list[Path]:
+    return [retriever.files.root / path for path in retriever.photos["Path"]]  # type: ignore[attr-defined]
+
+
+def stored(retriever: Retriever) -> np.ndarray:
+    return np.stack([retriever.descriptor(row) for row in EVERY])
+
+
+def rows(answer: Answer) -> list[int]:
+    return [match.row for match in answer.matches]
+
+
+def test_a_file_of_the_gallery_is_described_as_its_row_and_finds_itself(
+    retriever: Retriever,
+) -> None:
+    given = [file if row % 2 else file.read_bytes() for row, file in enumerate(files(retriever))]
+    images = np.stack([retriever.prepare(photo) for photo in given])
+    described = retriever.describe(images)
+    np.testing.assert_allclose(described, stored(retriever), atol=1e-5)
+    for row, answer in enumerate(retriever.search(described, k=3)):
+        assert answer.matches[0].row == row
+        assert answer.matches[0].similarity == pytest.approx(1, abs=1e-5)
+        assert answer.known
+
+
+def test_any_other_file_is_taken_whole_or_cropped(retriever: Retriever) -> None:
+    row = 2  # of those with a box
+    data = picture(row) + b"\0"  # the same picture in another file
+    box = tuple(int(retriever.photos[side][row]) for side in ("x1", "y1", "x2", "y2"))
+    packed = retriever.packed(row)
+    np.testing.assert_array_equal(retriever.prepare(data, box), packed)
+    assert (retriever.prepare(data) != packed).any()
+    unboxed = 3
+    np.testing.assert_array_equal(retriever.prepare(picture(unboxed)), retriever.packed(unboxed))
+
+
+@pytest.mark.parametrize("row", [1, 3, 5, 7])
+def test_an_opened_picture_is_packed_as_its_file(retriever: Retriever, row: int) -> None:
+    opened = Image.open(io.BytesIO(picture(row)))  # PNG: nothing is lost on the way
+    assert opened.getexif()[0x0112] == 1 + row
+    whole = (1, 1, int(retriever.photos["Width"][row]), int(retriever.photos["Height"][row]))
+    np.testing.assert_array_equal(
+        retriever.prepare(opened), retriever.prepare(picture(row) + b"\0")
+    )
+    np.testing.assert_array_equal(
+        retriever.prepare(opened, whole), retriever.prepare(picture(row), whole)
+    )
+    part = (3, 4, 40, 50)
+    np.testing.assert_array_equal(
+        retriever.prepare(opened, part), retriever.prepare(picture(row), part)
+    )
+
+
+@pytest.mark.parametrize("crop", [(0, 1, 20, 20), (1, 1, 20, 999), (20, 1, 10, 20), (1, 1, 1, 0)])
+@pytest.mark.parametrize("opened", [False, True])
+def test_a_crop_that_does_not_lie_inside_is_refused(
+    retriever: Retriever, crop: tuple[int, int, int, int], opened: bool
+) -> None:
+    data = picture(0)
+    with pytest.raises(ValueError, match=r"(does not lie inside|holds no pixel of) the picture"):
+        retriever.prepare(Image.open(io.BytesIO(data)) if opened else data, crop)
+
+
+def test_what_is_no_picture_is_refused(retriever: Retriever) -> None:
+    with pytest.raises(UnreadableImageError, match="not a picture"):
+        retriever.prepare(b"text")
+    with pytest.raises(UnreadableImageError, match="cannot be decoded"):
+        retriever.prepare(Image.open(io.BytesIO(picture(1)[:400])))
+    with pytest.raises(FileNotFoundError):
+        retriever.prepare(Path("no such file"))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    make=st.sampled_from([None, "audi", "SKODA"]),
+    years=st.none() | st.tuples(st.integers(1999, 2004), st.integers(2004, 2011)),
+    k=st.integers(1, PHOTOS + 5),
+    exclude=st.none() | st.lists(st.integers(0, PHOTOS - 1), max_size=PHOTOS),
+    method=st.sampled_from(["exact", "lopq"]),
+    few=st.sampled_from([0, module.ALWAYS_EXACT]),
+)
+def test_search_finds_what_a_loop_finds(
+    retriever: Retriever,
+    make: str | None,
+    years: tuple[int, int] | None,
+    k: int,
+    exclude: list[int] | None,
+    method: str,
+    few: int,
+) -> None:
+    """LOPQ too: here its candidates, of which there are 200 at least, are all that fit."""
+    vectors = stored(retriever)
+    queries = vectors[[3, 30]]
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(module, "ALWAYS_EXACT", few)
+        answers = retriever.search(queries, k, method, Where(make, None, years), exclude)
+    fit = []
+    for row, photo in retriever.photos.iterrows():
+        named = make is None or str(photo["MakeName"]).lower() == make.lower()
+        dated = years is None or str(photo["Year"]) in map(str, range(years[0], years[1] + 1))
+        if named and dated and row not in (exclude or []):
+            fit.append(row)
+    for query, answer in zip(queries, answers, strict=True):
+        scores = {row: float(vectors[row] @ query) for row in fit}
+        best = sorted(fit, key=lambda row: -scores[row])[:k]
+        assert [match.similarity for match in answer.matches] == pytest.approx(
+            [scores[row] for row in best], abs=1e-5
+        )
+        assert set(rows(answer)) <= set(fit)
+        assert len(set(rows(answer))) == len(best)
+        for match in answer.matches:
+            assert match.similarity == pytest.approx(scores[match.row], abs=1e-5)
+        assert answer.known == (answer.matches[0].similarity >= 0.9 if best else None)
+
+
+def test_candidates_of_lopq_make_up_for_those_that_do_not_fit(
+    retriever: Retriever, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    index = retriever._index
+    assert index is not None
+
+    class Spy:
+        def search(self, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+            asked.append(k)
+            return index.search(queries, k)
+
+    monkeypatch.setattr(retriever, "_index", Spy())
+    monkeypatch.setattr(module, "ALWAYS_EXACT", 0)
+    monkeypatch.setattr(module, "CANDIDATES", 4)
+    monkeypatch.setattr(module, "PER_HIT", 2)
+    query = retriever.descriptor(0)[None]
+    retriever.search(query, 1, "lopq")
+    retriever.search(query, 3, "lopq")
+    retriever.search(query, 1, "lopq", Where(make="skoda"))  # a quarter of the photos
+    assert asked == [4, 6, 16]
+
+
+def test_a_match_tells_what_the_list_knows(retriever: Retriever) -> None:
+    answers = retriever.search(np.stack([retriever.descriptor(row) for row in (1, 7)]), k=1)
+    first, second = (answer.matches[0] for answer in answers)
+    assert (first.row, first.path, first.class_) == (1, "1.jpg", 1)
+    assert (first.make, first.model, first.year) == ("Audi", "Audi A6", 2001)
+    assert type(first.year) is type(first.class_) is int
+    assert (second.make, second.model, second.year) == (None, None, None)
+    assert retriever.makes == ["Audi", "Skoda"]
+    assert retriever.years == (2000, 2009)
+    assert retriever.methods == ["exact", "lopq"]
+    assert retriever.image(5) == picture(5)
+
+
+def test_a_first_match_below_the_threshold_is_not_known(retriever: Retriever) -> None:
+    query = retriever.descriptor(0)
+    (all_,) = retriever.search(query, k=PHOTOS)
+    similarities = np.array([match.similarity for match in all_.matches])
+    middle = int(np.argmin(np.abs(similarities - similarities.mean())))
+    retriever.threshold, kept = float(similarities[middle]), retriever.threshold
+    try:
+        (at,) = retriever.search(query, exclude=rows(all_)[:middle])
+        (below,) = retriever.search(query, exclude=rows(all_)[: middle + 1])
+    finally:
+        retriever.threshold = kept
+    assert at.known is True
+    assert below.known is False
+    assert below.matches
+
+
+def test_several_threads_get_what_one_gets(retriever: Retriever) -> None:
+    images = [retriever.packed(row)[None] for row in EVERY]
+
+    def ask(image: np.ndarray) -> list[Answer]:
+        return retriever.search(retriever.describe(image), 5)
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(ask, images)) == [ask(image) for image in images]
+
+
+def test_no_photo_is_described_as_none(retriever: Retriever) -> None:
+    assert retriever.describe(np.empty((0, 3, 32, 32), np.uint8)).shape == (0, 16)
+    assert retriever.search(np.empty((0, 16), np.float32)) == []
+
+
+def test_the_heat_is_that_of_the_encoder(retriever: Retriever) -> None:
+    image, other = retriever.packed(4), retriever.descriptor(9)
+    heat = retriever.heat(image, other)
+    wanted = heat_map(retriever._encoder, torch.from_numpy(image), torch.from_numpy(other))
+    assert heat.shape == (32, 32)
+    assert heat.dtype == np.float32
+    np.testing.assert_allclose(heat, wanted.numpy(), atol=1e-6)
+
+
+def test_wishes_that_cannot_be_met_are_refused(retriever: Retriever) -> None:
+    query = retriever.descriptor(0)
+    with pytest.raises(ValueError, match="k = 0: it must be at least 1"):
+        retriever.search(query, 0)
+    with pytest.raises(ValueError, match="there is no method 'best': choose exact or lopq"):
+        retriever.search(query, method="best")
+    with pytest.raises(ValueError, match="did you mean Skoda"):
+        retriever.search(query, where=Where(make="skdoa"))
+    for row in (-1, PHOTOS):
+        with pytest.raises(IndexError, match=f"rows 0 to {PHOTOS - 1}, not {row}"):
+            retriever.search(query, exclude=[row])
+        with pytest.raises(IndexError):
+            retriever.image(row)
