@@ -12,6 +12,7 @@ from fastapi.testclient import TestClient
 from PIL import Image
 
 Picture = Callable[..., bytes]
+COLOURS = ("red", "green", "blue", "grey")  # of the gallery's rows
 
 
 def searched(client: TestClient, data: bytes | None = None, **form: Any) -> Any:
@@ -295,18 +296,46 @@ def test_pictures_that_are_not(
     assert "/home" not in response.text
 
 
-def test_heat_maps_are_pictures_of_either_side(client: TestClient, picture: Picture) -> None:
-    files = {"photo": ("photo", picture("red"))}
-    on_match = client.post("/heat", files=files, data={"match": 2})
-    on_query = client.post("/heat", files=files, data={"match": 2, "on": "query"})
-    from_row = client.post("/heat", data={"row": 0, "match": 2, "on": "query"})
-    assert on_match.headers["Content-Type"] == "image/png"
-    assert Image.open(BytesIO(on_match.content)).size == (16, 16)
-    assert on_match.content != on_query.content
-    assert from_row.content == on_query.content  # row 0 is red
-    assert client.post("/heat", data={"row": 0, "match": 9}).status_code == 404
-    assert client.post("/heat", data={"row": 0}).status_code == 422
-    assert client.post("/heat", data={"row": 0, "match": 1, "on": "x"}).status_code == 422
+@pytest.mark.parametrize(
+    ("form", "seen", "compared"),
+    [
+        ({"photo": "red", "match": 2}, "blue", "red"),
+        ({"photo": "red", "match": 2, "on": "match"}, "blue", "red"),
+        ({"photo": "red", "match": 2, "on": "query"}, "red", "blue"),
+        ({"row": 0, "match": 1}, "green", "red"),
+        ({"row": 0, "match": 1, "on": "query"}, "red", "green"),
+        ({"row": 0, "match": 1, "on": "query", "crop": "1,1,9,9"}, "red", "green"),
+    ],
+)
+def test_heat_maps_are_of_either_side(
+    client: TestClient, retriever: Any, picture: Picture, form: Any, seen: str, compared: str
+) -> None:
+    drawn = []
+    retriever.heat = lambda image, other: (drawn.append((image, other)), image[0] / 255)[1]
+    photo = form.pop("photo", None)
+    files = photo and {"photo": ("photo", picture(photo))}
+    response = client.post("/heat", files=files, data=form)
+    assert response.headers["Content-Type"] == "image/png"
+    assert Image.open(BytesIO(response.content)).size == (16, 16)
+    ((image, other),) = drawn
+    rows = list(COLOURS)
+    assert (image == retriever.packed(rows.index(seen))).all()
+    assert other == pytest.approx(retriever.descriptor(rows.index(compared)))
+
+
+@pytest.mark.parametrize(
+    ("form", "status"),
+    [
+        ({"row": 0, "match": 9}, 404),
+        ({"row": 9, "match": 0}, 404),
+        ({"row": 0}, 422),
+        ({"match": 0}, 422),
+        ({"row": 0, "match": 1, "on": "x"}, 422),
+        ({"row": 0, "match": 1, "version": "two"}, 409),
+    ],
+)
+def test_heat_maps_that_are_not(client: TestClient, form: Any, status: int) -> None:
+    assert client.post("/heat", data=form).status_code == status
 
 
 def test_a_failure_tells_nothing_of_the_machine(client: TestClient, retriever: Any) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import socket
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -52,7 +53,8 @@ def serve(env: str | None, host: str, port: int, limits: Limits, project: Path |
             click.echo(
                 f"anybody who reaches {host} may search: set {KEY} to ask for a key", err=True
             )
-        uvicorn.Server(config).run(sockets=[listener])
+        with suppress(KeyboardInterrupt):  # raised anew once what was under way is finished
+            uvicorn.Server(config).run(sockets=[listener])
 
 
 def _listening(host: str, port: int) -> socket.socket:
