@@ -149,6 +149,56 @@ def test_too_many_at_a_time_are_sent_away(
     assert max(retriever.sizes) <= 2
 
 
+def test_heat_maps_leave_room_for_searches(retriever: Any, live: Live, served: Any) -> None:
+    go, drawing = threading.Event(), []
+    heat = retriever.heat
+
+    def slow(*arguments: Any) -> Any:
+        drawing.append(threading.current_thread().name)
+        go.wait(10)
+        return heat(*arguments)
+
+    retriever.heat = slow
+    with served(create_app(live)) as service, ThreadPoolExecutor(12) as pool:
+
+        def draw(_: int) -> int:
+            data = {"row": 0, "match": 1}
+            return httpx2.post(f"{service.url}/heat", data=data, timeout=30).status_code
+
+        asked = [pool.submit(draw, number) for number in range(12)]
+        until(lambda: sum(one.done() for one in asked) == 4)  # 8 wait, or are drawn
+        assert httpx2.post(f"{service.url}/search", data={"row": 0}).status_code == 200
+        go.set()
+        assert sorted(one.result(10) for one in asked) == [200] * 8 + [503] * 4
+    assert {name.rsplit("_", 1)[0] for name in drawing} == {"heat"}
+
+
+def test_nothing_is_drawn_for_who_has_gone(retriever: Any, live: Live, served: Any) -> None:
+    go, drawn = threading.Event(), []
+    heat = retriever.heat
+
+    def slow(*arguments: Any) -> Any:
+        drawn.append(arguments)
+        go.wait(10)
+        return heat(*arguments)
+
+    retriever.heat = slow
+    with served(create_app(live)) as service, ThreadPoolExecutor(1) as pool:
+
+        def draw(timeout: float) -> int:
+            data = {"row": 0, "match": 1}
+            return httpx2.post(f"{service.url}/heat", data=data, timeout=timeout).status_code
+
+        first = pool.submit(draw, 30)
+        until(lambda: len(drawn) == 1)
+        with pytest.raises(httpx2.ReadTimeout):
+            draw(0.2)
+        go.set()
+        assert first.result(10) == 200
+        assert draw(30) == 200
+    assert len(drawn) == 2
+
+
 def test_what_is_under_way_is_finished_before_it_stops(
     retriever: Any, live: Live, served: Any, picture: Callable[..., bytes]
 ) -> None:

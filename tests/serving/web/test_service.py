@@ -11,6 +11,8 @@ import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
 
+from car_retrieval.serving.web.app import create_app
+
 Picture = Callable[..., bytes]
 COLOURS = ("red", "green", "blue", "grey")  # of the gallery's rows
 
@@ -254,6 +256,17 @@ def test_a_key(limited: Callable[..., TestClient]) -> None:
         right = {"Authorization": "Bearer sesame"}
         assert client.post("/search", data={"row": 1}, headers=right).status_code == 200
         assert client.get("/images/0", headers=right).status_code == 200
+
+
+def test_it_answers_to_its_own_names_only(live: Any) -> None:
+    hosts = ("localhost", "127.0.0.1", "[::1]")
+    with TestClient(create_app(live, hosts=hosts)) as client:
+        for host in ("localhost", "localhost:8000", "127.0.0.1:8000", "[::1]:8000", "[::1]"):
+            assert client.get("/gallery", headers={"Host": host}).status_code == 200
+        for host in ("evil.example", "evil.example:8000", "localhost.evil.example", "", "[::2]:80"):
+            response = client.get("/gallery", headers={"Host": host})
+            assert response.status_code == 400
+            assert "localhost" in response.json()["detail"]
 
 
 def test_pictures_of_the_gallery(client: TestClient, retriever: Any) -> None:

@@ -1,6 +1,6 @@
 """The application: routes, page, guard and errors put together."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -19,13 +19,19 @@ from car_retrieval.serving.web.telemetry import Observed
 PAGE = Path(__file__).parent / "page"
 
 
-def create_app(live: Live, limits: Limits | None = None, key: str | None = None) -> FastAPI:
+def create_app(
+    live: Live,
+    limits: Limits | None = None,
+    key: str | None = None,
+    hosts: Collection[str] | None = None,
+) -> FastAPI:
     """The service as an ASGI application.
 
     Args:
         live: what is served.
         limits: of requests.
         key: what requests must bring as `Authorization: Bearer KEY`; None lets everybody in.
+        hosts: names by which the service may be called; None: any.
     """
     limits = limits or Limits()
     service = Service(live, limits)
@@ -44,7 +50,7 @@ def create_app(live: Live, limits: Limits | None = None, key: str | None = None)
         lifespan=lifespan,
     )
     app.state.service = service
-    app.add_middleware(Guard, limits=limits, key=key)
+    app.add_middleware(Guard, limits=limits, key=key, hosts=hosts)
     app.add_middleware(Observed, telemetry=service.telemetry)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(Exception, _failed)

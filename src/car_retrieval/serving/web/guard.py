@@ -1,6 +1,7 @@
 """What is asked of every request before it is looked at, and what every answer says."""
 
 import hmac
+from collections.abc import Collection
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -17,6 +18,7 @@ HEADERS = {
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
         "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     ),
+    "Cache-Control": "no-cache",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
@@ -47,10 +49,14 @@ class Guard:
         app: what is guarded.
         limits: see there.
         key: what a request must bring as `Authorization: Bearer KEY`; None asks for nothing.
+        hosts: names by which the service may be called; None: any. Where nobody needs a key, a page
+            of another site could otherwise let its own name point here, and read the answers.
     """
 
-    def __init__(self, app: ASGIApp, limits: Limits, key: str | None) -> None:
-        self.app, self.limits, self.under_way = app, limits, 0
+    def __init__(
+        self, app: ASGIApp, limits: Limits, key: str | None, hosts: Collection[str] | None
+    ) -> None:
+        self.app, self.limits, self.hosts, self.under_way = app, limits, hosts, 0
         self.key = None if key is None else _digest(key)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -80,6 +86,8 @@ class Guard:
 
     def _refusal(self, scope: Scope) -> JSONResponse | None:
         headers = Headers(scope=scope)
+        if self.hosts is not None and _name(headers.get("host", "")) not in self.hosts:
+            return refused(400, f"without a key it answers to {' and '.join(self.hosts)} only")
         if not self._may_pass(scope["path"], headers):
             return refused(401, "this service wants a key", {"WWW-Authenticate": "Bearer"})
         if scope["method"] != "POST":
@@ -124,6 +132,11 @@ class Guard:
 def refused(status: int, why: str, headers: dict[str, str] | None = None) -> JSONResponse:
     """The answer to a request that is not served: `{"detail": why}`."""
     return JSONResponse({"detail": why}, status, headers)
+
+
+def _name(host: str) -> str:
+    """`host` or `[::1]` of `host:port` or `[::1]:port`."""
+    return host if host.endswith("]") else host.rpartition(":")[0] or host
 
 
 def _digest(text: str) -> bytes:

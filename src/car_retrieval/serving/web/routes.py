@@ -75,7 +75,7 @@ async def heat(
     """Draw what each place of one picture does for its similarity with the other."""
     service = service_of(request)
     check_row(photo.retriever, match)
-    async with service.one_heat_map:
+    async with service.turn_to_draw():
         if await request.is_disconnected():  # the pointer has moved on
             return Response(status_code=204)
         drawn = await asyncio.get_running_loop().run_in_executor(

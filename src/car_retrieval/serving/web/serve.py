@@ -14,6 +14,7 @@ from car_retrieval.serving.web.guard import Limits
 from car_retrieval.serving.web.live import Live, warm
 
 KEY = "CAR_RETRIEVAL_API_KEY"
+LOCAL = ("localhost", "127.0.0.1", "[::1]")
 PATIENCE = 30  # seconds that requests under way get when the service is stopped
 
 
@@ -42,14 +43,15 @@ def serve(env: str | None, host: str, port: int, limits: Limits, project: Path |
             newest=lambda: newest_version(env, project),
             reopen=lambda: open_retriever(env, project),
         )
-        app = create_app(live, limits, key and key.strip())
+        local = key is None and host in (*LOCAL, "::1")
+        app = create_app(live, limits, key and key.strip(), LOCAL if local else None)
         config = uvicorn.Config(
             app, log_config=None, access_log=False, timeout_graceful_shutdown=PATIENCE
         )
         address = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
         photos, version = len(live.retriever.photos), live.retriever.version
         click.echo(f"{photos:,} photos of run {version} at {address} (Ctrl+C stops)")
-        if key is None and host not in ("127.0.0.1", "localhost", "::1"):
+        if key is None and not local:
             click.echo(
                 f"anybody who reaches {host} may search: set {KEY} to ask for a key", err=True
             )
