@@ -264,6 +264,7 @@ def test_it_fits_the_screen(
     page: SimpleNamespace, red: Path, width: int, height: int, touch: bool, dark: bool
 ) -> None:
     page.browser.look(width, height, dark, touch)
+    page.browser.wait(f"document.querySelector('#filters').open === {str(not touch).lower()}")
     search(page, red)
     assert page.browser.run("document.documentElement.scrollWidth") <= width
     ground = page.browser.run("getComputedStyle(document.body).backgroundColor")

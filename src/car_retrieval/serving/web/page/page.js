@@ -263,5 +263,9 @@ function beginnings({ photos, version }) {
   });
 }
 
-$("filters").open = matchMedia("(min-width: 52rem)").matches;
+const narrow = matchMedia("(max-width: 52rem)"); // as in the style sheet
+const unfold = () => ($("filters").open = !narrow.matches);
+narrow.addEventListener("change", unfold);
+unfold();
+
 learn().catch((error) => say(error.message, "", "wrong"));
