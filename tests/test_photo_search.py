@@ -1,6 +1,7 @@
 """`kedro search` as its users type it."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from click.testing import CliRunner, Result
 
 from car_retrieval.cli import cli
 from car_retrieval.serving.newest import Results
-from tests.conftest import kedro
+from tests.conftest import ROOT, kedro
 from tests.serving.conftest import ENV, PHOTOS, picture, searchable
 
 __all__ = ["searchable"]  # a fixture
@@ -18,6 +19,7 @@ __all__ = ["searchable"]  # a fixture
 def here(searchable: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The project as working directory, and a photo that is not of the gallery in it."""
     monkeypatch.chdir(searchable)
+    monkeypatch.setenv("KEDRO_ENV", ENV)
     (searchable / "new.jpg").write_bytes(picture(PHOTOS))
     return searchable
 
@@ -130,3 +132,13 @@ def test_a_value_that_cannot_be_read_is_a_usage_error(option: str, said: str) ->
     result = search("new.jpg", option)
     assert result.exit_code == 2
     assert said in result.output
+
+
+def test_the_lines_of_the_readme(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (lines,) = re.findall(r"^```python\n(.*?)^```", (ROOT / "README.md").read_text(), re.S | re.M)
+    assert len([line for line in lines.splitlines() if line]) == 3
+    (here / "photo.jpg").write_bytes(picture(4))
+    exec(lines, {})
+    printed = capsys.readouterr().out
+    assert printed.count("Match(row=") == 5
+    assert "similarity=" in printed

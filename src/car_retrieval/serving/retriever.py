@@ -85,7 +85,7 @@ class Retriever:
         self.methods = ["exact"] if index is None else ["exact", "lopq"]
 
     def prepare(
-        self, photo: Path | bytes | Image.Image, crop: Crop | None = None
+        self, photo: Path | str | bytes | Image.Image, crop: Crop | None = None
     ) -> NDArray[np.uint8]:
         """Pack a photo exactly as the gallery's were.
 
