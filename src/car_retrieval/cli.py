@@ -240,3 +240,52 @@ def compcars_unpack(archives: Path, dest: Path) -> None:
         )
     unpack_compcars(archives, dest, environ[PASSWORD], say=click.echo)
     click.echo(f"next: COMPCARS_ROOT={dest} kedro run --env=compcars --pipelines=data_processing")
+
+
+@cli.command(cls=PlainErrorCommand)
+@click.option("--host", default="127.0.0.1", show_default=True, help="0.0.0.0: all addresses.")
+@click.option("--port", type=click.IntRange(0, 65_535), default=8000, show_default=True)
+@click.option(
+    "--max-mb",
+    type=click.FloatRange(min=0.001),
+    default=20,
+    show_default=True,
+    help="Of an upload.",
+)
+@click.option(
+    "--max-megapixels",
+    type=click.FloatRange(min=0.001),
+    default=50,
+    show_default=True,
+    help="Of a photo.",
+)
+@click.option(
+    "--max-k", type=click.IntRange(min=1), default=100, show_default=True, help="Matches."
+)
+@click.option(
+    "--max-requests", type=click.IntRange(min=1), default=32, show_default=True, help="At a time."
+)
+@env_option
+def serve(
+    host: str,
+    port: int,
+    max_mb: float,
+    max_megapixels: float,
+    max_k: int,
+    max_requests: int,
+    env: str | None,
+) -> None:
+    """Search by photo in the browser and over HTTP, in an environment's newest run.
+
+    A newer run is picked up as soon as it is finished. CAR_RETRIEVAL_API_KEY sets a key that
+    requests must bring.
+    """
+    try:
+        from car_retrieval.serving.web.guard import Limits
+        from car_retrieval.serving.web.serve import serve as run_service
+    except ModuleNotFoundError as error:
+        raise ValueError(
+            f"{error.name} is not installed: pip install -e '.[serve]' brings what is needed"
+        ) from error
+    limits = Limits(int(max_mb * 1e6), int(max_megapixels * 1e6), max_k, max_requests)
+    run_service(env, host, port, limits)

@@ -1,0 +1,76 @@
+"""The newest run, followed while the service runs."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from PIL import Image
+
+from car_retrieval.serving.retriever import Retriever
+
+log = logging.getLogger(__name__)
+
+SLOWEST = 600.0  # seconds between two tries of a run that cannot be opened
+
+
+class Live:
+    """What is being served; `follow` replaces it when a newer run lies there.
+
+    Args:
+        retriever: what to serve first.
+        newest: the version of the newest run; cheap.
+        reopen: opens the newest run.
+        every: seconds between two looks.
+    """
+
+    def __init__(
+        self,
+        retriever: Retriever,
+        newest: Callable[[], str],
+        reopen: Callable[[], Retriever],
+        every: float = 10.0,
+    ) -> None:
+        self.retriever = retriever
+        self.failures = 0  # times that a newer run could not be opened
+        self._newest, self._reopen, self._every = newest, reopen, every
+
+    async def follow(self) -> None:
+        """Look for a newer run, until cancelled.
+
+        It is opened in a thread and replaces the other at once; requests under way keep theirs. A
+        run that cannot be opened leaves the other in its place, and is tried again ever later.
+        """
+        wait = self._every
+        while True:
+            await asyncio.sleep(wait)
+            try:
+                await asyncio.to_thread(self._look)
+                wait = self._every
+            except Exception as error:
+                self.failures += 1
+                wait = min(2 * wait, SLOWEST)
+                log.error(
+                    "a newer run cannot be opened, %s is served on; next try in %.0f s: %s",
+                    self.retriever.version,
+                    wait,
+                    error,
+                )
+                log.debug("opening failed", exc_info=True)
+
+    def _look(self) -> None:
+        if self._newest() == self.retriever.version:
+            return
+        retriever = self._reopen()
+        warm(retriever)
+        self.retriever = retriever
+        log.info("now serving run %s", retriever.version)
+
+
+def warm(retriever: Retriever) -> None:
+    """Search once in each way, so that no client waits for what is done only once.
+
+    What a run cannot do shows here, before it is served.
+    """
+    image = retriever.prepare(Image.new("RGB", (64, 64)))
+    for method in retriever.methods:
+        retriever.search(retriever.describe(image[None]), 1, method)

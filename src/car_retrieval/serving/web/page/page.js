@@ -1,0 +1,271 @@
+// The page's conversation with the service: one step a search, the browser's history between them.
+
+import { cropper } from "./crop.js";
+import { call, show } from "./call.js";
+
+const $ = (id) => document.getElementById(id);
+const steps = []; // { photo: File | null, row, version, url, crop, how, answer }
+let current = -1;
+let latest = 0; // search begun; answers of earlier ones are dropped
+
+const crop = cropper($("stage"), $("photo"), $("crop"), $("part"), (box) => {
+  begin({ ...steps[current], crop: box, answer: null, small: null, heat: null });
+});
+
+function begin(step) {
+  steps.length = current + 1;
+  steps.push(step);
+  current += 1;
+  history[current ? "pushState" : "replaceState"]({ step: current }, "");
+  display(step);
+  search(step);
+}
+
+addEventListener("popstate", (event) => {
+  const step = steps[event.state?.step];
+  if (!step) return;
+  current = event.state.step;
+  latest += 1;
+  for (const [name, value] of step.how ?? []) $(name).value = value;
+  display(step);
+  if (step.answer) list(step);
+  else search(step);
+});
+
+function display(step) {
+  $("drop").hidden = true;
+  $("asked").hidden = false;
+  $("back").disabled = current === 0;
+  heatOff();
+  if ($("photo").dataset.of !== step.url) {
+    $("photo").dataset.of = step.url;
+    if (step.photo) $("photo").src = step.url;
+    else show($("photo"), step.url);
+  }
+  crop.set(step.crop);
+}
+
+function fields(step) {
+  const form = new FormData();
+  if (step.photo) form.set("photo", step.photo);
+  else {
+    form.set("row", step.row);
+    form.set("version", step.version);
+  }
+  if (step.crop) form.set("crop", step.crop.join(","));
+  return form;
+}
+
+async function search(step) {
+  if (!$("how").checkValidity()) return $("how").reportValidity();
+  const mine = (latest += 1);
+  const form = fields(step);
+  step.how = [...new FormData($("how"))];
+  for (const [name, value] of step.how) if (value) form.set(name, value);
+  $("found").ariaBusy = "true";
+  const start = performance.now();
+  try {
+    const answer = await (await call("search", { method: "POST", body: form })).json();
+    if (mine !== latest) return;
+    step.answer = { ...answer, seconds: (performance.now() - start) / 1000 };
+    list(step);
+  } catch (error) {
+    if (mine !== latest) return;
+    say(error.message, "", "wrong");
+    $("cars").replaceChildren();
+    if (error.status === 409) learn();
+  } finally {
+    if (mine === latest) $("found").ariaBusy = "false";
+  }
+}
+
+function say(text, more, kind) {
+  $("says").textContent = text;
+  $("more").textContent = more;
+  $("found").className = kind;
+}
+
+function list(step) {
+  const { matches, known, threshold, seconds } = step.answer;
+  const best = matches.length ? number(matches[0].similarity) : "";
+  if (!matches.length) say("No photo of the gallery is left by these filters.", "", "nothing");
+  else if (known === false) {
+    say(
+      "No match: no car of the gallery is similar enough.",
+      `The best has a similarity of ${best}; a match needs ${number(threshold)}. The most similar nevertheless:`,
+      "nothing",
+    );
+  } else
+    say(
+      `The ${matches.length} most similar, in ${seconds.toFixed(2)} s`,
+      known ? `A similarity of ${number(threshold)} or more counts as a match.` : "",
+      "",
+    );
+  $("cars").replaceChildren(...matches.map((car) => tile(step, car)));
+}
+
+function from(row, version) {
+  begin({ photo: null, row, version, url: `images/${row}?version=${encodeURIComponent(version)}`, crop: null, answer: null });
+  $("says").focus({ preventScroll: true });
+  scrollTo({ top: 0 });
+}
+
+function number(similarity) {
+  return similarity.toFixed(3).replace(/^(-?)0\./, "$1.");
+}
+
+function tile(step, car) {
+  const item = $("car").content.cloneNode(true).firstElementChild;
+  const part = (name) => item.querySelector(`.${name}`);
+  const { version, threshold } = step.answer;
+  const name = [car.make, car.model].filter(Boolean).join(" ") || `Class ${car.class}`;
+  const title = car.model?.startsWith(car.make) ? car.model : name;
+  part("name").textContent = title;
+  part("year").textContent = car.year ?? "";
+  part("number").textContent = number(car.similarity);
+  part("bar").style.setProperty("--share", Math.max(0, Math.min(1, car.similarity)));
+  item.classList.toggle("below", threshold !== null && car.similarity < threshold);
+  show(part("photo"), `images/${car.row}?version=${encodeURIComponent(version)}&size=480`);
+  part("from").addEventListener("click", () => from(car.row, version));
+  part("why").lastElementChild.textContent = `${title} is similar`;
+  part("why").addEventListener("click", () => (heatItem === item && pinned ? heatOff() : heatOn(step, car, item, true)));
+  for (const event of ["pointerenter", "focusin"])
+    item.addEventListener(event, (e) => {
+      if (e.pointerType !== "touch" && !(pinned && heatItem === item)) heatOn(step, car, item, false);
+    });
+  item.addEventListener("pointerleave", () => pinned || heatOff());
+  item.addEventListener("focusout", (e) => item.contains(e.relatedTarget) || heatOff());
+  return item;
+}
+
+// ---------------------------------------------------------------- heat maps
+let heatItem = null;
+let pinned = false;
+let stop = new AbortController();
+
+function heatOff() {
+  stop.abort();
+  if (heatItem) {
+    heatItem.querySelector(".why").ariaPressed = "false";
+    heatItem.querySelector(".heat").hidden = true;
+  }
+  $("photo-heat").hidden = true;
+  heatItem = null;
+  pinned = false;
+}
+
+async function heatOn(step, car, item, pin) {
+  if (heatItem === item) {
+    pinned = pin;
+    item.querySelector(".why").ariaPressed = String(pin);
+    return;
+  }
+  heatOff();
+  heatItem = item;
+  pinned = pin;
+  item.querySelector(".why").ariaPressed = String(pin);
+  const { signal } = (stop = new AbortController());
+  try {
+    await new Promise((resolve) => setTimeout(resolve, pin ? 0 : 250)); // the pointer may only pass
+    if (signal.aborted) return;
+    const small = step.photo ? await (step.small ??= shrunk(step)) : null;
+    for (const [on, image] of [["match", item.querySelector(".heat")], ["query", $("photo-heat")]]) {
+      const form = small ? new FormData() : fields(step);
+      if (small) form.set("photo", small);
+      form.set("version", step.answer.version);
+      form.set("match", car.row);
+      form.set("on", on);
+      const key = `${on}${car.row}`;
+      step.heat ??= new Map();
+      if (!step.heat.has(key)) {
+        const blob = await (await call("heat", { method: "POST", body: form, signal })).blob();
+        step.heat.set(key, URL.createObjectURL(blob));
+      }
+      if (signal.aborted) return;
+      image.src = step.heat.get(key);
+      image.hidden = false;
+    }
+  } catch (error) {
+    if (!signal.aborted) heatOff(); // a heat map is an extra: without it the match stays as it is
+  }
+}
+
+// What is searched with, small enough to be sent at each hover.
+async function shrunk(step) {
+  const picture = await createImageBitmap(step.photo).catch(() => null);
+  if (!picture) return step.photo;
+  const [x1, y1, x2, y2] = step.crop ?? [1, 1, picture.width, picture.height];
+  const [width, height] = [x2 - x1 + 1, y2 - y1 + 1];
+  const scale = Math.min(1, 640 / Math.max(width, height));
+  const canvas = new OffscreenCanvas(Math.max(1, width * scale), Math.max(1, height * scale));
+  const context = canvas.getContext("2d");
+  context.imageSmoothingQuality = "high";
+  context.drawImage(picture, x1 - 1, y1 - 1, width, height, 0, 0, canvas.width, canvas.height);
+  return canvas.convertToBlob();
+}
+
+// ---------------------------------------------------------------- photos come in
+function take(file) {
+  if (!file) return;
+  begin({ photo: file, url: URL.createObjectURL(file), crop: null, answer: null });
+}
+
+$("file").addEventListener("change", () => {
+  take($("file").files[0]);
+  $("file").value = "";
+});
+$("another").addEventListener("click", () => $("file").click());
+$("back").addEventListener("click", () => history.back());
+addEventListener("paste", (event) => take([...event.clipboardData.files].find((f) => f.type.startsWith("image/"))));
+addEventListener("dragover", (event) => {
+  event.preventDefault();
+  document.body.classList.add("dropping");
+});
+addEventListener("dragleave", (event) => event.relatedTarget || document.body.classList.remove("dropping"));
+addEventListener("drop", (event) => {
+  event.preventDefault();
+  document.body.classList.remove("dropping");
+  take(event.dataTransfer.files[0]);
+});
+$("how").addEventListener("submit", (event) => event.preventDefault());
+$("how").addEventListener("change", () => {
+  if (current >= 0) search(steps[current]);
+});
+
+// ---------------------------------------------------------------- what can be asked
+async function learn() {
+  const gallery = await (await call("gallery")).json();
+  $("gallery").textContent = `${gallery.photos.toLocaleString("en")} photos, run ${gallery.version}`;
+  const chosen = $("make").value;
+  $("make").replaceChildren(new Option("any", ""), ...gallery.makes.map((make) => new Option(make)));
+  $("make").value = gallery.makes.includes(chosen) ? chosen : "";
+  $("method").replaceChildren(...gallery.methods.map((name) => new Option(name === "lopq" ? "LOPQ, compressed" : name, name)));
+  $("k").max = gallery.largest_k;
+  $("years").hidden = !gallery.years;
+  if (gallery.years)
+    for (const [field, year] of [["year_from", gallery.years[0]], ["year_to", gallery.years[1]]]) {
+      $(field).placeholder = year;
+      [$(field).min, $(field).max] = gallery.years;
+    }
+  if (current < 0) $("cars").replaceChildren(...beginnings(gallery));
+}
+
+// A few photos of the gallery, so that the page can be tried without one at hand.
+function beginnings({ photos, version }) {
+  const count = Math.min(8, photos);
+  return Array.from({ length: count }, (_, place) => {
+    const row = Math.floor(((place + 0.5) * photos) / count);
+    const item = $("start").content.cloneNode(true).firstElementChild;
+    show(item.querySelector("img"), `images/${row}?version=${encodeURIComponent(version)}&size=480`);
+    item.querySelector(".unseen").textContent = `Search from gallery photo ${row}`;
+    item.querySelector("button").addEventListener("click", () => from(row, version));
+    return item;
+  });
+}
+
+const narrow = matchMedia("(max-width: 52rem)"); // as in the style sheet
+const unfold = () => ($("filters").open = !narrow.matches);
+narrow.addEventListener("change", unfold);
+unfold();
+
+learn().catch((error) => say(error.message, "", "wrong"));

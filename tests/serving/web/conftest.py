@@ -1,0 +1,172 @@
+"""A retriever that sees nothing but colour, and services around it."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from io import BytesIO
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import uvicorn
+from fastapi.testclient import TestClient
+from PIL import Image
+
+from car_retrieval.images.decode import decode
+from car_retrieval.serving.retriever import Answer, Match, Where
+from car_retrieval.serving.web.app import create_app
+from car_retrieval.serving.web.guard import Limits
+from car_retrieval.serving.web.live import Live
+
+COLOURS = {
+    "red": (220, 30, 30),
+    "green": (20, 200, 40),
+    "blue": (30, 60, 210),
+    "grey": (90, 90, 90),
+}
+SIDE = 16
+
+
+def photo(
+    colour: Any, size: tuple[int, int] = (64, 48), form: str = "PNG", **options: Any
+) -> bytes:
+    file = BytesIO()
+    Image.new("RGB", size, COLOURS.get(colour, colour)).save(file, form, **options)
+    return file.getvalue()
+
+
+class ColourRetriever:
+    """Descriptors are mean colours; the gallery is one photo of each of four colours."""
+
+    def __init__(self, version: str = "one", threshold: float | None = 0.98) -> None:
+        self.version, self.threshold = version, threshold
+        self.methods = ["exact", "lopq"]
+        self.makes, self.years = ["Alpha", "Beta"], (2001, 2004)
+        self.photos = pd.DataFrame(
+            {
+                "Path": [f"cars/{name}.png" for name in COLOURS],
+                "MakeName": ["Alpha", "Alpha", "Beta", "Beta"],
+                "Year": [2001, 2002, 2003, 2004],
+            }
+        )
+        self.files = [photo(name) for name in COLOURS]
+        self.sizes: list[int] = []  # of the batches that were described
+        self.pause = 0.0  # seconds that describing takes
+        self.threads: set[str] = set()
+
+    def prepare(self, data: bytes | Image.Image, crop: tuple[int, ...] | None = None) -> np.ndarray:
+        image = Image.fromarray(decode(data).pixels) if isinstance(data, bytes) else data
+        if crop:
+            x1, y1, x2, y2 = crop
+            if x2 > image.width or y2 > image.height:
+                raise ValueError("the crop lies outside")
+            image = image.crop((x1 - 1, y1 - 1, x2, y2))
+        return np.ascontiguousarray(np.asarray(image.resize((SIDE, SIDE))).transpose(2, 0, 1))
+
+    def describe(self, images: np.ndarray) -> np.ndarray:
+        self.sizes.append(len(images))
+        self.threads.add(threading.current_thread().name)
+        time.sleep(self.pause)
+        means = images.mean((2, 3))
+        norms = np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-9)
+        return (means / norms).astype(np.float32)
+
+    def search(
+        self,
+        descriptors: np.ndarray,
+        k: int = 10,
+        method: str = "exact",
+        where: Where = Where(),  # noqa: B008
+        exclude: Sequence[int] | None = None,
+    ) -> list[Answer]:
+        rows = [
+            row for row in np.flatnonzero(where.fits(self.photos)) if row not in (exclude or [])
+        ]
+        gallery = [self.descriptor(row) for row in rows]
+        answers = []
+        for descriptor in descriptors:
+            scores = [float(descriptor @ other) for other in gallery]
+            best = sorted(range(len(rows)), key=lambda i: -scores[i])[:k]
+            matches = [self._match(int(rows[i]), scores[i]) for i in best]
+            known = None
+            if matches and self.threshold is not None:
+                known = matches[0].similarity >= self.threshold
+            answers.append(Answer(matches, self.threshold, known))
+        return answers
+
+    def _match(self, row: int, score: float) -> Match:
+        car = self.photos.iloc[row]
+        return Match(row, car["Path"], score, row, car["MakeName"], None, int(car["Year"]))
+
+    def image(self, row: int) -> bytes:
+        if self.files[row] is None:
+            raise FileNotFoundError("/home/somebody/photos/cars/red.png")
+        return self.files[row]
+
+    def packed(self, row: int) -> np.ndarray:
+        return self.prepare(self.image(row))
+
+    def descriptor(self, row: int) -> np.ndarray:
+        mean = np.array(list(COLOURS.values())[row], float)
+        return (mean / np.linalg.norm(mean)).astype(np.float32)
+
+    def heat(self, image: np.ndarray, other: np.ndarray) -> np.ndarray:
+        return np.tensordot(other, image.astype(np.float32), 1)
+
+
+@pytest.fixture
+def retriever() -> ColourRetriever:
+    return ColourRetriever()
+
+
+@pytest.fixture
+def live(retriever: ColourRetriever) -> Live:
+    return Live(retriever, lambda: "one", ColourRetriever, every=3600)
+
+
+@pytest.fixture
+def client(live: Live) -> Iterator[TestClient]:
+    with TestClient(create_app(live), raise_server_exceptions=False) as client:
+        yield client
+
+
+@pytest.fixture
+def limited(live: Live) -> Callable[..., TestClient]:
+    """A service with limits or a key."""
+
+    def make(key: str | None = None, **limits: int) -> TestClient:
+        return TestClient(create_app(live, Limits(**limits), key))
+
+    return make
+
+
+@contextmanager
+def listening(app: Any) -> Iterator[SimpleNamespace]:
+    """A server on a free port: its `url`, and the `server` to stop."""
+    server = uvicorn.Server(
+        uvicorn.Config(app, port=0, log_config=None, timeout_graceful_shutdown=5)
+    )
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        while not server.started:
+            assert thread.is_alive()
+            time.sleep(0.005)
+        port = server.servers[0].sockets[0].getsockname()[1]
+        yield SimpleNamespace(url=f"http://127.0.0.1:{port}", server=server, thread=thread)
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+@pytest.fixture
+def served() -> Callable[[Any], Any]:
+    return listening
+
+
+@pytest.fixture(scope="session")
+def picture() -> Callable[..., bytes]:
+    return photo

@@ -1,0 +1,215 @@
+"""A newer run takes over, a broken one does not; and the service stops when asked, not before."""
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import httpx2
+import pytest
+from fastapi.testclient import TestClient
+
+from car_retrieval.serving.web.app import create_app
+from car_retrieval.serving.web.guard import Limits
+from car_retrieval.serving.web.live import Live
+
+
+def until(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.005)
+
+
+def test_a_newer_run_takes_over(retriever: Any) -> None:
+    make = type(retriever)
+    newest = "one"
+    live = Live(retriever, lambda: newest, lambda: make(newest), every=0.01)
+    with TestClient(create_app(live)) as client:
+        assert client.get("/ready").json() == {"version": "one"}
+        newest = "two"
+        until(lambda: client.get("/ready").json() == {"version": "two"})
+        assert client.post("/search", data={"row": 0}).json()["version"] == "two"
+        assert client.post("/search", data={"row": 0, "version": "one"}).status_code == 409
+        assert client.get("/images/0?version=one").status_code == 409
+
+
+def test_requests_under_way_keep_their_run(retriever: Any, picture: Callable[..., bytes]) -> None:
+    newest = "one"
+    other = type(retriever)("two")
+    other.files[0] = other.files[1]
+    live = Live(retriever, lambda: newest, lambda: other, every=0.01)
+    begun, go = threading.Event(), threading.Event()
+    prepare = retriever.prepare
+
+    def slow(*arguments: Any) -> Any:
+        begun.set()
+        go.wait(10)
+        return prepare(*arguments)
+
+    retriever.prepare = slow
+    with TestClient(create_app(live)) as client, ThreadPoolExecutor(1) as pool:
+        files = {"photo": ("photo", picture("red"))}
+        answer = pool.submit(lambda: client.post("/search", files=files).json())
+        begun.wait(10)
+        newest = "two"
+        until(lambda: client.get("/ready").json() == {"version": "two"})
+        go.set()
+        assert answer.result(10)["version"] == "one"
+        assert client.post("/search", files=files).json()["version"] == "two"
+
+
+def test_a_broken_run_leaves_the_other_in_its_place(
+    retriever: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    newest, broken = "two", True
+
+    def reopen() -> Any:
+        if broken:
+            raise ValueError("model.safetensors is damaged")
+        return type(retriever)(newest)
+
+    live = Live(retriever, lambda: newest, reopen, every=0.01)
+    with caplog.at_level(logging.ERROR), TestClient(create_app(live)) as client:
+        until(lambda: live.failures >= 2)
+        assert client.get("/ready").json() == {"version": "one"}
+        assert client.post("/search", data={"row": 0}).status_code == 200
+        assert f"car_retrieval_reload_failures {live.failures}." in client.get("/metrics").text
+        broken = False
+        until(lambda: client.get("/ready").json() == {"version": "two"})
+    assert "one is served on" in caplog.text
+    assert "is damaged" in caplog.text
+
+
+def test_a_run_that_describes_nothing_is_broken(retriever: Any) -> None:
+    other = type(retriever)("two")
+
+    def fail(images: Any) -> Any:
+        raise RuntimeError("shapes differ")
+
+    other.describe = fail
+    live = Live(retriever, lambda: "two", lambda: other, every=0.01)
+
+    async def follow() -> None:
+        following = asyncio.create_task(live.follow())
+        await asyncio.sleep(0.1)
+        following.cancel()
+
+    asyncio.run(follow())
+    assert live.retriever is retriever
+    assert live.failures
+
+
+def test_many_clients_get_the_answers_of_one(
+    retriever: Any, live: Live, served: Any, picture: Callable[..., bytes]
+) -> None:
+    colours = [(index * 9, 255 - index * 8, 100 + index * 4) for index in range(24)]
+    photos = [picture(colour) for colour in colours]
+    with served(create_app(live)) as service, httpx2.Client(timeout=30) as client:
+
+        def search(data: bytes) -> Any:
+            response = client.post(f"{service.url}/search", files={"photo": ("photo", data)})
+            assert response.status_code == 200, response.text
+            return [
+                (match["row"], pytest.approx(match["similarity"]))
+                for match in response.json()["matches"]
+            ]
+
+        alone = [search(data) for data in photos]
+        retriever.sizes.clear()
+        retriever.pause = 0.02
+        with ThreadPoolExecutor(12) as pool:
+            assert list(pool.map(search, photos)) == alone
+    assert sum(retriever.sizes) == len(photos)
+    assert max(retriever.sizes) > 1
+    assert {name.rsplit("_", 1)[0] for name in retriever.threads} <= {"search", "photo"}
+
+
+def test_too_many_at_a_time_are_sent_away(
+    retriever: Any, live: Live, served: Any, picture: Callable[..., bytes]
+) -> None:
+    retriever.pause = 0.3
+    data = picture("red")
+    with served(create_app(live, Limits(requests=2))) as service, ThreadPoolExecutor(6) as pool:
+
+        def search(_: int) -> httpx2.Response:
+            return httpx2.post(f"{service.url}/search", files={"photo": ("photo", data)})
+
+        answers = list(pool.map(search, range(6)))
+        states = sorted(answer.status_code for answer in answers)
+        assert states[0] == 200
+        assert states[-1] == 503
+        refused = next(answer for answer in answers if answer.status_code == 503)
+        assert refused.headers["Retry-After"] == "1"
+        assert "try again" in refused.json()["detail"]
+        assert search(0).status_code == 200  # places are given back
+    assert max(retriever.sizes) <= 2
+
+
+def test_heat_maps_leave_room_for_searches(retriever: Any, live: Live, served: Any) -> None:
+    go, drawing = threading.Event(), []
+    heat = retriever.heat
+
+    def slow(*arguments: Any) -> Any:
+        drawing.append(threading.current_thread().name)
+        go.wait(10)
+        return heat(*arguments)
+
+    retriever.heat = slow
+    with served(create_app(live)) as service, ThreadPoolExecutor(12) as pool:
+
+        def draw(_: int) -> int:
+            data = {"row": 0, "match": 1}
+            return httpx2.post(f"{service.url}/heat", data=data, timeout=30).status_code
+
+        asked = [pool.submit(draw, number) for number in range(12)]
+        until(lambda: sum(one.done() for one in asked) == 4)  # 8 wait, or are drawn
+        assert httpx2.post(f"{service.url}/search", data={"row": 0}).status_code == 200
+        go.set()
+        assert sorted(one.result(10) for one in asked) == [200] * 8 + [503] * 4
+    assert {name.rsplit("_", 1)[0] for name in drawing} == {"heat"}
+
+
+def test_nothing_is_drawn_for_who_has_gone(retriever: Any, live: Live, served: Any) -> None:
+    go, drawn = threading.Event(), []
+    heat = retriever.heat
+
+    def slow(*arguments: Any) -> Any:
+        drawn.append(arguments)
+        go.wait(10)
+        return heat(*arguments)
+
+    retriever.heat = slow
+    with served(create_app(live)) as service, ThreadPoolExecutor(1) as pool:
+
+        def draw(timeout: float) -> int:
+            data = {"row": 0, "match": 1}
+            return httpx2.post(f"{service.url}/heat", data=data, timeout=timeout).status_code
+
+        first = pool.submit(draw, 30)
+        until(lambda: len(drawn) == 1)
+        with pytest.raises(httpx2.ReadTimeout):
+            draw(0.2)
+        go.set()
+        assert first.result(10) == 200
+        assert draw(30) == 200
+    assert len(drawn) == 2
+
+
+def test_what_is_under_way_is_finished_before_it_stops(
+    retriever: Any, live: Live, served: Any, picture: Callable[..., bytes]
+) -> None:
+    retriever.pause = 0.3
+    files = {"photo": ("photo", picture("red"))}
+    with served(create_app(live)) as service, ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(lambda: httpx2.post(f"{service.url}/search", files=files))
+        until(lambda: bool(retriever.sizes))
+        service.server.should_exit = True
+        assert answer.result(10).status_code == 200
+        service.thread.join(10)
+        assert not service.thread.is_alive()
+        with pytest.raises(httpx2.ConnectError):
+            httpx2.get(f"{service.url}/health")

@@ -1,0 +1,294 @@
+"""The page, used as a person would, in a real browser."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from car_retrieval.serving.web.app import create_app
+
+pytest.importorskip("websockets", reason="the extra `browser` is not installed")
+from tests.browser import CHROMIUM, Browser
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here")
+CARS = "[...document.querySelectorAll('.car')]"
+SAYS = "document.querySelector('#says').textContent"
+BOX = "(b => [b.x, b.y, b.width, b.height])(document.querySelector({!r}).getBoundingClientRect())"
+CALM = "document.querySelector('#found').ariaBusy === 'false'"
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    browser = Browser(tmp_path_factory.mktemp("browser"))
+    yield browser
+    browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser, live: Any, served: Any) -> Iterator[SimpleNamespace]:
+    """An opened page, and what was asked of its service."""
+    asked: list[Any] = []
+    app = create_app(live)
+    answer = app.state.service.queries.ask
+
+    async def noted(prepare: Callable[[], Any]) -> Any:
+        query = prepare()
+        asked.append(query)
+        return await answer(lambda: query)
+
+    app.state.service.queries.ask = noted
+    browser.look(1280, 900)
+    browser.requests.clear()
+    browser.complaints.clear()
+    with served(app) as service:
+        browser.open(f"{service.url}/")
+        browser.wait("document.querySelectorAll('#make option').length === 3")
+        yield SimpleNamespace(browser=browser, asked=asked, url=service.url)
+        assert browser.complaints == []
+        assert {url.split("/")[2] for url in browser.requests if url.startswith("http")} == {
+            service.url.split("/")[2]
+        }
+        browser.open("about:blank")
+
+
+@pytest.fixture
+def red(tmp_path: Path, picture: Callable[..., bytes]) -> Path:
+    file = tmp_path / "red.png"
+    file.write_bytes(picture((210, 40, 40), size=(400, 300)))
+    return file
+
+
+def names(browser: Browser) -> list[str]:
+    return browser.run(f"{CARS}.map(car => car.querySelector('.number')?.textContent)")
+
+
+def search(page: SimpleNamespace, file: Path) -> None:
+    page.browser.choose("#file", file)
+    page.browser.wait(f"{CALM} && {CARS}.length > 0 && {SAYS}.includes('most similar')")
+
+
+def rows(page: SimpleNamespace) -> list[int]:
+    """Of the gallery, as shown."""
+    shown = page.browser.run(f"{CARS}.map(car => car.querySelector('.photo').src)")
+    return [int(source.split("/images/")[1].split("?")[0]) for source in shown]
+
+
+def test_a_chosen_photo_shows_its_matches(page: SimpleNamespace, red: Path) -> None:
+    search(page, red)
+    assert rows(page)[0] == 0
+    first = page.browser.run(f"{CARS}[0].innerText").split("\n")
+    assert "Alpha" in first
+    assert "2001" in first
+    assert names(page.browser)[0].startswith(".99")
+    page.browser.wait("document.querySelector('#photo').naturalWidth === 400")
+    page.browser.wait(f"{CARS}.every(car => car.querySelector('.photo').naturalWidth === 64)")
+
+
+def test_what_is_like_nothing_is_said_plainly(
+    page: SimpleNamespace, tmp_path: Path, picture: Callable[..., bytes]
+) -> None:
+    file = tmp_path / "pink.png"
+    file.write_bytes(picture((255, 0, 255)))
+    page.browser.choose("#file", file)
+    page.browser.wait(f"{SAYS}.startsWith('No match')")
+    assert ".980" in page.browser.run("document.querySelector('#more').textContent")
+
+
+def test_what_is_no_photo_is_said_plainly(page: SimpleNamespace, tmp_path: Path) -> None:
+    file = tmp_path / "text.txt"
+    file.write_text("not a photo")
+    page.browser.choose("#file", file)
+    page.browser.wait(f"{SAYS}.includes('it is not a picture in a known format')")
+    page.browser.complaints.clear()  # the browser logs the 415
+
+
+def test_from_match_to_match_and_back(page: SimpleNamespace, red: Path) -> None:
+    search(page, red)
+    first = rows(page)
+    page.browser.click(".car:nth-child(2) .from")
+    page.browser.wait(f"{CALM} && {CARS}.length === 3")
+    assert first[1] not in rows(page)
+    assert page.asked[-1].row == first[1]
+    page.browser.click("#back")
+    page.browser.wait(f"{CARS}.length === 4")
+    assert rows(page) == first
+    assert page.browser.run("document.querySelector('#back').disabled") is True
+    page.browser.run("history.forward()")
+    page.browser.wait(f"{CARS}.length === 3")
+
+
+def test_a_start_without_a_photo(page: SimpleNamespace) -> None:
+    assert page.browser.run(f"{CARS}.length") == 4
+    page.browser.click(".car:nth-child(3) .from")
+    page.browser.wait(f"{CALM} && {CARS}.length === 3")
+    assert page.asked[-1].row == 2
+
+
+def test_the_keyboard_is_enough(page: SimpleNamespace, red: Path) -> None:
+    search(page, red)
+    first = rows(page)
+    page.browser.run("document.querySelector('.car .from').focus()")
+    page.browser.press("Tab")
+    page.browser.press("Tab")
+    page.browser.press("Enter")
+    page.browser.wait(f"{CALM} && {CARS}.length === 3")
+    assert page.asked[-1].row == first[1]
+    assert page.browser.run("document.activeElement.id") == "says"
+
+
+def test_a_part_is_chosen_by_dragging(page: SimpleNamespace, tmp_path: Path) -> None:
+    halves = Image.new("RGB", (400, 200), (220, 30, 30))
+    halves.paste((30, 60, 210), (200, 0, 400, 200))
+    file = tmp_path / "halves.png"
+    halves.save(file)
+    page.browser.choose("#file", file)
+    page.browser.wait("document.querySelector('#photo').naturalWidth === 400")
+    page.browser.wait(f"{CALM}")
+    x, y, width, height = page.browser.run(BOX.format("#photo"))
+    page.browser.drag((x + 0.55 * width, y + 0.1 * height), (x + 0.95 * width, y + 0.9 * height))
+    page.browser.wait(f"{CALM} && {SAYS}.includes('most similar')")
+    assert rows(page)[0] == 2
+    crop = page.asked[-1]
+    assert crop.image.mean((1, 2)) == pytest.approx([30, 60, 210])
+    frame = page.browser.run(BOX.format("#crop"))
+    expected = [x + 0.55 * width, y + 0.1 * height, 0.4 * width, 0.8 * height]
+    assert frame == pytest.approx(expected, abs=4)
+    page.browser.click("#part")  # the whole again
+    page.browser.wait(f"{CALM} && document.querySelector('#crop').hidden")
+    page.browser.until(lambda: page.asked[-1].image.mean((1, 2))[0] == pytest.approx(125))
+
+
+def test_a_part_is_chosen_by_keys(page: SimpleNamespace, tmp_path: Path) -> None:
+    halves = Image.new("RGB", (400, 200), (220, 30, 30))
+    halves.paste((30, 60, 210), (200, 0, 400, 200))
+    file = tmp_path / "halves.png"
+    halves.save(file)
+    page.browser.choose("#file", file)
+    page.browser.wait(f"document.querySelector('#photo').naturalWidth === 400 && {CALM}")
+    page.browser.click("#part")
+    assert page.browser.run("document.activeElement.id") == "crop"
+    for _ in range(25):
+        page.browser.press("ArrowLeft", shift=True)
+    page.browser.until(lambda: page.asked[-1].image.mean((1, 2)) == pytest.approx([220, 30, 30]))
+    page.browser.press("Escape")
+    page.browser.wait(f"document.querySelector('#crop').hidden && {CALM}")
+
+
+def test_filters_and_number_of_matches(page: SimpleNamespace, red: Path) -> None:
+    search(page, red)
+    page.browser.run(
+        "document.querySelector('#make').value = 'Beta';"
+        "document.querySelector('#how').dispatchEvent(new Event('change'))"
+    )
+    page.browser.wait(f"{CARS}.length === 2")
+    assert set(rows(page)) == {2, 3}
+    page.browser.run(
+        "document.querySelector('#make').value = '';"
+        "document.querySelector('#year_to').value = '2003';"
+        "document.querySelector('#k').value = '3';"
+        "document.querySelector('#method').value = 'lopq';"
+        "document.querySelector('#how').dispatchEvent(new Event('change'))"
+    )
+    page.browser.wait(f"{CARS}.length === 3")
+    assert set(rows(page)) == {0, 1, 2}
+    assert page.asked[-1].options.method == "lopq"
+
+
+def test_heat_maps_appear_and_go(page: SimpleNamespace, red: Path) -> None:
+    search(page, red)
+    hidden = "document.querySelector('.car .heat').hidden"
+    assert page.browser.run(hidden) is True
+    page.browser.hover(".car .frame")
+    page.browser.wait(f"!{hidden} && document.querySelector('.car .heat').naturalWidth === 16")
+    page.browser.wait("!document.querySelector('#photo-heat').hidden")
+    page.browser.mouse("mouseMoved", 1, 1)
+    page.browser.wait(f"{hidden} && document.querySelector('#photo-heat').hidden")
+    page.browser.run("document.querySelector('.car .why').focus()")
+    page.browser.press("Enter")
+    page.browser.wait(f"!{hidden}")
+    page.browser.press("Enter")
+    page.browser.wait(hidden)
+
+
+@pytest.mark.parametrize("kind", ["paste", "drop"])
+def test_photos_are_pasted_and_dropped(page: SimpleNamespace, red: Path, kind: str) -> None:
+    field = "clipboardData" if kind == "paste" else "dataTransfer"
+    page.browser.run(
+        "(() => { const data = new DataTransfer();"
+        f"const bytes = new Uint8Array({list(red.read_bytes())});"
+        "data.items.add(new File([bytes], 'red.png', {type: 'image/png'}));"
+        f"const event = new Event('{kind}', {{cancelable: true}});"
+        f"Object.defineProperty(event, '{field}', {{value: data}}); dispatchEvent(event); }})()"
+    )
+    page.browser.wait(f"{CARS}.length === 4 && {SAYS}.includes('most similar')")
+    assert rows(page)[0] == 0
+
+
+def test_the_newer_run_is_told(page: SimpleNamespace, red: Path, retriever: Any) -> None:
+    search(page, red)
+    retriever.version = "two"
+    page.browser.click(".car .from")
+    page.browser.wait(f"{SAYS}.includes('run two is being served now')")
+    page.browser.wait("document.querySelector('#gallery').textContent.includes('run two')")
+    search(page, red)
+    page.browser.complaints.clear()  # the browser logs the 409
+
+
+def test_a_key_is_asked_for(browser: Browser, live: Any, served: Any, red: Path) -> None:
+    browser.look(1280, 900)
+    with served(create_app(live, key="sesame")) as service:
+        browser.open(f"{service.url}/")
+        for word, options in (("wrong", 1), ("sesame", 3)):
+            browser.wait("document.querySelector('#lock').open")
+            browser.run("document.querySelector('#key').value = ''")
+            browser.run("document.querySelector('#key').focus()")
+            browser.write(word)
+            browser.press("Enter")
+            if options == 1:
+                browser.wait("sessionStorage.getItem('key') === 'wrong'")
+        browser.wait("document.querySelectorAll('#make option').length === 3")
+        browser.choose("#file", red)
+        browser.wait(f"{CARS}.length === 4 && {SAYS}.includes('most similar')")
+        browser.wait(f"{CARS}.every(car => car.querySelector('.photo').naturalWidth === 64)")
+        browser.run("sessionStorage.clear()")
+        browser.open("about:blank")
+
+
+@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize(("width", "height", "touch"), [(1280, 900, False), (390, 844, True)])
+def test_it_fits_the_screen(
+    page: SimpleNamespace, red: Path, width: int, height: int, touch: bool, dark: bool
+) -> None:
+    page.browser.look(width, height, dark, touch)
+    page.browser.wait(f"document.querySelector('#filters').open === {str(not touch).lower()}")
+    search(page, red)
+    assert page.browser.run("document.documentElement.scrollWidth") <= width
+    ground = page.browser.run("getComputedStyle(document.body).backgroundColor")
+    brightness = sum(int(part) for part in ground[4:-1].split(",")) / 3
+    assert brightness < 60 if dark else brightness > 200
+
+
+@pytest.mark.skipif("AXE_CORE" not in os.environ, reason="AXE_CORE names no axe.min.js")
+@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize(("width", "height", "touch"), [(1280, 900, False), (390, 844, True)])
+def test_axe_finds_nothing(
+    page: SimpleNamespace, red: Path, width: int, height: int, touch: bool, dark: bool
+) -> None:
+    page.browser.look(width, height, dark, touch)
+    page.browser.run(Path(os.environ["AXE_CORE"]).read_text())
+
+    def violations() -> list[str]:
+        return page.browser.run("axe.run().then(found => found.violations.map(v => v.help))")
+
+    assert violations() == []
+    search(page, red)
+    assert violations() == []
+    page.browser.click("#part")
+    page.browser.wait(CALM)
+    assert violations() == []
+    page.browser.run("document.querySelector('#lock').showModal()")
+    assert violations() == []

@@ -1,0 +1,65 @@
+"""The command, as a user starts and stops it."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx2
+import pytest
+from click.testing import CliRunner
+
+from car_retrieval.cli import cli
+from car_retrieval.serving.web import serve as command
+from car_retrieval.serving.web.guard import Limits
+
+PHOTO = Path(__file__).parents[3] / "data" / "01_raw" / "sample" / "sv_data" / "image"
+
+
+def test_a_taken_port_is_told() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(OSError, match=f"cannot listen on 127.0.0.1:{port}: Address already"):
+            command.serve(None, "127.0.0.1", port, Limits())
+
+
+def test_an_empty_key_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CAR_RETRIEVAL_API_KEY", " ")
+    with pytest.raises(ValueError, match="CAR_RETRIEVAL_API_KEY is empty"):
+        command.serve(None, "127.0.0.1", 0, Limits())
+
+
+def test_a_missing_extra_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if name.startswith("car_retrieval.serving.web")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "fastapi", None)
+    monkeypatch.setitem(sys.modules, "starlette", None)
+    result = CliRunner().invoke(cli, ["serve"])
+    assert result.exit_code == 1
+    assert "is not installed: pip install -e '.[serve]'" in result.output
+
+
+def test_a_run_is_served_until_told_to_stop(finished_run: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-u", "-m", "kedro", "serve", "--port=0"],
+        cwd=finished_run,
+        env=os.environ | {"KEDRO_DISABLE_TELEMETRY": "1"},
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout
+        lines = iter(process.stdout.readline, "")
+        address = next(found for line in lines if (found := re.search(r"http://\S+\d", line)))[0]
+        photo = next(PHOTO.rglob("*.jpg")).read_bytes()
+        found = httpx2.post(f"{address}/search", files={"photo": ("photo", photo)}, data={"k": 3})
+        assert found.status_code == 200, found.text
+        assert len(found.json()["matches"]) == 3
+        row = found.json()["matches"][0]["row"]
+        assert httpx2.get(f"{address}/images/{row}").headers["Content-Type"] == "image/jpeg"
+        heat = httpx2.post(f"{address}/heat", data={"row": row, "match": row}, timeout=60)
+        assert heat.headers["Content-Type"] == "image/png"
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 0

@@ -1,0 +1,409 @@
+"""What the service answers, and each way it refuses."""
+
+import json
+import zlib
+from collections.abc import Callable, Iterator
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+import pytest
+from fastapi.testclient import TestClient
+from PIL import Image
+
+from car_retrieval.serving.web.app import create_app
+
+Picture = Callable[..., bytes]
+COLOURS = ("red", "green", "blue", "grey")  # of the gallery's rows
+
+
+def searched(client: TestClient, data: bytes | None = None, **form: Any) -> Any:
+    files = None if data is None else {"photo": ("photo", data)}
+    response = client.post("/search", files=files, data=form)
+    assert response.status_code == 200, response.text
+    return response.json()
+
+
+def test_a_photo_finds_its_like(client: TestClient, picture: Picture) -> None:
+    answer = searched(client, picture((200, 50, 40), form="JPEG"), k=2)
+    first = answer["matches"][0]
+    assert first.pop("similarity") == pytest.approx(0.99, abs=0.01)
+    assert first == {
+        "row": 0,
+        "class": 0,
+        "make": "Alpha",
+        "model": None,
+        "year": 2001,
+        "path": "cars/red.png",
+        "image": "/images/0?version=one",
+    }
+    assert [match["row"] for match in answer["matches"]] == [0, 3]
+    assert answer["known"] is True
+    assert answer["threshold"] == 0.98
+    assert answer["version"] == "one"
+
+
+def test_what_is_like_nothing_is_said_so(client: TestClient, picture: Picture) -> None:
+    assert searched(client, picture((255, 0, 255)))["known"] is False
+    assert "car_retrieval_no_match_total 1.0" in client.get("/metrics").text
+
+
+def test_where_no_threshold_is_known_nothing_is_said(
+    client: TestClient, retriever: Any, picture: Picture
+) -> None:
+    retriever.threshold = None
+    answer = searched(client, picture((255, 0, 255)))
+    assert answer["known"] is None
+    assert answer["threshold"] is None
+
+
+def test_a_gallery_photo_finds_others_not_itself(client: TestClient, retriever: Any) -> None:
+    rows = [match["row"] for match in searched(client, row=2)["matches"]]
+    assert sorted(rows) == [0, 1, 3]
+    assert retriever.sizes == []  # its descriptor is known
+
+
+def test_a_part_of_a_gallery_photo(client: TestClient, retriever: Any) -> None:
+    halves = Image.new("RGB", (40, 20), (220, 30, 30))
+    halves.paste((30, 60, 210), (20, 0, 40, 20))
+    file = BytesIO()
+    halves.save(file, "PNG")
+    retriever.files[1] = file.getvalue()
+    assert searched(client, row=1, crop="1,1,20,20")["matches"][0]["row"] == 0
+    assert searched(client, row=1, crop="21,1,40,20")["matches"][0]["row"] == 2
+
+
+def test_a_part_of_a_photo(client: TestClient) -> None:
+    halves = Image.new("RGB", (40, 20), (20, 200, 40))
+    halves.paste((30, 60, 210), (20, 0, 40, 20))
+    file = BytesIO()
+    halves.save(file, "PNG")
+    assert searched(client, file.getvalue(), crop="1,1,20,20")["matches"][0]["row"] == 1
+    assert searched(client, file.getvalue(), crop=" 21, 1, 40, 20")["matches"][0]["row"] == 2
+
+
+@pytest.mark.parametrize(
+    ("filters", "rows"),
+    [
+        ({"make": "beta"}, {2, 3}),
+        ({"make": ""}, {0, 1, 2, 3}),
+        ({"year_from": 2003}, {2, 3}),
+        ({"year_to": 2002}, {0, 1}),
+        ({"year_from": 2002, "year_to": 2003}, {1, 2}),
+        ({"make": "Alpha", "year_from": 2003}, set()),
+    ],
+)
+def test_filters(client: TestClient, picture: Picture, filters: Any, rows: set[int]) -> None:
+    answer = searched(client, picture("red"), **filters)
+    assert {match["row"] for match in answer["matches"]} == rows
+
+
+def test_the_gallery_says_what_can_be_asked(client: TestClient) -> None:
+    assert client.get("/gallery").json() == {
+        "version": "one",
+        "photos": 4,
+        "makes": ["Alpha", "Beta"],
+        "years": [2001, 2004],
+        "methods": ["exact", "lopq"],
+        "largest_k": 100,
+    }
+
+
+def chunk(kind: bytes, data: bytes) -> bytes:
+    return len(data).to_bytes(4) + kind + data + zlib.crc32(kind + data).to_bytes(4)
+
+
+def bomb(width: int, height: int) -> bytes:
+    """A PNG of a few bytes that says it is so large."""
+    head = width.to_bytes(4) + height.to_bytes(4) + bytes([8, 2, 0, 0, 0])
+    body = chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + body
+
+
+@pytest.mark.parametrize(
+    ("data", "status", "why"),
+    [
+        (b"", 415, "not a picture"),
+        (b"MZ, a program", 415, "not a picture"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", 415, "not a picture"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", 415, "not a picture"),
+        (bomb(9_000, 9_000), 413, "9000 x 9000 pixels"),
+        (bomb(99_999, 99_999), 413, "too many pixels"),
+        (bomb(16, 16), 422, "photo: it cannot be decoded"),
+    ],
+)
+def test_bad_photos(client: TestClient, data: bytes, status: int, why: str) -> None:
+    response = client.post("/search", files={"photo": ("photo.jpg", data)})
+    assert response.status_code == status
+    assert why in response.json()["detail"]
+    assert "\n" not in response.json()["detail"]
+
+
+def test_a_cut_off_photo(client: TestClient) -> None:
+    file = BytesIO()
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    Image.fromarray(noise).save(file, "JPEG")
+    half = file.getvalue()[: len(file.getvalue()) // 2]
+    response = client.post("/search", files={"photo": ("photo.jpg", half)})
+    assert response.status_code == 422
+    assert response.json()["detail"].startswith("photo: it cannot be decoded")
+
+
+@pytest.mark.parametrize(
+    ("form", "status", "why"),
+    [
+        ({}, 422, "either a photo or a row"),
+        ({"row": 4}, 404, "no row 4"),
+        ({"row": -1}, 404, "no row -1"),
+        ({"row": "a"}, 422, "row: Input should be a valid integer"),
+        ({"row": 1, "version": "none"}, 409, "run one is being served now"),
+        ({"row": 1, "k": 0}, 422, "k: from 1 to 100"),
+        ({"row": 1, "k": 101}, 422, "k: from 1 to 100"),
+        ({"row": 1, "method": "guess"}, 422, "method: there is no 'guess'"),
+        ({"row": 1, "make": "Gamma"}, 422, "make 'Gamma'"),
+        ({"row": 1, "model": "Gamma"}, 422, "names its model"),
+        ({"row": 1, "crop": "1,2,3"}, 422, "crop: expected x1,y1,x2,y2"),
+        ({"row": 1, "crop": "5,5,2,9"}, 422, "crop: '5,5,2,9' is empty"),
+        ({"row": 1, "crop": "0,0,2,9"}, 422, "begins before pixel 1"),
+        ({"row": 1, "crop": "1,1,65,48"}, 422, "photo: the crop lies outside"),
+        ({"row": 1, "year_from": 2004, "year_to": 2003}, 422, "2004 to 2003"),
+        ({"row": 1, "year_from": "x"}, 422, "year_from: "),
+    ],
+)
+def test_bad_forms(client: TestClient, form: Any, status: int, why: str) -> None:
+    response = client.post("/search", data=form, headers={"Content-Type": FORM} if not form else {})
+    assert response.status_code == status
+    assert why in response.json()["detail"]
+    assert "\n" not in response.json()["detail"]
+
+
+FORM = "application/x-www-form-urlencoded"
+
+
+def test_a_photo_and_a_row_are_too_much(client: TestClient, picture: Picture) -> None:
+    response = client.post("/search", files={"photo": ("p", picture("red"))}, data={"row": 1})
+    assert response.status_code == 422
+
+
+def test_a_broken_form(client: TestClient) -> None:
+    kind = {"Content-Type": "multipart/form-data; boundary=x"}
+    response = client.post("/search", content=b"--y\r\nnothing", headers=kind)
+    assert response.status_code == 400
+    assert isinstance(response.json()["detail"], str)
+
+
+@pytest.mark.parametrize("kind", ["application/json", "image/jpeg", ""])
+def test_what_is_no_form(client: TestClient, kind: str) -> None:
+    response = client.post("/search", content=b"{}", headers={"Content-Type": kind})
+    assert response.status_code == 415
+    assert "multipart/form-data" in response.json()["detail"]
+
+
+def test_other_addresses_and_methods(client: TestClient) -> None:
+    assert client.get("/nothing").status_code == 404
+    assert client.get("/search").status_code == 405
+    assert client.get("/docs").status_code == 404
+    assert client.get("/page/../app.py").status_code == 404
+    assert client.get("/page/%2e%2e/app.py").status_code == 404
+
+
+def test_uploads_are_limited(limited: Callable[..., TestClient], picture: Picture) -> None:
+    data = picture("red", form="BMP")
+    with limited(upload=len(data) - 1) as client:
+        response = client.post("/search", files={"photo": ("photo", data)})
+        assert response.status_code == 413
+        assert "MB" in response.json()["detail"]
+
+        def stream() -> Iterator[bytes]:  # says no length
+            yield b'--x\r\nContent-Disposition: form-data; name="photo"; filename="p"\r\n\r\n'
+            yield data
+            yield b"\r\n--x--\r\n"
+
+        kind = {"Content-Type": "multipart/form-data; boundary=x"}
+        response = client.post("/search", content=stream(), headers=kind)
+        assert response.status_code == 413
+    with limited(upload=len(data) + 1_000) as client:
+        assert client.post("/search", content=stream(), headers=kind).status_code == 200
+
+
+def test_pixels_and_matches_are_limited(
+    limited: Callable[..., TestClient], picture: Picture
+) -> None:
+    with limited(pixels=63 * 48, k=3) as client:
+        files = {"photo": ("photo", picture("red"))}
+        assert client.post("/search", files=files).status_code == 413
+        assert client.post("/search", data={"row": 1, "k": 4}).status_code == 422
+        assert client.post("/search", data={"row": 1, "k": 3}).status_code == 200
+
+
+def test_a_key(limited: Callable[..., TestClient]) -> None:
+    with limited(key="sesame") as client:
+        for headers in (
+            {},
+            {"Authorization": "Bearer wrong"},
+            {"Authorization": "sesame"},
+            {"Authorization": "Basic sesame"},
+            {"Authorization": "Bearer sésame".encode("latin-1")},
+        ):
+            for address in ("/gallery", "/images/0", "/metrics", "/openapi.json"):
+                response = client.get(address, headers=headers)
+                assert response.status_code == 401
+                assert response.headers["WWW-Authenticate"] == "Bearer"
+            response = client.post("/search", data={"row": 1}, headers=headers)
+            assert response.status_code == 401
+        for address in ("/", "/page/page.js", "/health", "/ready"):
+            assert client.get(address).status_code == 200
+        right = {"Authorization": "Bearer sesame"}
+        assert client.post("/search", data={"row": 1}, headers=right).status_code == 200
+        assert client.get("/images/0", headers=right).status_code == 200
+
+
+def test_it_answers_to_its_own_names_only(live: Any) -> None:
+    hosts = ("localhost", "127.0.0.1", "[::1]")
+    with TestClient(create_app(live, hosts=hosts)) as client:
+        for host in ("localhost", "localhost:8000", "127.0.0.1:8000", "[::1]:8000", "[::1]"):
+            assert client.get("/gallery", headers={"Host": host}).status_code == 200
+        for host in ("evil.example", "evil.example:8000", "localhost.evil.example", "", "[::2]:80"):
+            response = client.get("/gallery", headers={"Host": host})
+            assert response.status_code == 400
+            assert "localhost" in response.json()["detail"]
+
+
+def test_pictures_of_the_gallery(client: TestClient, retriever: Any) -> None:
+    response = client.get("/images/1")
+    assert response.content == retriever.files[1]
+    assert response.headers["Content-Type"] == "image/png"
+    assert response.headers["Cache-Control"] == "private, no-cache"
+    again = client.get("/images/1", headers={"If-None-Match": response.headers["ETag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    kept = client.get("/images/1?version=one&size=32")
+    assert "immutable" in kept.headers["Cache-Control"]
+    assert kept.headers["Content-Type"] == "image/jpeg"
+    assert kept.headers["ETag"] != response.headers["ETag"]
+    small = Image.open(BytesIO(kept.content))
+    assert small.size == (32, 24)
+    assert np.abs(np.asarray(small)[12, 16] - np.array([20, 200, 40])).max() < 4
+    assert Image.open(BytesIO(client.get("/images/1?size=999").content)).size == (64, 48)
+
+
+@pytest.mark.parametrize(
+    ("address", "status"),
+    [
+        ("/images/4", 404),
+        ("/images/-1", 404),
+        ("/images/x", 422),
+        ("/images/1?size=9", 422),
+        ("/images/1?size=9000", 422),
+        ("/images/1?version=two", 409),
+        ("/images/0", 404),
+        ("/images/3?size=20", 404),
+    ],
+)
+def test_pictures_that_are_not(
+    client: TestClient, retriever: Any, address: str, status: int
+) -> None:
+    retriever.files[0] = None
+    retriever.files[3] = b"no picture"
+    response = client.get(address)
+    assert response.status_code == status
+    assert "/home" not in response.text
+
+
+@pytest.mark.parametrize(
+    ("form", "seen", "compared"),
+    [
+        ({"photo": "red", "match": 2}, "blue", "red"),
+        ({"photo": "red", "match": 2, "on": "match"}, "blue", "red"),
+        ({"photo": "red", "match": 2, "on": "query"}, "red", "blue"),
+        ({"row": 0, "match": 1}, "green", "red"),
+        ({"row": 0, "match": 1, "on": "query"}, "red", "green"),
+        ({"row": 0, "match": 1, "on": "query", "crop": "1,1,9,9"}, "red", "green"),
+    ],
+)
+def test_heat_maps_are_of_either_side(
+    client: TestClient, retriever: Any, picture: Picture, form: Any, seen: str, compared: str
+) -> None:
+    drawn = []
+    retriever.heat = lambda image, other: (drawn.append((image, other)), image[0] / 255)[1]
+    photo = form.pop("photo", None)
+    files = photo and {"photo": ("photo", picture(photo))}
+    response = client.post("/heat", files=files, data=form)
+    assert response.headers["Content-Type"] == "image/png"
+    assert Image.open(BytesIO(response.content)).size == (16, 16)
+    ((image, other),) = drawn
+    rows = list(COLOURS)
+    assert (image == retriever.packed(rows.index(seen))).all()
+    assert other == pytest.approx(retriever.descriptor(rows.index(compared)))
+
+
+@pytest.mark.parametrize(
+    ("form", "status"),
+    [
+        ({"row": 0, "match": 9}, 404),
+        ({"row": 9, "match": 0}, 404),
+        ({"row": 0}, 422),
+        ({"match": 0}, 422),
+        ({"row": 0, "match": 1, "on": "x"}, 422),
+        ({"row": 0, "match": 1, "version": "two"}, 409),
+    ],
+)
+def test_heat_maps_that_are_not(client: TestClient, form: Any, status: int) -> None:
+    assert client.post("/heat", data=form).status_code == status
+
+
+def test_a_failure_tells_nothing_of_the_machine(client: TestClient, retriever: Any) -> None:
+    def fail(*_: Any) -> None:
+        raise ValueError("/home/somebody/model.safetensors is damaged")
+
+    retriever.search = fail
+    response = client.post("/search", data={"row": 1})
+    assert response.status_code == 500
+    assert response.json() == {"detail": "the service failed on this request; its log says why"}
+
+
+def test_metrics_count_by_route(client: TestClient, picture: Picture) -> None:
+    client.get("/images/0")
+    client.get("/images/1")
+    client.get("/images/9")
+    client.get("/never/heard/of")
+    searched(client, picture("red"))
+    text = client.get("/metrics").text
+    for line in (
+        'car_retrieval_requests_total{method="GET",route="/images/{row}",status="200"} 2.0',
+        'car_retrieval_requests_total{method="GET",route="/images/{row}",status="404"} 1.0',
+        'car_retrieval_requests_total{method="GET",route="other",status="404"} 1.0',
+        'car_retrieval_request_seconds_count{route="/search"} 1.0',
+        'car_retrieval_batch_size_bucket{le="1.0"} 1.0',
+        "car_retrieval_gallery_photos 4.0",
+        "car_retrieval_requests_under_way 1.0",
+    ):
+        assert line in text, line
+
+
+def test_nothing_is_asked_of_another_host(client: TestClient) -> None:
+    for address in ("/", "/page/page.css", "/page/page.js", "/page/call.js", "/page/crop.js"):
+        response = client.get(address)
+        assert response.status_code == 200
+        text = response.text.replace("http://www.w3.org/2000/svg", "")
+        assert "http:" not in text
+        assert "https:" not in text
+        policy = response.headers["Content-Security-Policy"]
+        assert "default-src 'none'" in policy
+        assert "unsafe" not in policy
+        assert response.headers["X-Content-Type-Options"] == "nosniff"
+    described = client.get("/openapi.json").json()
+    assert set(described["paths"]) == {
+        "/search",
+        "/heat",
+        "/images/{row}",
+        "/gallery",
+        "/metrics",
+        "/health",
+        "/ready",
+    }
+    assert "somebody" not in json.dumps(described)
+
+
+def test_health(client: TestClient) -> None:
+    assert client.get("/health").json() == {"status": "ok"}
+    assert client.get("/ready").json() == {"version": "one"}
