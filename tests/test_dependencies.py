@@ -45,8 +45,8 @@ def imported(source: str) -> Iterator[str]:
 @pytest.mark.parametrize(
     ("folder", "extras"),
     [
-        ("src", ["gpu", "timm", "serve"]),
-        ("tests", ["test", "serve", "browser"]),
+        ("src", ["gpu", "timm", "export", "serve"]),
+        ("tests", ["test", "export", "serve", "browser"]),
         ("benchmarks", ["benchmarks"]),
         ("notebooks", []),
     ],

@@ -51,7 +51,7 @@ def listed(folder: Path) -> pd.DataFrame:
         year = 2000 + number % 10 if number % 7 else None
         rows.append((path, class_, *NAMES[class_], year, *box, number, *about))
     columns = ["Path", "Class", "MakeName", "ModelName", "Year", "x1", "y1", "x2", "y2"]
-    table = pd.DataFrame(rows, columns=[*columns, "Index", "Width", "Height", "Hash"])
+    table = pd.DataFrame(rows, columns=[*columns, "Index", "Width", "Height", "Hash", "DHash"])
     return table.astype({name: "Int64" for name in ("Year", "x1", "y1", "x2", "y2")})
 
 
