@@ -1,15 +1,15 @@
 """Writes docs/parameters.md: `python -m car_retrieval.params > docs/parameters.md`."""
 
+import json
 import re
 import types
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-import yaml
+from omegaconf import OmegaConf
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
-from pydantic_core import PydanticUndefined
 
 from car_retrieval.params import GROUPS
 
@@ -30,14 +30,15 @@ def parameters_page(conf: Path) -> str:
     parts = [HEAD]
     for group, model in GROUPS.items():
         text = (conf / f"parameters_{group}.yml").read_text("utf-8")
-        values, comments = yaml.safe_load(text)[group], _comments(text)
+        values: Any = OmegaConf.to_container(OmegaConf.create(text))
+        comments = _comments(text)
         parts.append(
             f"\n## {group}\n{model.__doc__}\n\n"
             "| parameter | type | in conf/base | meaning |\n|---|---|---|---|\n"
         )
         parts += [
             f"| `{name}` | {_cell(kind)} | {_cell(value)} | {_cell(meaning)} |\n"
-            for name, kind, value, meaning in _rows(model, values, comments, group)
+            for name, kind, value, meaning in _rows(model, values[group], comments, group)
         ]
     return "".join(parts)
 
@@ -47,9 +48,15 @@ def _rows(
 ) -> Iterator[tuple[str, str, str, str]]:
     for name, field in model.model_fields.items():
         path = f"{prefix}.{name}"
-        default = values.get(name, field.get_default(call_default_factory=True))
+        missing = field.is_required() and name not in values
+        default = None if missing else values.get(name, field.get_default())
         meaning = field.description or comments.get(path, "")
-        yield path.partition(".")[2], _type_of(field), _shown(default), meaning
+        yield (
+            path.partition(".")[2],
+            _type_of(field),
+            "needed" if missing else _shown(default),
+            meaning,
+        )
         inner = default.model_dump() if isinstance(default, BaseModel) else default
         for kind, named in _models(field.annotation):
             given = {} if named or not isinstance(inner, Mapping) else inner
@@ -103,14 +110,11 @@ def _named(kind: Any) -> str:
 
 
 def _shown(value: Any) -> str:
-    if value is PydanticUndefined:
-        return "needed"
     if isinstance(value, BaseModel):
         value = value.model_dump()
     if isinstance(value, Mapping) and len(value) > 2:
         return ", ".join(value)
-    text = yaml.safe_dump(value, default_flow_style=True, width=1000).removesuffix("\n...\n")
-    return f"`{text.strip()}`"
+    return f"`{value if isinstance(value, str) else json.dumps(value)}`"
 
 
 def _comments(text: str) -> dict[str, str]:
