@@ -17,8 +17,8 @@ import torch
 from car_retrieval.models.backbone import build_backbone
 
 ARCHS = [
-    *("resnet18", "resnet34", "resnet50", "resnet101", "resnet152"),
-    *("convnext_tiny", "convnext_small", "convnext_base"),
+    *("resnet18", "resnet34", "resnet50", "resnet101"),
+    *("convnext_tiny", "convnext_small"),
     *("efficientnet_b0", "efficientnet_b3", "efficientnet_v2_s"),
     *("vit_b_32", "vit_b_16", "swin_t", "swin_v2_t"),
 ]
