@@ -45,8 +45,8 @@ def imported(source: str) -> Iterator[str]:
 @pytest.mark.parametrize(
     ("folder", "extras"),
     [
-        ("src", ["gpu", "timm"]),
-        ("tests", ["test"]),
+        ("src", ["gpu", "timm", "export"]),
+        ("tests", ["test", "export"]),
         ("benchmarks", ["benchmarks"]),
         ("notebooks", []),
     ],
