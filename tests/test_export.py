@@ -96,6 +96,7 @@ def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     ignored = shutil.ignore_patterns("__pycache__", "*.egg-info", "local")
     shutil.copytree(ROOT / "src", source / "src", ignore=ignored)
     shutil.copytree(ROOT / "conf", folder / "conf", ignore=ignored)
+    (folder / "conf" / "local").mkdir()
     build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", source]
     subprocess.run(build, check=True, capture_output=True)
     [wheel] = (source / "dist").glob("*.whl")
