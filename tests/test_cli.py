@@ -6,7 +6,8 @@ import pytest
 from click.testing import CliRunner
 from kedro.io import DatasetError
 
-from car_retrieval.cli import PlainErrorCommand, user_error
+from car_retrieval.cli import PlainErrorCommand
+from car_retrieval.user_errors import user_error
 
 
 def chained(*errors):

@@ -102,7 +102,7 @@ class TrainingParams(Params):
     )
     neck: Literal["none", "bnneck"] = Field("none", description="batch normalisation, or none")
     loss: Named = Field(
-        Named(name="CosFaceLoss", args={"margin": 0.0, "scale": 16}), description="what is learnt"
+        Named(name="CrossEntropy", args={"label_smoothing": 0.1}), description="what is learnt"
     )
     memory: Annotated[int, Field(ge=0)] = Field(
         0, description="descriptors of earlier batches that a pair loss sees too; 0: none"

@@ -1,0 +1,80 @@
+"""`kedro index-folder` and `kedro compcars-unpack`: where photos come from."""
+
+from pathlib import Path
+
+import click
+
+from car_retrieval.cli.plain_errors import PlainErrorCommand
+
+
+@click.command(cls=PlainErrorCommand)
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--queries", type=click.Path(path_type=Path), help="Folder of query photos.")
+@click.option("--classes", type=click.Path(path_type=Path), help="CSV of path and class.")
+@click.option("--out", type=click.Path(path_type=Path), help="For lists; else `root` of --env.")
+@click.option(
+    "--query-ratio",
+    type=click.IntRange(min=2),
+    default=7,
+    show_default=True,
+    help="Without --queries, one photo in so many of each class becomes a query.",
+)
+@click.option(
+    "--near-duplicates",
+    type=click.IntRange(0, 7),
+    default=5,
+    show_default=True,
+    help="Bits of 64 by which looks may differ and photos still stay together.",
+)
+@click.option("--seed", type=click.IntRange(min=0), default=7, show_default=True)
+@click.option("--force", is_flag=True, help="Replace the lists of an earlier call.")
+@click.option("--env", default="independent", show_default=True)
+def index_folder(
+    folder: Path,
+    queries: Path | None,
+    classes: Path | None,
+    out: Path | None,
+    query_ratio: int,
+    near_duplicates: int,
+    seed: int,
+    force: bool,
+    env: str,
+) -> None:
+    """List your own photos for `kedro run --env=independent`.
+
+    The class of a photo is the folder it lies in, or what a CSV says. Photos stay where they are.
+    """
+    from car_retrieval import index_folder as command
+
+    variable = f"INDEPENDENT_ROOT={out} " if out else ""
+    if out is None:
+        from kedro.framework.session import KedroSession
+
+        context = KedroSession.create(env=env).load_context()
+        root = Path(context.config_loader["globals"]["root"]).expanduser()
+        out = Path(context.project_path) / root
+    command.index_folder(
+        folder, queries, classes, out, query_ratio, near_duplicates, seed, force, say=click.echo
+    )
+    click.echo(f"lists in {out}; next: {variable}kedro run --env={env} --pipelines=data_processing")
+
+
+@click.command(cls=PlainErrorCommand)
+@click.argument("archives", type=click.Path(path_type=Path))
+@click.argument("dest", type=click.Path(path_type=Path))
+def compcars_unpack(archives: Path, dest: Path) -> None:
+    """Unpack CompCars from the split archives in ARCHIVES to DEST; can be stopped and repeated.
+
+    The password is read from the environment variable COMPCARS_PASSWORD.
+    """
+    from os import environ
+
+    from car_retrieval.compcars_unpack import PASSWORD, unpack_compcars
+
+    if not environ.get(PASSWORD):
+        raise ValueError(
+            f"set the environment variable {PASSWORD} to the password: the publisher states it "
+            "beside the downloads, in instruction.txt"
+        )
+    unpack_compcars(archives, dest, environ[PASSWORD], say=click.echo)
+    click.echo(f"next: COMPCARS_ROOT={dest} kedro run --env=compcars --pipelines=data_processing")
