@@ -27,7 +27,7 @@ def made(factory, vectors, ids=None, **search):
         ("IVF16,PQ8x4fs", {"nprobe": 16}, 0.7),
         ("PCA16,IVF16,SQ8", {"nprobe": 16}, 0.95),
         ("PQ16x4", {}, 0.8),
-        ("OPQ8_16,IVF16,PQ8", {"nprobe": 16}, 0.9),
+        ("OPQ1_4,IVF16,Flat", {"nprobe": 16}, 0.9),
     ],
 )
 def test_a_vector_finds_itself(capfd, factory, search, share):
