@@ -17,7 +17,7 @@ from kedro.framework.startup import bootstrap_project
 from car_retrieval.matrix import Matrix
 from car_retrieval.metrics.retrieval import per_query, required_depth, summarise
 from car_retrieval.models.descriptor import DescriptorNet
-from car_retrieval.models.encoder import encode, resized
+from car_retrieval.models.encoder import Encoder, encode, resized
 from car_retrieval.protocol import labels_of
 from car_retrieval.results import require_results
 from car_retrieval.search.exact import search_exact
@@ -34,7 +34,9 @@ def raw_pixels(images: Matrix) -> np.ndarray:
     return np.concatenate(small)
 
 
-def descriptors(images: dict[str, Matrix], model: DescriptorNet) -> Iterator[tuple[str, dict]]:
+def descriptors(
+    images: dict[str, Matrix], model: DescriptorNet, encoding: dict
+) -> Iterator[tuple[str, dict]]:
     """Each way to describe a photo, with the descriptors of both collections."""
     pixels = {name: raw_pixels(matrix) for name, matrix in images.items()}
     mean = pixels["gallery"].mean(axis=0)
@@ -46,7 +48,8 @@ def descriptors(images: dict[str, Matrix], model: DescriptorNet) -> Iterator[tup
     yield "raw 32 × 32 pixels, mean-centred", unit
     torch.manual_seed(7)
     for title, net in (("untrained", DescriptorNet(model.config)), ("trained", model)):
-        encoded = {name: np.concatenate(list(encode(net, m))) for name, m in images.items()}
+        encoder = Encoder(net, encoding["scales"], encoding["flip"])
+        encoded = {name: np.concatenate(list(encode(encoder, m))) for name, m in images.items()}
         yield f"{title} {model.config.arch}", encoded
 
 
@@ -67,7 +70,8 @@ def main() -> None:
     print(
         f"{len(queries)} queries, {len(gallery)} gallery photos, {images['gallery'].shape[-1]} px"
     )
-    for title, vectors in descriptors(images, catalog.load("model")):
+    encoding = catalog.load("params:encoding")
+    for title, vectors in descriptors(images, catalog.load("model"), encoding.model_dump()):
         block = (gallery.index.to_numpy(), vectors["gallery"].astype(np.float32))
         result = search_exact(queries.index.to_numpy(), vectors["queries"], [block], depth)
         scores = summarise(per_query(result, queries, gallery, k=K), gallery, K)
