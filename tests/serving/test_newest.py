@@ -1,6 +1,7 @@
 """What is opened was made of one another, or one line says what to run."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from car_retrieval.params import DataParams, EncodingParams
 from car_retrieval.search.pca import PCA
 from car_retrieval.search.storage import SignedIndex
 from car_retrieval.search.whitening import Whitening
-from car_retrieval.serving.newest import newest_version, open_retriever
+from car_retrieval.serving.newest import evaluated, newest_versions, open_retriever
 
 VERSION, LATER = "2026-01-01", "2026-02-01"
 
@@ -37,10 +38,12 @@ def describes_itself(project: Path) -> bool:
 
 
 def test_the_newest_run_is_opened(own_project: Path) -> None:
-    assert newest_version(ENV, own_project) == open_retriever(ENV, own_project).version == VERSION
+    first = open_retriever(ENV, own_project)
+    assert newest_versions(ENV, own_project) == first.versions == (VERSION,) * 3
+    assert first.version == VERSION
     write_run(own_project, LATER, EncodingParams(scales=[0.5, 1.0], flip=True))
     retriever = open_retriever(ENV, own_project)
-    assert newest_version(ENV, own_project) == retriever.version == LATER
+    assert newest_versions(ENV, own_project) == retriever.versions == (LATER,) * 3
     assert retriever.descriptor(0).shape == (32,)
     assert describes_itself(own_project)
 
@@ -49,11 +52,11 @@ def test_the_environment_may_come_from_the_shell(
     searchable: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("KEDRO_ENV", ENV)
-    assert newest_version(project=searchable) == VERSION
+    assert newest_versions(project=searchable) == (VERSION,) * 3
 
 
 def test_without_results_the_line_says_how_to_get_them(own_project: Path) -> None:
-    for ask in (newest_version, open_retriever):
+    for ask in (newest_versions, open_retriever):
         with pytest.raises(FileNotFoundError, match=r"run `kedro run --env=compcars` first$"):
             ask("compcars", own_project)
         with pytest.raises(FileNotFoundError, match=r"run `kedro run` first$"):
@@ -77,6 +80,24 @@ def test_a_run_at_work_changes_nothing(own_project: Path) -> None:
     catalog.save("whitening", whitening)
     assert describes_itself(own_project)
     assert open_retriever(ENV, own_project).version == VERSION
+
+
+def test_versions_tell_how_far_a_run_has_come(own_project: Path, tmp_path: Path) -> None:
+    write_run(own_project, LATER)
+    models = own_project / "data/06_models/independent"
+    late = [models / name / LATER for name in ("lopq_index.safetensors", "no_match_threshold.json")]
+    for place, folder in enumerate(late):
+        folder.rename(tmp_path / str(place))
+    told = []
+    for place, folder in enumerate(late):
+        told.append(newest_versions(ENV, own_project))
+        assert not evaluated(told[-1])
+        (tmp_path / str(place)).rename(folder)
+    told.append(newest_versions(ENV, own_project))
+    assert told == [(LATER, VERSION, VERSION), (LATER, LATER, VERSION), (LATER,) * 3]
+    assert evaluated(told[-1])
+    shutil.rmtree(models / "no_match_threshold.json")
+    assert newest_versions(ENV, own_project) == (LATER, LATER, "")
 
 
 def test_photos_of_another_list_are_refused(own_project: Path) -> None:

@@ -38,21 +38,32 @@ def open_retriever(env: str | None = None, project: Path | str = ".") -> "Retrie
     return Results(env, project).retriever()
 
 
-def newest_version(env: str | None = None, project: Path | str = ".") -> str:
-    """The version that `open_retriever` would open, by the names of files alone.
+def newest_versions(env: str | None = None, project: Path | str = ".") -> tuple[str, ...]:
+    """The versions that `open_retriever` would look at, by the names of files alone.
+
+    Returns:
+        The newest of each of `OPENED`; "" where there is none.
 
     Raises:
         FileNotFoundError: there are no results yet.
     """
     config = config_of(env or os.getenv("KEDRO_ENV"), Path(project).resolve())
     files = [Path(config[name]["filepath"]) for name in OPENED]
-    found = [[path.parent.name for path in file.glob(f"*/{file.name}")] for file in files]
-    if not found[0]:
+    newest = [
+        max((path.parent.name for path in file.glob(f"*/{file.name}")), default="")
+        for file in files
+    ]
+    if not newest[0]:
         chosen = f" --env={env}" if env else ""
         raise FileNotFoundError(
             f"there are no photos to search in yet: run `kedro run{chosen}` first"
         )
-    return max(version for versions in found for version in versions)
+    return tuple(newest)
+
+
+def evaluated(versions: tuple[str, ...]) -> bool:
+    """Whether the newest descriptors have been: index and threshold are not older than they."""
+    return min(versions) == versions[0]
 
 
 class Results:
@@ -66,7 +77,7 @@ class Results:
         project: the folder that holds conf/ and data/.
 
     Attributes:
-        version: newest of what is opened.
+        versions: of what is opened, as `newest_versions` gives them.
         vectors: descriptors of the gallery.
         photos: of the gallery; the row is the Index.
 
@@ -76,7 +87,7 @@ class Results:
     """
 
     def __init__(self, env: str | None = None, project: Path | str = ".") -> None:
-        self.version = newest_version(env, project)
+        self.versions = newest_versions(env, project)  # before loading: what comes later is newer
         config = config_of(env or os.getenv("KEDRO_ENV"), Path(project).resolve())
         self._catalog = DataCatalog.from_config({**config})
         self.vectors: Matrix = self._catalog.load("database")
@@ -113,7 +124,7 @@ class Results:
                 "pipelines encoding and evaluation again"
             )
         return Retriever(
-            self.version,
+            self.versions,
             self.photos,
             self._catalog.load("web_images"),
             self.vectors,

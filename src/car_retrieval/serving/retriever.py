@@ -43,7 +43,7 @@ class Retriever:
     called by several threads.
 
     Args:
-        version: of the run.
+        versions: of the descriptors and of what was made of them; the newest is that of the run.
         photos: of the gallery; the row is the Index.
         files: their bytes by path.
         vectors: float32 [n, D], their descriptors; they stay on disk, mapped to memory.
@@ -57,7 +57,7 @@ class Retriever:
 
     def __init__(
         self,
-        version: str,
+        versions: tuple[str, ...],
         photos: pd.DataFrame,
         files: Mapping[str, bytes],
         vectors: Matrix,
@@ -68,8 +68,8 @@ class Retriever:
         threshold: float | None = None,
         batch_size: int = 64,
     ) -> None:
-        self.version, self.photos, self.files = version, photos, files
-        self.threshold = threshold
+        self.versions, self.version = versions, max(versions)
+        self.photos, self.files, self.threshold = photos, files, threshold
         self._vectors = np.asarray(vectors.mapped())
         self._encoder, self._whitening, self._packing = encoder, whitening, packing
         self._index, self._batch_size = index, batch_size

@@ -57,6 +57,10 @@ class ColourRetriever:
         self.pause = 0.0  # seconds that describing takes
         self.threads: set[str] = set()
 
+    @property
+    def versions(self) -> tuple[str, ...]:
+        return (self.version,)
+
     def prepare(self, data: bytes | Image.Image, crop: tuple[int, ...] | None = None) -> np.ndarray:
         image = Image.fromarray(decode(data).pixels) if isinstance(data, bytes) else data
         if crop:
@@ -124,7 +128,7 @@ def retriever() -> ColourRetriever:
 
 @pytest.fixture
 def live(retriever: ColourRetriever) -> Live:
-    return Live(retriever, lambda: "one", ColourRetriever, every=3600)
+    return Live(retriever, lambda: ("one",), ColourRetriever, every=3600)
 
 
 @pytest.fixture

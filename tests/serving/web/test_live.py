@@ -2,16 +2,20 @@
 
 import asyncio
 import logging
+import shutil
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
 from fastapi.testclient import TestClient
+from tests.serving.conftest import ENV, catalog_of, write_run
 
+from car_retrieval.serving.newest import newest_versions, open_retriever
 from car_retrieval.serving.web.app import create_app
 from car_retrieval.serving.web.guard import Limits
 from car_retrieval.serving.web.live import Live
@@ -27,7 +31,7 @@ def until(condition: Callable[[], bool]) -> None:
 def test_a_newer_run_takes_over(retriever: Any) -> None:
     make = type(retriever)
     newest = "one"
-    live = Live(retriever, lambda: newest, lambda: make(newest), every=0.01)
+    live = Live(retriever, lambda: (newest,), lambda: make(newest), every=0.01)
     with TestClient(create_app(live)) as client:
         assert client.get("/ready").json() == {"version": "one"}
         newest = "two"
@@ -41,7 +45,7 @@ def test_requests_under_way_keep_their_run(retriever: Any, picture: Callable[...
     newest = "one"
     other = type(retriever)("two")
     other.files[0] = other.files[1]
-    live = Live(retriever, lambda: newest, lambda: other, every=0.01)
+    live = Live(retriever, lambda: (newest,), lambda: other, every=0.01)
     begun, go = threading.Event(), threading.Event()
     prepare = retriever.prepare
 
@@ -72,7 +76,7 @@ def test_a_broken_run_leaves_the_other_in_its_place(
             raise ValueError("model.safetensors is damaged")
         return type(retriever)(newest)
 
-    live = Live(retriever, lambda: newest, reopen, every=0.01)
+    live = Live(retriever, lambda: (newest,), reopen, every=0.01)
     with caplog.at_level(logging.ERROR), TestClient(create_app(live)) as client:
         until(lambda: live.failures >= 2)
         assert client.get("/ready").json() == {"version": "one"}
@@ -84,6 +88,62 @@ def test_a_broken_run_leaves_the_other_in_its_place(
     assert "is damaged" in caplog.text
 
 
+def test_a_run_takes_over_once_it_is_evaluated(searchable: Path, tmp_path: Path) -> None:
+    """In the order in which a run writes its results; nothing of it is left out at the end."""
+    project = tmp_path / "own"
+    shutil.copytree(searchable, project, symlinks=True)
+    live = Live(
+        open_retriever(ENV, project),
+        lambda: newest_versions(ENV, project),
+        lambda: open_retriever(ENV, project),
+    )
+    first = live.retriever
+    write_run(project, "2026-02-01")
+    late = sorted((project / "data/06_models/independent").glob("*[xd].*/2026-02-01"))
+    assert [folder.parent.name.split(".")[0] for folder in late] == [
+        "lopq_index",
+        "no_match_threshold",
+    ]
+    for folder in late:
+        folder.rename(tmp_path / folder.parent.name)
+    for folder in late:
+        live._look()
+        assert live.retriever is first
+        (tmp_path / folder.parent.name).rename(folder)
+    live._look()
+    second = live.retriever
+    assert second.version == "2026-02-01"
+    assert second.methods == ["exact", "lopq"]
+    assert second.threshold == 0.9
+    live._look()
+    assert live.retriever is second
+    catalog = catalog_of(project, "2026-03-01")  # evaluated anew
+    catalog.save("no_match_threshold", catalog.load("no_match_threshold") | {"threshold": 0.8})
+    live._look()
+    assert live.retriever.threshold == 0.8
+
+
+def test_a_service_that_was_started_halfway_learns_the_rest(
+    searchable: Path, tmp_path: Path
+) -> None:
+    project = tmp_path / "own"
+    shutil.copytree(searchable, project, symlinks=True)
+    models = project / "data/06_models/independent"
+    late = [*models.glob("lopq_index*/*"), *models.glob("no_match_threshold*/*")]
+    for folder in late:
+        folder.rename(tmp_path / folder.parent.name)
+    live = Live(
+        open_retriever(ENV, project),
+        lambda: newest_versions(ENV, project),
+        lambda: open_retriever(ENV, project),
+    )
+    assert (live.retriever.methods, live.retriever.threshold) == (["exact"], None)
+    for folder in late:
+        (tmp_path / folder.parent.name).rename(folder)
+    live._look()
+    assert (live.retriever.methods, live.retriever.threshold) == (["exact", "lopq"], 0.9)
+
+
 def test_a_run_that_describes_nothing_is_broken(retriever: Any) -> None:
     other = type(retriever)("two")
 
@@ -91,7 +151,7 @@ def test_a_run_that_describes_nothing_is_broken(retriever: Any) -> None:
         raise RuntimeError("shapes differ")
 
     other.describe = fail
-    live = Live(retriever, lambda: "two", lambda: other, every=0.01)
+    live = Live(retriever, lambda: ("two",), lambda: other, every=0.01)
 
     async def follow() -> None:
         following = asyncio.create_task(live.follow())

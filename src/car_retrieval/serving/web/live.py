@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from PIL import Image
 
+from car_retrieval.serving.newest import evaluated
 from car_retrieval.serving.retriever import Retriever
 
 log = logging.getLogger(__name__)
@@ -18,7 +19,7 @@ class Live:
 
     Args:
         retriever: what to serve first.
-        newest: the version of the newest run; cheap.
+        newest: versions of the newest results, as a retriever has them; cheap.
         reopen: opens the newest run.
         every: seconds between two looks.
     """
@@ -26,7 +27,7 @@ class Live:
     def __init__(
         self,
         retriever: Retriever,
-        newest: Callable[[], str],
+        newest: Callable[[], tuple[str, ...]],
         reopen: Callable[[], Retriever],
         every: float = 10.0,
     ) -> None:
@@ -37,8 +38,9 @@ class Live:
     async def follow(self) -> None:
         """Look for a newer run, until cancelled.
 
-        It is opened in a thread and replaces the other at once; requests under way keep theirs. A
-        run that cannot be opened leaves the other in its place, and is tried again ever later.
+        Once it is evaluated it is opened in a thread and replaces the other at once; requests under
+        way keep theirs. A run that cannot be opened leaves the other in its place, and is tried
+        again ever later.
         """
         wait = self._every
         while True:
@@ -58,7 +60,8 @@ class Live:
                 log.debug("opening failed", exc_info=True)
 
     def _look(self) -> None:
-        if self._newest() == self.retriever.version:
+        versions = self._newest()
+        if versions == self.retriever.versions or not evaluated(versions):
             return
         retriever = self._reopen()
         warm(retriever)

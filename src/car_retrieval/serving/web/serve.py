@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 import uvicorn
 
-from car_retrieval.serving.newest import newest_version, open_retriever
+from car_retrieval.serving.newest import newest_versions, open_retriever
 from car_retrieval.serving.web.app import create_app
 from car_retrieval.serving.web.guard import Limits
 from car_retrieval.serving.web.live import Live, warm
@@ -40,7 +40,7 @@ def serve(env: str | None, host: str, port: int, limits: Limits, project: Path |
         warm(retriever)
         live = Live(
             retriever,
-            newest=lambda: newest_version(env, project),
+            newest=lambda: newest_versions(env, project),
             reopen=lambda: open_retriever(env, project),
         )
         local = key is None and host in (*LOCAL, "::1")
