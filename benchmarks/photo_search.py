@@ -89,7 +89,7 @@ def make_project(project: Path, count: int, dimension: int, arch: str) -> None:
     index = make_index("lopq", LOPQ)
     fill(index, catalog.load("database"), np.arange(count), seed=7)
     catalog.save("lopq_index", SignedIndex(index, about))
-    catalog.save("no_match_threshold", {"threshold": 0.5, "encoder": encoder, "reranking": None})
+    catalog.save("no_match_threshold", about | {"threshold": 0.5, "reranking": None})
 
 
 def measured_child(command: list[str], project: Path) -> tuple[float, float]:

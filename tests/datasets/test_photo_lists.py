@@ -3,7 +3,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from kedro.io import DatasetError
+from kedro.config import OmegaConfigLoader
+from kedro.io import DataCatalog, DatasetError
 
 from car_retrieval import compcars
 from car_retrieval.datasets.photo_lists import (
@@ -12,8 +13,11 @@ from car_retrieval.datasets.photo_lists import (
     WebNatureDataset,
     read_index,
 )
+from car_retrieval.listing import digest
+from car_retrieval.settings import CONFIG_LOADER_ARGS
 
-SAMPLE = Path(__file__).parents[2] / "data" / "01_raw" / "sample"
+ROOT = Path(__file__).parents[2]
+SAMPLE = ROOT / "data" / "01_raw" / "sample"
 
 
 @pytest.fixture
@@ -61,6 +65,51 @@ def test_known_columns_become_integers_and_others_stay_text(index):
     assert table["x1"].sum() == 15
     assert table["Note"].tolist() == ["x", "07"]
     assert {str(table[name].dtype) for name in ("View Point", "Year", "x1")} == {"Int64"}
+
+
+@pytest.fixture
+def saved(tmp_path):
+    """Saves a table as a dataset of the project, and loads it again."""
+    loader = OmegaConfigLoader(str(ROOT / "conf"), "independent", **CONFIG_LOADER_ARGS)
+
+    def through(name, table):
+        catalog = DataCatalog.from_config({**loader["catalog"]})
+        config = catalog.config_resolver.resolve_pattern(name)
+        config["filepath"] = str(tmp_path / f"{name}.csv")
+        catalog = DataCatalog.from_config({name: config}, save_version="v1")
+        catalog.save(name, table)
+        return catalog.load(name)
+
+    return through
+
+
+@pytest.mark.parametrize("name", ["car_front", "car_rear", "test_index", "split"])
+def test_names_stay_text_in_every_table_of_photos(index, saved, name):
+    lines = [
+        *("NA,0,0,,0001,2010,NA,", "None,1,1,null,3.0,,nan,", "1e5,2,2,911,NA,2012,0007,"),
+        *("x,3,3,nan,None,,a,", "y,4,4,A,null,,,"),
+    ]
+    header = "Path,Index,Class,MakeName,ModelName,Year,Hash,Note"
+    written = read_index(index(*lines, header=header.replace("Hash", "hash"))).rename(
+        columns={"hash": "Hash"}
+    )
+    table = saved(name, written)
+    assert table["MakeName"].fillna("").tolist() == ["", "null", "911", "nan", "A"]
+    assert table["ModelName"].tolist() == ["0001", "3.0", "NA", "None", "null"]
+    assert table["Path"].tolist() == ["NA", "None", "1e5", "x", "y"]
+    assert table["Year"].tolist() == [2010, pd.NA, 2012, pd.NA, pd.NA]
+    assert table["MakeName"].isna().tolist() == [True, *[False] * 4]
+    assert table["Note"].isna().all()
+    columns = ["Path", "Hash", "MakeName", "ModelName"]
+    assert digest(table) == digest(written)
+    assert digest(table, columns) == digest(written, columns)
+
+
+def test_names_stay_text_in_confusions(saved):
+    written = pd.DataFrame(
+        {"Class": [0, 1], "Name": ["0001", "NA"], "Found name": ["None", "7"], "Similarity": 0.5}
+    )
+    pd.testing.assert_frame_equal(saved("test_all_confusions", written), written)
 
 
 def test_no_rows(index):

@@ -1,6 +1,7 @@
 import json
 import sys
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -115,6 +116,28 @@ def test_the_largest_angle_is_that_of_a_plain_computation(
     wanted = np.degrees(np.arccos(cosines)).max()
     assert wanted > 1
     assert largest_angle(model, network, IMAGES) == pytest.approx(wanted, rel=1e-3)
+
+
+@pytest.mark.parametrize("bad", range(3))
+def test_the_largest_angle_of_nan_is_nan(
+    tiny: Callable[..., DescriptorNet], monkeypatch: pytest.MonkeyPatch, bad: int
+) -> None:
+    network = WhitenedEncoder(Encoder(tiny()), Whitening()).eval()
+    images = IMAGES[:3].copy()
+    images[bad] = 255
+
+    class Session:
+        def __init__(self, *_: Any, **__: Any) -> None: ...
+
+        def run(self, _: Any, feed: dict[str, np.ndarray]) -> list[np.ndarray]:
+            with torch.inference_mode():
+                described = network(torch.from_numpy(feed["images"])).numpy()
+            described[(feed["images"] == 255).all(axis=(1, 2, 3))] = np.nan
+            return [described]
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", Session)
+    model: Any = SimpleNamespace(SerializeToString=bytes)
+    assert np.isnan(largest_angle(model, network, images))
 
 
 def test_a_file_keeps_its_metadata(tiny: Callable[..., DescriptorNet], tmp_path: Any) -> None:

@@ -126,7 +126,8 @@ def described(tmp_path: Path) -> tuple[Matrix, Matrix]:
     rng = np.random.default_rng(0)
     for name, rows in (("q", 2), ("g", 6)):
         vectors = rng.normal(size=(rows, 8)).astype(np.float32)
-        write_matrix(tmp_path / f"{name}.npy", MatrixStream([vectors], {"encoder": {"w": "1"}}))
+        about = {"encoder": {"w": "1"}, "photos": f"of {name}"}
+        write_matrix(tmp_path / f"{name}.npy", MatrixStream([vectors], about))
     return Matrix(tmp_path / "q.npy"), Matrix(tmp_path / "g.npy")
 
 
@@ -166,6 +167,7 @@ def test_the_threshold_goes_with_its_encoder_and_is_checked_on_test(
     valid = ranking([[0, 2, 4, 1], [0, 1, 2, 3]])  # others at 0.633 (after a right one) and .367
     result = calibrated(described[1], valid, pd.Series([1, 1]), 0.5)
     assert result["encoder"] == {"w": "1"}
+    assert result["photos"] == "of g"
     assert result["false_match_rate"] == 0.5
     assert result["threshold"] == np.nextafter(valid.scores[1, 2], np.float32(1))
     assert result["splits"]["valid"]["FPIR"] == 0.5

@@ -30,6 +30,7 @@ PHOTOS = pd.DataFrame(
     }
 )
 SIDES = ["train"] * 13 + ["valid"] * 4 + ["excluded"] * 3
+SPLIT = PHOTOS[["Index", "Class", "Path", "Hash"]].assign(split=SIDES)
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +39,7 @@ def model() -> DescriptorNet:
     net.provenance = {
         "parameters": TrainingParams(lr=0.0123, epochs=3).model_dump(mode="json"),
         "versions": {"torch": "9.8.7", "car_retrieval": "6.5.4"},
-        "data": "d" * 16,
+        "data": digest(SPLIT, list(SPLIT)),
         "report": {"epoch": 1, "loss": 0.5, "mAP@20": 0.7},
     }
     return net
@@ -71,7 +72,7 @@ def told(database: Matrix, model: DescriptorNet) -> dict[str, Any]:
     return {
         "database": database,
         "car_front": PHOTOS,
-        "split": PHOTOS[["Index", "Class", "Path", "Hash"]].assign(split=SIDES),
+        "split": SPLIT,
         "data_report": {
             "gallery": {"photos": 20, "classes": 4, "problems": {"a | b": 3}},
             "queries": {
@@ -94,6 +95,7 @@ def told(database: Matrix, model: DescriptorNet) -> dict[str, Any]:
             "threshold": 0.654321,
             "false_match_rate": 0.07,
             "encoder": database.attributes["encoder"],
+            "photos": digest(PHOTOS),
             "reranking": None,
             "splits": {"valid": rates, "test": rates | {"queries": 18}},
         },
@@ -148,10 +150,14 @@ def test_the_recipe_can_be_pasted(told: dict[str, Any], model: DescriptorNet) ->
     assert pasted == TrainingParams(lr=0.0123, epochs=3)
 
 
-def test_what_was_not_measured_is_not_claimed(told: dict[str, Any]) -> None:
+def test_what_was_not_measured_is_not_claimed(
+    told: dict[str, Any], model: DescriptorNet, monkeypatch: pytest.MonkeyPatch
+) -> None:
     told["no_match_threshold"] |= {"threshold": None, "splits": {}}
     told["data_report"]["gallery"]["problems"] = {}
-    told["split"]["Class"] = [0, 1] * 6 + [0] + [2, 3] * 3 + [3]
+    split = SPLIT.assign(Class=[0, 1] * 6 + [0] + [2, 3] * 3 + [3])
+    told["split"] = split
+    monkeypatch.setitem(model.provenance, "data", digest(split, list(split)))
     card = write_model_card(**told)
     assert "There is no threshold" in card
     assert "FPIR)" not in card
@@ -164,8 +170,14 @@ def test_a_card_is_of_one_run(told: dict[str, Any]) -> None:
     threshold = told["no_match_threshold"] | {"encoder": other}
     with pytest.raises(ValueError, match="run the pipeline evaluation again"):
         write_model_card(**told | {"no_match_threshold": threshold})
+    for of in (digest(PHOTOS[:15]), None):  # scored before photos were taken out; or not told
+        threshold = told["no_match_threshold"] | {"photos": of}
+        with pytest.raises(ValueError, match=r"other descriptors than .* evaluation again"):
+            write_model_card(**told | {"no_match_threshold": threshold})
     with pytest.raises(ValueError, match=r"another list of photos .* encoding again"):
         write_model_card(**told | {"car_front": PHOTOS.assign(Path="x")})
+    with pytest.raises(ValueError, match=r"^split is not the one .* trained on: run the job again"):
+        write_model_card(**told | {"split": SPLIT.assign(split=SIDES[::-1])})
     net = DescriptorNet(DescriptorConfig("resnet18", 8, 32))
     with pytest.raises(ValueError, match=r"another network than the newest: run the pipeline enc"):
         write_model_card(**told | {"model": net})
@@ -224,6 +236,17 @@ class TestOnnx:
         monkeypatch.setattr(nodes, "largest_angle", lambda *_: float("nan"))
         with pytest.raises(ValueError, match="nan degrees"):
             export()
+
+    def test_images_of_another_size_are_refused(
+        self, database: Matrix, model: DescriptorNet, tmp_path: Path
+    ) -> None:
+        write_matrix(tmp_path / "imageset.npy", self.IMAGES[..., ::2, ::2])
+        given = database, Matrix(tmp_path / "imageset.npy"), model, {}, Whitening(), ExportParams()
+        with pytest.raises(
+            ValueError,
+            match=r"^imageset\.npy has images of 16 px, the network .* at 32: train again, or pack",
+        ):
+            nodes.export_onnx(*given)
 
     def test_another_whitening_is_refused(self, export: Callable[..., bytes]) -> None:
         other = Whitening(PCA(np.zeros(16, np.float32), np.eye(16, dtype=np.float32)))

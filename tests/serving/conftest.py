@@ -82,8 +82,8 @@ def write_run(
     searchers = {"lopq": {"kind": "lopq", "coarse": 2, "subquantisers": 4}}
     params = EvaluationParams.model_validate({"searchers": searchers})
     catalog.save("lopq_index", index_gallery(database, photos, params))
-    own = {"encoder": database.attributes["encoder"], "reranking": None}
-    catalog.save("no_match_threshold", {"threshold": 0.9} | own)
+    own = {name: database.attributes[name] for name in ("encoder", "photos")}
+    catalog.save("no_match_threshold", own | {"threshold": 0.9, "reranking": None})
 
 
 @pytest.fixture(scope="session")

@@ -158,7 +158,10 @@ def test_an_index_of_other_descriptors_is_not_used(own_project: Path, part: str)
     assert retriever.search(retriever.descriptor(0))[0].matches[0].row == 0
 
 
-@pytest.mark.parametrize("change", [{"encoder": {}}, {"reranking": {"kind": "expansion"}}, None])
+@pytest.mark.parametrize(
+    "change",
+    [{"encoder": {}}, {"photos": "other"}, {"reranking": {"kind": "expansion"}}, None],
+)
 def test_a_threshold_of_other_similarities_is_not_used(
     own_project: Path, change: dict[str, Any] | None
 ) -> None:

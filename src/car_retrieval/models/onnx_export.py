@@ -101,7 +101,7 @@ def largest_angle(model: "ModelProto", network: WhitenedEncoder, images: np.ndar
         with torch.inference_mode():
             wanted = network(torch.from_numpy(pixels)).numpy()
         angles.append(_angles(session.run([OUTPUT], {INPUT: pixels})[0], wanted).max())
-    return float(np.degrees(max(angles)))
+    return float(np.degrees(np.max(angles)))  # NaN where a descriptor is
 
 
 def _angles(some: np.ndarray, others: np.ndarray) -> np.ndarray:

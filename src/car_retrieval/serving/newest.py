@@ -154,16 +154,19 @@ class Results:
         if not self._versions("lopq_index"):
             return None
         signed = self._catalog.load("lopq_index")
-        own = {name: self._about[name] for name in ("encoder", "photos")}
-        return signed.index if signed.signature == own else None
+        return signed.index if self._is_of(signed.signature) else None
 
     def _threshold(self) -> float | None:
         """The similarity below which there is no match, if it is of these descriptors."""
         if not self._versions("no_match_threshold"):
             return None
         stored = self._catalog.load("no_match_threshold")
-        fits = stored["encoder"] == self._about["encoder"] and stored["reranking"] is None
+        fits = self._is_of(stored) and stored["reranking"] is None
         return stored["threshold"] if fits else None
+
+    def _is_of(self, made: Mapping[str, Any]) -> bool:
+        """Whether something was made of these descriptors of these photos."""
+        return all(made.get(name) == self._about[name] for name in ("encoder", "photos"))
 
     def _made_of(self, name: str) -> Any:
         """The newest version of a dataset that the descriptors can have been made of."""

@@ -122,8 +122,8 @@ def calibrate_no_match(
 
     Returns:
         The threshold, null without validation photos, with the signature of the encoder whose
-        descriptors it is for, the re-ranking whose similarities it is of, and what it does on both
-        splits; and the curve behind it.
+        descriptors it is for, the digest of the gallery's photos, the re-ranking whose similarities
+        it is of, and what it does on both splits; and the curve behind it.
     """
     searches = {
         "valid": open_set(
@@ -147,6 +147,7 @@ def calibrate_no_match(
         "threshold": threshold,
         "false_match_rate": rate,
         "encoder": gallery.attributes["encoder"],
+        "photos": gallery.attributes["photos"],
         "reranking": params.reranking.model_dump() if params.reranking else None,
         "splits": {
             name: {key: None if pd.isna(value) else value for key, value in own.items()}

@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from car_retrieval.listing import digest
 from car_retrieval.matrix import Matrix
 from car_retrieval.models.checkpoint import Checkpoint
 from car_retrieval.models.descriptor import DescriptorNet
@@ -33,12 +34,17 @@ def write_model_card(
     """Write the model card of what described the gallery, from the results alone."""
     check_photos(database, car_front)
     facts = about(database)
-    if no_match_threshold["encoder"] != facts["encoder"]:
+    if any(no_match_threshold.get(name) != facts[name] for name in ("encoder", "photos")):
         raise ValueError(
             f"the scores are of other descriptors than {database.path.name}: run the pipeline "
             "evaluation again"
         )
     net = network_behind(database, model, checkpoints)
+    if net.provenance["data"] != digest(split, split.columns.tolist()):
+        raise ValueError(
+            "split is not the one that the network was trained on: run the job again with `kedro "
+            "run`"
+        )
     classes = {side: set(rows["Class"]) for side, rows in split.groupby("split")}
     trained = classes[TRAIN]
     provenance = net.provenance

@@ -38,7 +38,14 @@ def export_onnx(
             f"{database.path.name} was made with another whitening than the newest: run the "
             "pipeline encoding again"
         )
-    encoder = Encoder(network_behind(database, model, checkpoints), own["scales"], own["flip"])
+    net = network_behind(database, model, checkpoints)
+    if imageset.shape[-1] != net.config.image_size:
+        raise ValueError(
+            f"{imageset.path.name} has images of {imageset.shape[-1]} px, the network behind "
+            f"{database.path.name} was trained at {net.config.image_size}: train again, or pack "
+            "with that image_size"
+        )
+    encoder = Encoder(net, own["scales"], own["flip"])
     network = WhitenedEncoder(encoder, whitening).eval()
     translated = to_onnx(network)
     tried = np.linspace(0, len(imageset) - 1, min(params.photos, len(imageset)), dtype=int)
