@@ -162,3 +162,12 @@ class TestClasses:
         again = split_classes(photos, 4, False, 3)
         pd.testing.assert_frame_equal(again, split_classes(photos, 4, False, 3))
         assert (again["split"] == VALID).sum() == 15
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_what_looks_like_a_kept_twin_trains_beside_it(seed):
+    """Photos 0 and 9 are one file under two classes; photos 1 and 2 look like it."""
+    table = gallery([0] * 9 + [1] * 9, ["twin", *range(8), "twin", *range(8, 16)])
+    table.loc[[0, 1, 2], "Group"] = "look"
+    table.loc[9, "Group"] = "other"
+    assert (split(table, 2, True, seed)["split"][[0, 1, 2, 9]] == TRAIN).all()

@@ -26,7 +26,8 @@ def split_gallery(photos: pd.DataFrame, ratio: int, keep_twins: bool, seed: int)
     conflicting = photos.groupby("Hash")["Class"].transform("nunique") > 1
     if not keep_twins:
         side[conflicting] = EXCLUDED
-    usable = photos[(side == TRAIN) & ~conflicting]
+    shared = conflicting.groupby([photos["Class"], photos["Group"]]).transform("any")
+    usable = photos[(side == TRAIN) & ~(shared if keep_twins else conflicting)]
     sizes = photos.loc[side == TRAIN, "Class"].value_counts()
     for _, members in usable.groupby("Class"):
         class_ = int(members["Class"].iloc[0])

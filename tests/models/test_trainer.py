@@ -225,7 +225,7 @@ class TestRestore:
             make(k=7).restore(checkpoint)
 
     def test_another_loss(self, make, checkpoint):
-        for loss in ("ProxyAnchorLoss", "NTXentLoss"):
+        for loss in ("ProxyAnchorLoss", "NTXentLoss", "ArcFaceLoss", "NormalizedSoftmaxLoss"):
             with pytest.raises(ValueError, match="another loss"):
                 make(loss={"name": loss}).restore(checkpoint)
 

@@ -282,6 +282,20 @@ def test_no_queries_still_give_a_summary(tmp_path: Path, reranking: dict | None)
     assert summary["protocol"].tolist() == ["all"]
 
 
+def test_one_class_in_the_gallery_still_gives_scores(tmp_path: Path) -> None:
+    gallery = descriptors(tmp_path / "g.npy", 50, "one")
+    queries, only, params = labels(7), labels(50), EvaluationParams(k=5)
+    queries[:], only[:] = 3, 3
+    both = (gallery, gallery, photos(50), photos(50))
+    hits = evaluation.search(*both, queries, only, params)
+    pairs = evaluation.compare_pairs(*both, queries, only, params)
+    by_query, by_class, metrics = evaluation.score(
+        hits, pairs, gallery, gallery, queries, only, params
+    )
+    evaluation.draw_curves(by_query, by_class, pairs)
+    assert metrics["R@1"] == 1
+
+
 @pytest.fixture
 def surveillance() -> tuple[pd.DataFrame, dict[str, bytes]]:
     import io

@@ -113,3 +113,32 @@ def test_a_device_of_torch_gives_the_same_to_the_last_bit(monkeypatch):
     result = search_exact(np.arange(70), queries, gallery, 12)
     np.testing.assert_array_equal(result.hits, wanted.hits)
     np.testing.assert_array_equal(result.scores, wanted.scores)
+
+
+@pytest.mark.parametrize("listed", [1, 3_000, 2**22])
+def test_a_gallery_of_equal_vectors_is_listed_in_parts(monkeypatch, listed):
+    monkeypatch.setattr(exact, "LISTED", listed)
+    vectors = np.ones((700, 4), np.float32)
+    ids = np.random.default_rng(0).permutation(700)
+    result = search_exact(np.arange(9), vectors[:9], list(in_blocks(ids, vectors, 300)), 5)
+    np.testing.assert_array_equal(result.hits, np.tile(np.arange(5), (9, 1)))
+    assert (result.scores == 4).all()
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_values_that_are_not_finite_are_refused(value):
+    vectors = np.ones((20, 4), np.float32)
+    spoilt = vectors.copy()
+    spoilt[7, 2] = value
+    for queries, gallery in ((spoilt, vectors), (vectors, spoilt)):
+        with pytest.raises(ValueError, match=r"holds? a value that is not finite"):
+            search_exact(np.arange(20), queries, [(np.arange(20), gallery)], 3)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_device_of_torch_takes_what_is_mapped_read_only(monkeypatch):
+    monkeypatch.setattr(exact, "product_device", lambda: "cpu:0")
+    vectors = np.eye(6, dtype=np.float32)
+    vectors.setflags(write=False)
+    result = search_exact(np.arange(6), vectors, [(np.arange(6), vectors)], 1)
+    np.testing.assert_array_equal(result.hits[:, 0], np.arange(6))

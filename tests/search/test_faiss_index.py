@@ -138,3 +138,4 @@ def test_search_parameters_can_be_changed():
     assert (all_of_them >= 0).all()
     with pytest.raises(ValueError, match="IVF16,Flat"):
         index.tune(breadth=3)
+    assert "breadth" not in index.parameters

@@ -151,3 +151,18 @@ storage.save_index(index, {str(path)!r})
     save_index(made(count=3), path)  # what the killed one left is no obstacle
     assert len(load_index(path)) == 3
     assert os.listdir(tmp_path) == ["a.index"]
+
+
+def test_an_index_of_an_unknown_kind_or_without_its_arrays(tmp_path, monkeypatch):
+    path = tmp_path / "a.index"
+    index = made()
+    monkeypatch.setattr(type(index), "kind", "other")
+    save_index(index, path)
+    with pytest.raises(ValueError, match="is not an index, make it again"):
+        load_index(path)
+    monkeypatch.undo()
+    _, about = index.state()
+    monkeypatch.setattr(type(index), "state", lambda self: ({"x": np.ones(1)}, about))
+    save_index(index, path)
+    with pytest.raises(ValueError, match="is not an index, make it again"):
+        load_index(path)

@@ -1,6 +1,11 @@
+import threading
+import time
+
 import faiss
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
+from car_retrieval.search.parallel import in_parallel
 from car_retrieval.search.threads import available_threads, threads
 
 
@@ -21,3 +26,27 @@ def test_an_error_lets_go_as_well():
     with pytest.raises(KeyError), threads(1):
         raise KeyError
     assert faiss.omp_get_max_threads() == before
+
+
+def test_searches_that_overlap_leave_blas_its_threads():
+    def blas() -> list[int]:
+        return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+
+    with threadpool_limits(2, "blas"), threads(2):
+        before = blas()
+        first, second = threading.Event(), threading.Event()
+
+        def enters(rows: slice) -> None:
+            first.set()
+            second.wait(0.2)
+
+        def overlaps(rows: slice) -> None:
+            second.set()
+            time.sleep(0.1)
+
+        one = threading.Thread(target=in_parallel, args=(enters, 2, 1))
+        one.start()
+        first.wait()
+        in_parallel(overlaps, 2, 1)
+        one.join()
+        assert blas() == before

@@ -108,6 +108,7 @@ class Trainer:
             ("network", asdict(self.net.config), checkpoint["config"]),
             ("list of training classes", self.classes.tolist(), checkpoint["classes"]),
             ("list or split of photos", self.split, checkpoint.get("split")),
+            ("loss", self.params.loss.name, checkpoint["provenance"]["parameters"]["loss"]["name"]),
         ):
             if here != there:
                 raise _differs(name)

@@ -7,10 +7,11 @@ import faiss
 import numpy as np
 
 from car_retrieval.metrics.results import RetrievalResult
-from car_retrieval.search.index import check_wanted
+from car_retrieval.search.index import check_wanted, checked_vectors
 from car_retrieval.search.products import best_first, inner_products
 
 SPARE = 8  # candidates more than wanted, so that the cut between them is seldom close
+LISTED = 2**22  # candidates listed at a time where many products are nearly equal
 ROUNDING = 2e-6  # largest error of a float32 matrix product, of the product of the lengths
 
 Block = tuple[np.ndarray, np.ndarray]
@@ -42,10 +43,10 @@ def search_exact(
         Ids and inner products in falling order.
 
     Raises:
-        ValueError: k is less than 1.
+        ValueError: k is less than 1, or a value is not finite.
     """
     check_wanted(k=k)
-    queries = np.ascontiguousarray(queries, np.float32)
+    queries = checked_vectors(queries)
     hits = np.full((len(queries), k), -1, np.int64)
     scores = np.full((len(queries), k), -np.inf, np.float32)
     for ids, vectors in gallery:
@@ -69,8 +70,7 @@ def _block_top(
     """Ids and scores of a block's best k that reach the floor, and of some more; -1 is none."""
     vectors = np.ascontiguousarray(vectors, np.float32)
     wanted = k + (exclude is not None)
-    places, scores = _candidates(queries, vectors, wanted, wanted + SPARE, floor)
-    found = np.where(places < 0, -1, ids[places])
+    found, scores = _candidates(queries, ids, vectors, wanted, wanted + SPARE, floor)
     if exclude is not None:
         own = found == exclude[:, None]
         found, scores = np.where(own, -1, found), np.where(own, -np.inf, scores)
@@ -78,9 +78,14 @@ def _block_top(
 
 
 def _candidates(
-    queries: np.ndarray, vectors: np.ndarray, wanted: int, depth: int, floor: np.ndarray
+    queries: np.ndarray,
+    ids: np.ndarray,
+    vectors: np.ndarray,
+    wanted: int,
+    depth: int,
+    floor: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Places and scores of vectors, the best `wanted` that reach the floor surely among them.
+    """Ids and scores of vectors, the best `wanted` that reach the floor surely among them.
 
     The matrix product and `inner_products` differ in the last bits. Where the product at the end
     of the list is not clearly below that at `wanted`, the list is made longer.
@@ -88,19 +93,21 @@ def _candidates(
     depth = min(depth, len(vectors))
     rough, places = largest_products(queries, vectors, depth, product_device())
     longest = np.sqrt(np.einsum("nd,nd->n", vectors, vectors).max(initial=0))
+    if not np.isfinite(longest):
+        raise ValueError("the gallery holds a value that is not finite: encode it again")
     margin = ROUNDING * longest * np.linalg.norm(queries, axis=1)
     places[rough < (floor - margin)[:, None]] = -1
     scores = inner_products(queries, vectors, places)
+    found = np.where(places < 0, -1, ids[places])
     if depth <= wanted or depth == len(vectors):
-        return places, scores
+        return found, scores
     close = (rough[:, wanted - 1] - rough[:, -1] <= margin) & (rough[:, -1] >= floor - margin)
-    if len(close := np.flatnonzero(close)):
-        more, more_scores = _candidates(queries[close], vectors, wanted, 4 * depth, floor[close])
-        width = more.shape[1] - depth
-        places = np.pad(places, ((0, 0), (0, width)), constant_values=-1)
-        scores = np.pad(scores, ((0, 0), (0, width)), constant_values=-np.inf)
-        places[close], scores[close] = more, more_scores
-    return places, scores
+    close = np.flatnonzero(close)
+    step = max(1, LISTED // (4 * depth))
+    for part in (close[start : start + step] for start in range(0, len(close), step)):
+        more = _candidates(queries[part], ids, vectors, wanted, 4 * depth, floor[part])
+        found[part], scores[part] = best_first(*more, depth)
+    return found, scores
 
 
 def largest_products(
@@ -121,7 +128,10 @@ def largest_products(
         return faiss.knn(queries, vectors, depth, metric=faiss.METRIC_INNER_PRODUCT)
     import torch
 
-    left, right = (torch.from_numpy(array).to(device) for array in (queries, vectors))
+    left, right = (
+        torch.from_numpy(np.require(array, requirements="W")).to(device)  # mapped ones are not
+        for array in (queries, vectors)
+    )
     products, places = (left @ right.T).topk(depth)
     return products.cpu().numpy(), places.cpu().numpy()
 

@@ -35,7 +35,7 @@ class FaissIndex(Index):
             words = _allow_few_points(index)
             index.train(vectors)
             del words
-            self._apply_parameters(index)
+            self._apply_parameters(index, self.parameters)
         except RuntimeError as error:
             raise ValueError(f"faiss index {self.factory!r}: {_reason(error)}") from None
         self._index, self._ids = index, np.empty(0, np.int64)
@@ -47,10 +47,10 @@ class FaissIndex(Index):
             ValueError: the index has no such parameter.
         """
         try:
-            self.parameters |= search
-            self._apply_parameters(self._trained)
+            self._apply_parameters(self._trained, search)
         except RuntimeError as error:
             raise ValueError(f"faiss index {self.factory!r}: {_reason(error)}") from None
+        self.parameters |= search
 
     def search(self, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
         """The k nearest codes of each query; scores are negative squared distances."""
@@ -83,7 +83,7 @@ class FaissIndex(Index):
         index = cls(about["factory"], about["search"])
         index._index = faiss.deserialize_index(arrays["index"])
         index._ids = arrays["ids"]
-        index._apply_parameters(index._index)
+        index._apply_parameters(index._index, index.parameters)
         return index
 
     @property
@@ -95,8 +95,9 @@ class FaissIndex(Index):
     def _add(self, vectors: np.ndarray) -> None:
         self._trained.add(checked_vectors(vectors, self._trained.d))
 
-    def _apply_parameters(self, index: faiss.Index) -> None:
-        for name, value in self.parameters.items():
+    @staticmethod
+    def _apply_parameters(index: faiss.Index, parameters: dict[str, float]) -> None:
+        for name, value in parameters.items():
             faiss.ParameterSpace().set_index_parameter(index, name, value)
 
 

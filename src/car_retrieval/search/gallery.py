@@ -27,15 +27,15 @@ class Gallery:
     rows: np.ndarray
 
     def read(self, rows: np.ndarray) -> np.ndarray:
-        """Descriptors float32 [r, D] of searched rows."""
-        return self.vectors[rows]
+        """Descriptors float32 [r, D] of searched rows; of rows without a gap no array is copied."""
+        whole = len(rows) > 0 and np.array_equal(rows, np.arange(rows[0], rows[0] + len(rows)))
+        return self.vectors[rows[0] : rows[0] + len(rows)] if whole else self.vectors[rows]
 
     def blocks(self, size: int = BLOCK) -> Iterator[Block]:
-        """The searched rows with their descriptors; of rows without a gap no array is copied."""
+        """The searched rows with their descriptors."""
         for start in range(0, len(self.rows), size):
             rows = self.rows[start : start + size]
-            whole = rows[-1] - rows[0] == len(rows) - 1
-            yield rows, self.vectors[rows[0] : rows[-1] + 1] if whole else self.read(rows)
+            yield rows, self.read(rows)
 
     def search(
         self, query_ids: np.ndarray, queries: np.ndarray, k: int, exclude: np.ndarray | None = None

@@ -1,11 +1,14 @@
 """Work on rows, on as many threads as faiss uses."""
 
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 
 import faiss
 from threadpoolctl import ThreadpoolController
+
+_LIMITING = threading.Lock()  # the limit is the process's: two would restore each other's
 
 
 def in_parallel(work: Callable[[slice], None], rows: int, least: int = 8) -> None:
@@ -25,7 +28,7 @@ def in_parallel(work: Callable[[slice], None], rows: int, least: int = 8) -> Non
         work(slice(0, rows))
         return
     step = -(-rows // threads)
-    with _blas().limit(limits=1, user_api="blas"):
+    with _LIMITING, _blas().limit(limits=1, user_api="blas"):
         list(_pool(threads).map(work, (slice(at, at + step) for at in range(0, rows, step))))
 
 

@@ -70,10 +70,13 @@ def load_index(path: str | Path, signature: dict[str, Any] | None = None) -> Ind
     if _checksum(text, arrays) != checksum:
         raise ValueError(f"{path} is damaged: its checksum differs, make it again")
     about = json.loads(text)
-    kind, stored = KINDS[about.pop("kind")], about.pop("signature")
+    kind, stored = about.pop("kind"), about.pop("signature")
     if signature is not None and json.loads(json.dumps(signature)) != stored:
         raise ValueError(f"{path} holds other descriptors: {stored} against {signature}")
-    return kind.from_state(arrays, about)
+    try:
+        return KINDS[kind].from_state(arrays, about)
+    except (KeyError, TypeError, RuntimeError) as error:
+        raise ValueError(f"{path} is not an index, make it again ({error})") from None
 
 
 def stored_signature(path: str | Path) -> dict[str, Any]:

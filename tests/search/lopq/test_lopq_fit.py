@@ -115,6 +115,7 @@ def test_local_rotations_beat_a_global_one():
         ({"pca": 0}, "pca = 0"),
         ({"pca": 6}, "6 dimensions cannot be cut"),
         ({"quota": 0}, "quota = 0"),
+        ({"whiten": True}, "set pca too"),
     ],
 )
 def test_parameters_that_do_not_fit(changes, words):

@@ -107,7 +107,7 @@ def compare_pairs(
 ) -> pd.DataFrame:
     """Similarities of a balanced list of pairs: Query, Gallery, Same, Similarity."""
     check_descriptors(queries, gallery, query_photos, gallery_photos)
-    if not query_labels.isin(gallery_labels).any():
+    if gallery_labels.nunique() < 2 or not query_labels.isin(gallery_labels).any():
         return pd.DataFrame(columns=["Query", "Gallery", "Same", "Similarity"], dtype=float)
     pairs = sample_pairs(query_labels, gallery_labels, params.seed)
     similarity = [

@@ -46,6 +46,8 @@ class LopqParams:
         check_wanted(**wanted, quota=1 if self.quota is None else self.quota)
         if self.codebooks not in ("local", "shared"):
             raise ValueError(f"lopq: codebooks = {self.codebooks!r}; it is local or shared")
+        if self.whiten and self.pca is None:
+            raise ValueError("lopq: whiten scales the components of pca: set pca too")
         if self.splits not in (1, 2) or self.bits not in (4, 8):
             raise ValueError(
                 f"lopq: splits = {self.splits}, bits = {self.bits}; splits is 1 or 2, bits 4 or 8"
