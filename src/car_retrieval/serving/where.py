@@ -29,11 +29,12 @@ class Where:
             ValueError: no photo has such a make or model, or the years are turned round.
         """
         fits = np.ones(len(photos), bool)
-        for kind, wanted, names in (
-            ("make", self.make, makes_of(photos)),
-            ("model", self.model, models_of(photos)),
+        for kind, wanted, names_of in (
+            ("make", self.make, makes_of),
+            ("model", self.model, models_of),
         ):
             if wanted is not None:
+                names = names_of(photos)
                 own = (names.str.casefold() == wanted.strip().casefold()).fillna(False)
                 if not own.any():
                     raise ValueError(_unknown(kind, wanted, names))

@@ -32,6 +32,12 @@ def test_an_empty_key_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
         command.serve(None, "127.0.0.1", 0, Limits())
 
 
+def test_a_key_that_no_header_carries_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CAR_RETRIEVAL_API_KEY", "schlüssel")
+    with pytest.raises(ValueError, match="may hold ASCII characters only"):
+        command.serve(None, "127.0.0.1", 0, Limits())
+
+
 def test_a_missing_extra_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in sys.modules if name.startswith("car_retrieval.serving.web")]:
         monkeypatch.delitem(sys.modules, name)

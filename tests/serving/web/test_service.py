@@ -11,6 +11,7 @@ import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
 
+from car_retrieval.images.decode import UnreadableImageError
 from car_retrieval.serving.web.app import create_app
 
 Picture = Callable[..., bytes]
@@ -334,6 +335,20 @@ def test_heat_maps_are_of_either_side(
     rows = list(COLOURS)
     assert (image == retriever.packed(rows.index(seen))).all()
     assert other == pytest.approx(retriever.descriptor(rows.index(compared)))
+
+
+@pytest.mark.parametrize("on", ["match", "query"])
+@pytest.mark.parametrize("wrong", [FileNotFoundError("x.jpg"), UnreadableImageError("cut")])
+def test_a_heat_map_of_a_missing_or_damaged_file(
+    client: TestClient, retriever: Any, on: str, wrong: Exception
+) -> None:
+    def fails(*_: Any) -> None:
+        raise wrong
+
+    retriever.packed = retriever.heat = fails
+    response = client.post("/heat", data={"row": 0, "match": 1, "on": on})
+    assert response.status_code == 404
+    assert response.json() == {"detail": "the file of a gallery photo is missing or damaged"}
 
 
 @pytest.mark.parametrize(

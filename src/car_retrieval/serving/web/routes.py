@@ -78,9 +78,12 @@ async def heat(
     async with service.turn_to_draw():
         if await request.is_disconnected():  # the pointer has moved on
             return Response(status_code=204)
-        drawn = await asyncio.get_running_loop().run_in_executor(
-            service.drawer, lambda: heat_picture(photo.query(), match, on)
-        )
+        try:
+            drawn = await asyncio.get_running_loop().run_in_executor(
+                service.drawer, lambda: heat_picture(photo.query(), match, on)
+            )
+        except (OSError, UnreadableImageError):
+            raise HTTPException(404, "the file of a gallery photo is missing or damaged") from None
     return Response(drawn, media_type="image/png")
 
 

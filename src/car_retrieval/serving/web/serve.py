@@ -29,12 +29,14 @@ def serve(env: str | None, host: str, port: int, limits: Limits, project: Path |
         project: the project's folder.
 
     Raises:
-        ValueError: there is no run to serve, or the key is empty.
+        ValueError: there is no run to serve, or the key is empty or not ASCII.
         OSError: the address is taken or not this machine's.
     """
     key = os.environ.get(KEY)
     if key is not None and not key.strip():
         raise ValueError(f"{KEY} is empty: set it to a key, or unset it to let everybody in")
+    if key is not None and not key.isascii():
+        raise ValueError(f"{KEY} may hold ASCII characters only: headers carry no others safely")
     with _listening(host, port) as listener:
         retriever = open_retriever(env, project)
         warm(retriever)

@@ -30,9 +30,12 @@ export async function show(image, url) {
     image.src = url;
     return;
   }
+  image.dataset.wanted = url;
   const blob = await (await call(url)).blob();
-  image.src = URL.createObjectURL(blob);
-  image.addEventListener("load", () => URL.revokeObjectURL(image.src), { once: true });
+  if (image.dataset.wanted !== url) return; // another was asked for meanwhile
+  const own = URL.createObjectURL(blob);
+  image.src = own;
+  image.addEventListener("load", () => URL.revokeObjectURL(own), { once: true });
 }
 
 let unlocking = null;

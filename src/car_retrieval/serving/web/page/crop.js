@@ -32,7 +32,9 @@ export function cropper(stage, photo, frame, button, chosen) {
     return [clip(x1, w), clip(y1, h), clip(x2, w), clip(y2, h)];
   }
 
+  let pause = null;
   function choose(next) {
+    clearTimeout(pause);
     box = next;
     draw();
     chosen(box);
@@ -72,12 +74,12 @@ export function cropper(stage, photo, frame, button, chosen) {
   });
 
   button.addEventListener("click", () => {
+    if (!photo.naturalWidth) return; // the browser cannot draw it
     const [w, h] = [photo.naturalWidth, photo.naturalHeight];
     choose(box ? null : within(w * 0.15 + 1, h * 0.15 + 1, w * 0.85, h * 0.85));
     if (box) frame.focus();
   });
 
-  let pause = null;
   frame.addEventListener("keydown", (event) => {
     if (event.key === "Escape") {
       choose(null);
@@ -102,6 +104,7 @@ export function cropper(stage, photo, frame, button, chosen) {
   new ResizeObserver(draw).observe(stage);
   return {
     set(next) {
+      clearTimeout(pause);
       box = next;
       stage.classList.toggle("cropping", Boolean(next));
       draw();

@@ -39,6 +39,7 @@ function display(step) {
   heatOff();
   if ($("photo").dataset.of !== step.url) {
     $("photo").dataset.of = step.url;
+    delete $("photo").dataset.wanted;
     if (step.photo) $("photo").src = step.url;
     else show($("photo"), step.url);
   }
@@ -86,6 +87,7 @@ function say(text, more, kind) {
 }
 
 function list(step) {
+  $("found").ariaBusy = "false";
   const { matches, known, threshold, seconds } = step.answer;
   const best = matches.length ? number(matches[0].similarity) : "";
   if (!matches.length) say("No photo of the gallery is left by these filters.", "", "nothing");
@@ -175,7 +177,7 @@ async function heatOn(step, car, item, pin) {
       form.set("version", step.answer.version);
       form.set("match", car.row);
       form.set("on", on);
-      const key = `${on}${car.row}`;
+      const key = `${step.answer.version} ${on} ${car.row}`; // a row belongs to its run
       step.heat ??= new Map();
       if (!step.heat.has(key)) {
         const blob = await (await call("heat", { method: "POST", body: form, signal })).blob();
@@ -241,6 +243,7 @@ async function learn() {
   $("make").value = gallery.makes.includes(chosen) ? chosen : "";
   $("method").replaceChildren(...gallery.methods.map((name) => new Option(name === "lopq" ? "LOPQ, compressed" : name, name)));
   $("k").max = gallery.largest_k;
+  if (Number($("k").value) > gallery.largest_k) $("k").value = gallery.largest_k;
   $("years").hidden = !gallery.years;
   if (gallery.years)
     for (const [field, year] of [["year_from", gallery.years[0]], ["year_to", gallery.years[1]]]) {
