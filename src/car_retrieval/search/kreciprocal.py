@@ -25,7 +25,7 @@ class KReciprocal:
     """Search whose first hits are ranked anew by what they have in common with the query.
 
     The distance of photos is d = 1 − their inner product. Each query is answered by itself: sets
-    of gallery photos know of no query.
+    of gallery photos know of no query that is not in the gallery.
 
     Attributes:
         gallery: what is searched.
