@@ -223,6 +223,19 @@ def test_a_wrong_password_is_told_before_anything_is_written(archives, tmp_path)
     assert not (tmp_path / "out").exists()
 
 
+def test_a_wrong_password_that_passes_the_first_check(archives, tmp_path, monkeypatch):
+    read, reads = SplitZip.read, itertools.count()
+
+    def lucky(self, entry, password):
+        if next(reads) == 0:
+            raise ValueError("data.zip is damaged: download it again")
+        return read(self, entry, password)
+
+    monkeypatch.setattr(SplitZip, "read", lucky)
+    with pytest.raises(ValueError, match=r"COMPCARS_PASSWORD does not open data\.zip"):
+        unpacked(archives, tmp_path / "out", "wrong")
+
+
 def test_missing_and_damaged_volumes_are_named(archives, tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(FileNotFoundError, match=r"neither data.zip nor sv_data.zip is in it"):

@@ -140,6 +140,20 @@ def test_classes_of_a_csv(cars: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "new").exists()
 
 
+def test_csvs_that_go_wrong_easily(tmp_path: Path) -> None:
+    cars, out, table = tmp_path / "cars", tmp_path / "out", tmp_path / "classes.csv"
+    put(cars, *(f"a/{number}.png" for number in range(9)))
+    paths = [f"a/{number}.png" for number in range(9)]
+    table.write_text("path,class,Name\n" + "".join(f"{path},A,x\n" for path in paths))
+    index(cars, "--classes", table, "--out", out)
+    assert set(loaded(out)[0]["Class"]) == {0}
+    table.write_text("path,class\n" + "".join(f"{path},A\n" for path in paths))
+    said = refusal(cars, "--classes", table, "--out", tmp_path)
+    assert "classes.csv is not the table of an earlier call" in said
+    table.write_text("path,class\n" + "".join(f"{path},A\n" for path in paths).replace("/", "\\"))
+    assert "forward slashes" in refusal(cars, "--classes", table, "--out", tmp_path / "other")
+
+
 def test_a_second_call_keeps_the_numbers(cars: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     index(cars, "--out", out)

@@ -52,6 +52,7 @@ def read_classes(file: Path) -> pd.DataFrame:
     wanted = {name: name.lower() for name in table.columns if name.lower() in ("path", "class")}
     if sorted(wanted.values()) != ["class", "path"]:
         raise ValueError(f"{file}: it needs the columns path and class, each once")
+    table = table.drop(columns="Name", errors="ignore")  # ours is the class
     table = table.rename(columns=wanted).rename(columns={"path": "Path", "class": "Name"})
     table["Name"] = [unicodedata.normalize("NFC", name).strip() for name in table["Name"]]
     for bad, why in (

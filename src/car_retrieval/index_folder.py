@@ -137,7 +137,7 @@ def _named(folder: Path, classes: Path | None, say: Callable[[str], None]) -> pd
         photos = rows[rows["Path"].isin(walk.photos)].reset_index(drop=True)
         if unlisted := len(walk.photos) - len(photos):
             say(f"{folder}: {unlisted:,} photos are not in {classes.name} and are left out")
-    if photos.empty:
+    if not walk.photos:
         raise ValueError(f"{folder}: no photo found below it")
     return photos
 
@@ -157,6 +157,10 @@ def _read_numbers(file: Path) -> dict[str, int]:
     if not file.exists():
         return {}
     table = pd.read_csv(file, dtype={"Name": str}, keep_default_na=False)
+    if set(table.columns) != {"Class", "Name"}:
+        raise ValueError(
+            f"{file} is not the table of an earlier call: move it, or choose another --out"
+        )
     return dict(zip(table["Name"], table["Class"].tolist(), strict=True))
 
 

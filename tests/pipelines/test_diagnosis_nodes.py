@@ -63,6 +63,17 @@ def test_classes_are_called_by_make_and_model() -> None:
     assert class_names(QUERIES[:0]).empty
 
 
+def test_a_query_of_the_gallery_is_not_its_own_right_photo() -> None:
+    photos = pd.DataFrame({"Index": [0, 1, 2], "Path": list("abc"), "Class": [1, 1, 2]})
+    files = image_files(photos)
+    hits = ranking([[2], [2], [0]])
+    table = pd.DataFrame(
+        {"Query": [0], "Hit": 2, "Similarity": 0.9, "Class": 1, "Confused": 1, "Queries": 2}
+    ).assign(Name="one", **{"Found name": "two"})
+    (row,) = confusion_rows(table, hits, (photos, files), (photos.copy(), files), labels(photos))
+    assert int(row.matches[1].image[0, 0, 0]) // 10 == 1
+
+
 def test_confusions_are_named_and_shown_with_the_right_photo() -> None:
     table = diagnosis.find_confusions(HITS, labels(QUERIES), labels(GALLERY), GALLERY)
     assert table[["Name", "Found name"]].to_numpy().tolist() == [

@@ -1,6 +1,6 @@
 """Exact maximum inner product search over a gallery that streams by."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cache
 
 import faiss
@@ -12,6 +12,7 @@ from car_retrieval.search.products import best_first, inner_products
 
 SPARE = 8  # candidates more than wanted, so that the cut between them is seldom close
 LISTED = 2**22  # candidates listed at a time where many products are nearly equal
+JOINED = 4_096  # rows that small blocks are joined to
 ROUNDING = 2e-6  # largest error of a float32 matrix product, of the product of the lengths
 
 Block = tuple[np.ndarray, np.ndarray]
@@ -49,7 +50,7 @@ def search_exact(
     queries = checked_vectors(queries)
     hits = np.full((len(queries), k), -1, np.int64)
     scores = np.full((len(queries), k), -np.inf, np.float32)
-    for ids, vectors in gallery:
+    for ids, vectors in _joined(gallery):
         found_ids, found_scores = _block_top(queries, ids, vectors, k, exclude, scores[:, -1])
         hits, scores = best_first(
             np.concatenate([hits, found_ids], axis=1),
@@ -57,6 +58,25 @@ def search_exact(
             k,
         )
     return RetrievalResult(np.asarray(query_ids, np.int64), hits, scores)
+
+
+def _joined(gallery: Iterable[Block]) -> Iterator[Block]:
+    """Blocks of some thousand rows: each costs a sorting of all lists found so far."""
+    waiting: list[Block] = []
+    for block in gallery:
+        waiting.append(block)
+        if sum(len(ids) for ids, _ in waiting) >= JOINED:
+            yield _one(waiting)
+            waiting = []
+    if waiting:
+        yield _one(waiting)
+
+
+def _one(blocks: list[Block]) -> Block:
+    if len(blocks) == 1:
+        return blocks[0]
+    ids, vectors = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
+    return ids, vectors
 
 
 def _block_top(

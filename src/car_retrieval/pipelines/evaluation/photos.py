@@ -74,10 +74,12 @@ def confusion_rows(
         gallery_labels: their classes by row.
     """
     rows = []
+    one = queries[0].equals(gallery[0])  # a query is then a gallery photo itself
     places = {int(query): place for place, query in enumerate(hits.query_ids)}
     for pair in pairs.to_dict("records"):
         found, scores = (part[places[pair["Query"]]] for part in (hits.hits, hits.scores))
         own = gallery_labels.index[gallery_labels == pair["Class"]]
+        own = own[own != pair["Query"]] if one else own
         right = np.flatnonzero(np.isin(found, own))[:1].tolist()
         true, score, where = (
             (found[right[0]], scores[right[0]], f"hit {right[0] + 1}")
