@@ -9,7 +9,7 @@ from car_retrieval.models.encoder import Encoder, resized
 from car_retrieval.search.whitening import Whitening
 
 FINE = 7  # positions a side from which a feature map tells places apart
-SPOTS = 12  # a side, blurred one after the other where it does not
+SPOTS = 8  # a side, blurred one after the other where it does not
 UNWHITENED = Whitening()
 
 
