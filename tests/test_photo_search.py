@@ -145,10 +145,7 @@ def test_the_lines_of_the_readme(here: Path, capsys: pytest.CaptureFixture[str])
 
 
 def test_it_works_from_a_folder_of_the_project(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    toml = here / "pyproject.toml"
-    toml.write_bytes((ROOT / "pyproject.toml").read_bytes())
     monkeypatch.chdir(here / "data")
     result = search(str(here / own(3)), "--json")
-    toml.unlink()
     assert result.exit_code == 0, result.stderr
     assert json.loads(result.stdout)["matches"][0]["path"].endswith("/3.jpg")

@@ -1,6 +1,7 @@
 import pandas as pd
 import pytest
 
+from car_retrieval.serving import where as where_module
 from car_retrieval.serving.where import Where, makes_of
 
 PHOTOS = pd.DataFrame(
@@ -47,6 +48,13 @@ def test_the_photos_that_fit(where: Where, rows: list[int]) -> None:
 def test_what_is_not_there_is_said_with_the_nearest_name(where: Where, said: str) -> None:
     with pytest.raises(ValueError, match=said.replace("?", r"\?")):
         where.fits(PHOTOS)
+
+
+def test_nothing_is_converted_that_nobody_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A search without filters costs nothing for them."""
+    for name in ("makes_of", "models_of", "years_of"):
+        monkeypatch.setattr(where_module, name, lambda photos: pytest.fail("it was converted"))
+    assert Where().fits(PHOTOS).all()
 
 
 def test_a_list_without_names_or_years() -> None:

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from car_retrieval.serving.web.app import create_app
+from car_retrieval.serving.web.guard import Limits
 
 pytest.importorskip("websockets", reason="the extra `browser` is not installed")
 from tests.browser import CHROMIUM, Browser
@@ -236,6 +237,119 @@ def test_the_newer_run_is_told(page: SimpleNamespace, red: Path, retriever: Any)
     page.browser.wait("document.querySelector('#gallery').textContent.includes('run two')")
     search(page, red)
     page.browser.complaints.clear()  # the browser logs the 409
+
+
+def test_heat_maps_of_the_old_run_are_not_shown_on_cars_of_the_new(
+    page: SimpleNamespace, red: Path, live: Any, retriever: Any
+) -> None:
+    shown = "document.querySelector('.car .heat:not([hidden])')?.src"
+    search(page, red)
+    page.browser.click(".car .why")
+    page.browser.wait("!document.querySelector('#photo-heat').hidden")
+    old = page.browser.run(shown)
+    live.retriever = type(retriever)("two")
+    page.browser.run(
+        "document.querySelector('#k').value = '3';"
+        "document.querySelector('#how').dispatchEvent(new Event('change'))"
+    )
+    page.browser.wait(f"{CARS}.length === 3")
+    page.browser.click(".car .why")
+    page.browser.wait("!document.querySelector('#photo-heat').hidden")
+    assert page.browser.run(shown) not in (old, None)
+
+
+def test_going_back_while_a_search_is_under_way_ends_the_wait(
+    page: SimpleNamespace, red: Path, retriever: Any
+) -> None:
+    search(page, red)
+    retriever.pause = 0.5
+    page.browser.click("#part")
+    page.browser.wait(f"!({CALM})")
+    page.browser.run("history.back()")
+    page.browser.wait(f"document.querySelector('#crop').hidden && {CALM}")
+    page.browser.until(lambda: len(page.asked) == 2)
+    assert page.browser.run(CALM)
+
+
+def test_escape_takes_back_the_key_before_it(page: SimpleNamespace, red: Path) -> None:
+    search(page, red)
+    page.browser.click("#part")
+    page.browser.wait(CALM)
+    before = page.browser.run("history.length")
+    page.browser.press("ArrowLeft")
+    page.browser.press("Escape")
+    page.browser.run("new Promise(resolve => setTimeout(resolve, 600))")  # longer than the pause
+    page.browser.wait(CALM)
+    assert page.browser.run("history.length") == before + 1
+    assert len(page.asked) == 3
+    assert page.browser.run("document.querySelector('#crop').hidden")
+
+
+def test_no_part_of_a_photo_that_the_browser_cannot_draw(
+    page: SimpleNamespace, tmp_path: Path, picture: Callable[..., bytes]
+) -> None:
+    file = tmp_path / "red.tif"
+    file.write_bytes(picture((210, 40, 40), size=(400, 300), form="TIFF"))
+    search(page, file)
+    assert page.browser.run("document.querySelector('#photo').naturalWidth") == 0
+    before = page.browser.run("history.length")
+    page.browser.click("#part")
+    page.browser.run("new Promise(resolve => setTimeout(resolve, 200))")
+    assert page.browser.run("history.length") == before
+    assert len(page.asked) == 1
+
+
+def test_fewer_matches_may_be_had_than_the_page_asks_for(
+    browser: Browser, live: Any, served: Any, red: Path
+) -> None:
+    with served(create_app(live, Limits(k=2))) as service:
+        browser.open(f"{service.url}/")
+        browser.wait("document.querySelectorAll('#make option').length === 3")
+        browser.choose("#file", red)
+        browser.wait(f"{CARS}.length === 2 && {SAYS}.includes('most similar')")
+        browser.open("about:blank")
+
+
+def test_a_slow_picture_does_not_replace_the_photo_asked_about(
+    browser: Browser, live: Any, served: Any, red: Path
+) -> None:
+    """With a key, pictures of the gallery come by fetch, in any order."""
+    width = "document.querySelector('#photo').naturalWidth"
+    with served(create_app(live, key="sesame")) as service:
+        browser.open(f"{service.url}/page/icon.svg")
+        browser.run("sessionStorage.setItem('key', 'sesame')")
+        browser.open(f"{service.url}/")
+        browser.choose("#file", red)
+        browser.wait(f"{CALM} && {CARS}.length === 4 && {width} === 400")
+        browser.run(
+            "window.late = []; const real = window.fetch; window.fetch = async (url, how) => {"
+            "const answer = await real(url, how);"
+            "if (/images.*version=one$/.test(url)) await new Promise(go => window.late.push(go));"
+            "return answer; }"
+        )
+        browser.click(".car:nth-child(2) .from")
+        browser.wait(f"{CALM} && {CARS}.length === 3 && window.late.length === 1")
+        browser.run("history.back()")
+        browser.wait(f"{CARS}.length === 4 && {width} === 400")
+        browser.run("window.late[0](), new Promise(resolve => setTimeout(resolve, 300))")
+        assert browser.run(width) == 400
+        browser.run("sessionStorage.clear()")
+        browser.open("about:blank")
+
+
+def test_a_key_that_no_header_carries_is_not_taken(
+    browser: Browser, live: Any, served: Any
+) -> None:
+    with served(create_app(live, key="sesame")) as service:
+        browser.open(f"{service.url}/")
+        browser.wait("document.querySelector('#lock').open")
+        browser.run("document.querySelector('#key').focus()")
+        browser.write("sesame…")
+        browser.press("Enter")
+        browser.run("new Promise(resolve => setTimeout(resolve, 200))")
+        assert browser.run("document.querySelector('#lock').open")
+        assert browser.run("sessionStorage.getItem('key')") is None
+        browser.open("about:blank")
 
 
 def test_a_key_is_asked_for(browser: Browser, live: Any, served: Any, red: Path) -> None:
