@@ -59,7 +59,7 @@ class TestPlan:
             ({"loss": {"name": "ArcFaceLoss", "args": {"angle": 3}}}, "ArcFaceLoss: .*angle"),
             ({"miner": {"name": "Nobody"}}, r"training\.miner\.name: there is no 'Nobody'"),
             ({"sampler": {"name": "pk", "args": {"photos_per_class": 3}}}, "not a multiple"),
-            ({"memory": 64}, "CosFaceLoss cannot see a memory"),
+            ({"memory": 64}, "CrossEntropy cannot see a memory"),
         ],
     )
     def test_what_does_not_exist_is_named(self, changes, message):

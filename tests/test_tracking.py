@@ -45,7 +45,7 @@ def tracked(tmp_path_factory):
 def test_parameters_are_logged_by_name(tracked):
     logged = tracked[2].data.params
     assert logged["training.epochs"] == "2"
-    assert logged["training.loss.name"] == "CosFaceLoss"
+    assert logged["training.loss.name"] == "CrossEntropy"
     assert "evaluation.k" in logged
 
 
