@@ -91,7 +91,8 @@ def _by_spot(encoder: Encoder, image: Tensor, other: Tensor, whitening: Whitenin
     distance = torch.arange(size, device=image.device) - centres[:, None]
     across = (-0.5 * (distance * SPOTS / size) ** 2).exp()  # [spots, size]
     found = []
-    for down in across.split(TOGETHER):
+    for first in range(0, SPOTS, TOGETHER):
+        down = across[first : first + TOGETHER]
         spots = (down[:, None, :, None] * across[:, None, :]).view(-1, 1, size, size)
         found.append(similarity(pixels + spots * (blurred - pixels)))
     lost = similarity(pixels) - torch.cat(found).view(SPOTS, SPOTS)
