@@ -75,8 +75,9 @@ def test_runs_of_other_photos_are_not_compared(
     notebook = nbformat.read(ROOT / "notebooks" / "compare_runs.ipynb", as_version=4)
     for cell in notebook.cells:
         cell.source = re.sub(f"^{line}.*", rf"\g<0>{change}", cell.source, flags=re.MULTILINE)
-    with pytest.raises(CellExecutionError, match=f"ValueError: {message}"):
+    with pytest.raises(CellExecutionError) as caught:
         execute(notebook, finished_run)
+    assert caught.value.evalue.startswith(message)
 
 
 def test_a_notebook_is_kept_with_small_outputs_and_no_paths_of_a_machine() -> None:
