@@ -152,6 +152,9 @@ def test_csvs_that_go_wrong_easily(tmp_path: Path) -> None:
     assert "classes.csv is not the table of an earlier call" in said
     table.write_text("path,class\n" + "".join(f"{path},A\n" for path in paths).replace("/", "\\"))
     assert "forward slashes" in refusal(cars, "--classes", table, "--out", tmp_path / "other")
+    table.write_text("path,class\n")
+    said = refusal(cars, "--classes", table, "--out", tmp_path / "other")
+    assert said.endswith(f"{cars}: not one of its photos is in {table}")
 
 
 def test_a_second_call_keeps_the_numbers(cars: Path, tmp_path: Path) -> None:

@@ -1,11 +1,13 @@
 """The notebooks run top to bottom on the results of a run, and are kept clean."""
 
 import os
+import re
 from pathlib import Path
 
 import nbformat
 import pytest
 from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
 from nbformat.v4 import new_code_cell
 
 ROOT = Path(__file__).parents[1]
@@ -58,6 +60,24 @@ def test_the_others_run(finished_run: Path, name: str, check: str) -> None:
     notebook = nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", as_version=4)
     notebook.cells.append(new_code_cell(check))
     execute(notebook, finished_run)
+
+
+@pytest.mark.parametrize(
+    ("line", "change", "message"),
+    [
+        ("labels = ", "; labels[1] = labels[1][1:]", "the two runs searched different photos"),
+        ("listed = ", ".shift(-1)", "car_front lists other photos"),
+    ],
+)
+def test_runs_of_other_photos_are_not_compared(
+    finished_run: Path, line: str, change: str, message: str
+) -> None:
+    notebook = nbformat.read(ROOT / "notebooks" / "compare_runs.ipynb", as_version=4)
+    for cell in notebook.cells:
+        cell.source = re.sub(f"^{line}.*", rf"\g<0>{change}", cell.source, flags=re.MULTILINE)
+    with pytest.raises(CellExecutionError) as caught:
+        execute(notebook, finished_run)
+    assert caught.value.evalue.startswith(message)
 
 
 def test_a_notebook_is_kept_with_small_outputs_and_no_paths_of_a_machine() -> None:

@@ -58,7 +58,7 @@ def index_folder(
     folders = [gallery] if queries is None else [gallery, queries]
     named = [_named(folder, classes, say) for folder in folders]
     if classes is not None:
-        _refuse_missing(classes, named, folders)
+        _refuse_other_photos(classes, named, folders)
     kept = out / "classes.csv"
     numbers = numbered_classes(pd.concat(named)["Name"], _read_numbers(kept))
     seen = [
@@ -142,7 +142,7 @@ def _named(folder: Path, classes: Path | None, say: Callable[[str], None]) -> pd
     return photos
 
 
-def _refuse_missing(classes: Path, named: list[pd.DataFrame], folders: list[Path]) -> None:
+def _refuse_other_photos(classes: Path, named: list[pd.DataFrame], folders: list[Path]) -> None:
     rows = read_classes(classes)
     missing = rows.loc[~rows["Path"].isin(pd.concat(named)["Path"]), "Path"]
     if len(missing):
@@ -151,6 +151,9 @@ def _refuse_missing(classes: Path, named: list[pd.DataFrame], folders: list[Path
             f"{classes}, line {missing.index[0] + 2}: there is no photo {missing.iloc[0]} in "
             f"{where} ({len(missing)} such rows); path is relative, with forward slashes"
         )
+    for photos, folder in zip(named, folders, strict=True):
+        if photos.empty:
+            raise ValueError(f"{folder}: not one of its photos is in {classes}")
 
 
 def _read_numbers(file: Path) -> dict[str, int]:

@@ -16,6 +16,7 @@ from car_retrieval.models.encoder import Encoder
 from car_retrieval.models.heat_map import heat_map
 from car_retrieval.params import EncodingParams, EvaluationParams
 from car_retrieval.pipelines.encoding.nodes import signature
+from car_retrieval.pipelines.evaluation import heat
 from car_retrieval.pipelines.evaluation.heat import show_heat
 from car_retrieval.reporting.overlay import overlay
 from car_retrieval.reporting.style import GREEN, INK, RED
@@ -89,10 +90,10 @@ def test_first_right_and_first_wrong_match_of_the_median_query(given: dict[str, 
     colours = [to_hex(frame.get_edgecolor()) for frame in axes.patches]
     assert colours == [INK, *[GREEN] * 3, *[RED] * 3]
     query, right = given["query_pixels"][2], given["gallery_pixels"][1]
-    heat = heat_map(
+    wanted = heat_map(
         Encoder(given["model"]), torch.from_numpy(query), torch.from_numpy(given["gallery"][1])
     )
-    wanted = overlay(query.transpose(1, 2, 0), heat.numpy())
+    wanted = overlay(query.transpose(1, 2, 0), wanted.numpy())
     shown = [image.get_array() for image in axes.images]
     np.testing.assert_array_equal(shown[0], query.transpose(1, 2, 0))
     assert np.abs(shown[1].astype(int) - wanted.astype(int)).max() <= 2
@@ -104,6 +105,16 @@ def test_a_query_with_right_matches_only(given: dict[str, Any]) -> None:
         np.arange(3), np.array([[0, 1, -1]] * 3), np.float32([[0.9, 0.8, -np.inf]] * 3)
     )
     assert len(show_heat(**given).axes[0].images) == 4
+
+
+def test_heat_is_shown_of_few_queries(
+    given: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(heat, "SHOWN", 2)
+    monkeypatch.setattr(heat, "pick_queries", lambda *_: {"median": [2, 0, 1]})
+    captions = [text.get_text() for text in show_heat(**given).axes[0].texts]
+    scores = [caption[-4:] for caption in captions if "AP@5" in caption]
+    assert scores == ["0.50", "0.90"]
 
 
 def test_no_queries(given: dict[str, Any]) -> None:

@@ -10,6 +10,7 @@ from car_retrieval.search.whitening import Whitening
 
 FINE = 7  # positions a side from which a feature map tells places apart
 SPOTS = 8  # a side, blurred one after the other where it does not
+TOGETHER = 2  # rows of spots that are looked at in a batch
 UNWHITENED = Whitening()
 
 
@@ -89,9 +90,10 @@ def _by_spot(encoder: Encoder, image: Tensor, other: Tensor, whitening: Whitenin
     centres = (torch.arange(SPOTS, device=image.device) + 0.5) * size / SPOTS - 0.5
     distance = torch.arange(size, device=image.device) - centres[:, None]
     across = (-0.5 * (distance * SPOTS / size) ** 2).exp()  # [spots, size]
-    rows = []
-    for down in across:
-        spots = (down[:, None] * across[:, None, :])[:, None]
-        rows.append(similarity(pixels + spots * (blurred - pixels)))
-    lost = similarity(pixels) - torch.stack(rows)
+    found = []
+    for first in range(0, SPOTS, TOGETHER):
+        down = across[first : first + TOGETHER]
+        spots = (down[:, None, :, None] * across[:, None, :]).view(-1, 1, size, size)
+        found.append(similarity(pixels + spots * (blurred - pixels)))
+    lost = similarity(pixels) - torch.cat(found).view(SPOTS, SPOTS)
     return F.interpolate(lost[None, None], size, mode="bicubic")[0, 0]

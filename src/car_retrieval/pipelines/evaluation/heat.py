@@ -23,6 +23,7 @@ from car_retrieval.reporting.overlay import overlay
 from car_retrieval.search.whitening import Whitening
 
 TITLE = "Median queries, and where they meet their first right and their first wrong match"
+SHOWN = 3  # queries at most, of four heat maps, each of which may describe its photo 65 times
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ def show_heat(
         )
     asked = Collection(query_photos, query_pixels, queries)
     searched = Collection(gallery_photos, gallery_pixels, gallery)
-    picked = pick_queries(by_query, params.shown_queries)["median"]
+    picked = pick_queries(by_query, params.shown_queries)["median"][:SHOWN]
     scores = by_query.set_index("Query")[f"AP@{params.k}"]
     found = dict(zip(hits.query_ids.tolist(), hits.hits, strict=True))
     rows = []
