@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from tests.conftest import ROOT, kedro
+from tests.conftest import ROOT, command
 from tests.test_run import newest
 
 DOCUMENT = (ROOT / "docs" / "hand_over.md").read_text()
@@ -22,8 +22,8 @@ SNIPPETS = re.findall(r"^```python\n(.*?)^```", DOCUMENT, re.DOTALL | re.MULTILI
 
 @pytest.fixture(scope="module")
 def exported(finished_run: Path) -> Path:
-    run = kedro(finished_run, "run", "--pipelines=export")
-    assert run.returncode == 0, run.stdout + run.stderr
+    run = command(finished_run, "run", "--pipelines=export")
+    assert run.exit_code == 0, run.output
     for name in ("onnx model", "gallery embeddings", "query embeddings", "model card"):
         assert re.search(rf"^{name}: data/", run.stdout, re.MULTILINE), run.stdout
     return finished_run

@@ -8,7 +8,7 @@ from kedro.io import MemoryDataset, Version
 from car_retrieval.datasets.checkpoints import COMPLETE, CheckpointsDataset
 from car_retrieval.datasets.matrix import MatrixDataset
 from car_retrieval.prune import delete, prunable, size_of
-from tests.conftest import kedro, link
+from tests.conftest import command, link
 
 ANY = Version(None, None)
 KILLED = """
@@ -127,8 +127,8 @@ def test_the_command_says_what_it_deletes_wherever_it_is_called(project, tmp_pat
     (inside / "v2" / "x.part").touch()
     for options, verb in [["--dry-run"], "would delete"], [[], "deleting"]:
         assert (outside / "v1").exists()
-        pruned = kedro(project / "data", "prune", "--keep=1", *options)
-        assert pruned.returncode == 0, pruned.stdout + pruned.stderr
+        pruned = command(project / "data", "prune", "--keep=1", *options)
+        assert pruned.exit_code == 0, pruned.output
         *lines, last = (line for line in pruned.stdout.splitlines() if line.startswith(verb[:5]))
         assert lines == [
             f"{verb} {inside / 'v2' / 'x.part'}, 0.0 MB",
@@ -146,8 +146,8 @@ def test_what_is_deleted_is_said_before(tmp_path, project):
         MatrixDataset(matrix.as_posix(), Version(version, version)).save(np.arange(3))
     (matrix / "v1").rename(tmp_path / "moved")
     link(matrix / "v1", tmp_path / "moved")  # rmtree refuses links
-    pruned = kedro(project, "prune", "--keep=1")
-    assert pruned.returncode == 1
+    pruned = command(project, "prune", "--keep=1")
+    assert pruned.exit_code == 1
     assert "deleting v1 of 1 dataset" in pruned.stdout
     assert "Error:" in pruned.stderr
     assert (tmp_path / "moved" / "database.npy").exists()

@@ -13,7 +13,7 @@ from PIL import Image
 
 from car_retrieval.matrix import Matrix
 from car_retrieval.search.storage import load_index
-from tests.conftest import kedro, params
+from tests.conftest import command, kedro, params
 
 OUTPUTS = {
     "02_intermediate": ["car_front.csv", "car_rear.csv", "tindexinfo.csv", "test.npy"],
@@ -208,8 +208,8 @@ def test_a_resumed_run_equals_one_that_was_not_stopped(finished_run: Path, proje
     )
     assert all(torch.equal(resumed_state[name], state[name]) for name in state)
 
-    pruned = kedro(project, "prune", "--keep=1")
-    assert pruned.returncode == 0, pruned.stdout + pruned.stderr
+    pruned = command(project, "prune", "--keep=1")
+    assert pruned.exit_code == 0, pruned.output
     assert not first.exists()
     assert not second.exists()
     assert whole.exists()
@@ -220,15 +220,14 @@ def test_results_of_different_runs_do_not_mix(finished_run: Path, project: Path)
         shutil.copytree(finished_run / "data" / layer, project / "data" / layer)
 
     def refused(*arguments: str) -> str:
-        run = kedro(project, "run", *arguments)
-        printed = run.stdout + run.stderr
-        assert run.returncode != 0
-        assert "Traceback" not in printed
-        return " ".join(printed.split())
+        run = command(project, "run", *arguments)
+        assert run.exit_code == 1
+        assert "Traceback" not in run.output
+        return " ".join(run.output.split())
 
     nodes = "data_processing.split_photos,data_processing.make_valid_pairs"
-    run = kedro(project, "run", f"--nodes={nodes}", params(data_processing__seed=8))
-    assert run.returncode == 0, run.stdout + run.stderr
+    run = command(project, "run", f"--nodes={nodes}", params(data_processing__seed=8))
+    assert run.exit_code == 0, run.output
     resume = params(training__epochs=2, training__start_epoch="latest")
     assert "another list or split of photos" in refused("--pipelines=training", resume)
 
@@ -286,9 +285,8 @@ def test_a_bad_row_is_one_line_with_its_place(project: Path, own_images: Path) -
     lines = (own_images / "indexinfo.csv").read_text().splitlines()
     lines[3] = lines[3].rsplit(",", 1)[0] + ",red"
     (own_images / "indexinfo.csv").write_text("\n".join(lines))
-    run = kedro(project, "run", "--env=independent", INDEPENDENT_ROOT=str(own_images))
-    printed = run.stdout + run.stderr
-    assert run.returncode != 0
-    assert "indexinfo.csv, line 4, Class: 'red' is not an integer" in printed
-    assert "Traceback" not in printed
+    run = command(project, "run", "--env=independent", INDEPENDENT_ROOT=str(own_images))
+    assert run.exit_code == 1
+    assert "indexinfo.csv, line 4, Class: 'red' is not an integer" in run.output
+    assert "Traceback" not in run.output
     assert not (project / "data" / "02_intermediate").exists()

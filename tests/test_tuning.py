@@ -10,7 +10,7 @@ from car_retrieval.matrix import MatrixStream
 from car_retrieval.search.lopq.fit import LopqParams
 from car_retrieval.search.tune import Setting
 from car_retrieval.tuning_report import print_tuning, snippet
-from tests.conftest import kedro
+from tests.conftest import command, kedro
 
 EXACT = Setting(None, 0, 1.0, 100.0, 512.0, 0.0)
 GOOD = Setting(LopqParams(quota=500, bits=4), 100, 0.97, 400.0, 40.0, 1.5)
@@ -75,8 +75,8 @@ def test_the_command_tunes_on_the_newest_descriptors(project):
 
 @pytest.mark.parametrize("env", [[], ["--env=compcars"]])
 def test_without_descriptors_it_says_what_to_run(project, env):
-    tuned = kedro(project, "tune", *env)
-    assert tuned.returncode == 1
+    tuned = command(project, "tune", *env)
+    assert tuned.exit_code == 1
     assert "Traceback" not in tuned.stderr
     assert "there are no descriptors database" in tuned.stderr
     assert " ".join(["kedro run --pipelines=encoding", *env]) + "`" in tuned.stderr
@@ -84,10 +84,10 @@ def test_without_descriptors_it_says_what_to_run(project, env):
 
 def test_descriptors_of_two_encoders_are_refused(project):
     save(project, "database", np.ones((600, 16)))
-    tuned = kedro(project, "tune")
-    assert tuned.returncode == 1
+    tuned = command(project, "tune")
+    assert tuned.exit_code == 1
     assert "there are no descriptors tdatabase" in tuned.stderr
     save(project, "tdatabase", np.ones((5, 16)), encoder="b")
-    tuned = kedro(project, "tune")
-    assert tuned.returncode == 1
+    tuned = command(project, "tune")
+    assert tuned.exit_code == 1
     assert "Error: database and tdatabase were not encoded alike" in tuned.stderr

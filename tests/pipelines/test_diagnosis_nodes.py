@@ -226,23 +226,10 @@ def test_too_few_validation_photos_for_the_rate_are_named(
     assert not caplog.messages
 
 
-def test_without_validation_photos_there_is_no_threshold(described: tuple[Matrix, Matrix]) -> None:
-    none = RetrievalResult(
-        np.zeros(0, np.int64), np.zeros((0, 4), np.int64), np.zeros((0, 4), np.float32)
-    )
-    result = calibrated(described[1], none, pd.Series([], dtype="int64"), 0.5)
-    assert result["threshold"] is None
-    assert result["splits"] == {}
-
-
 def test_the_report_says_what_the_threshold_does(described: tuple[Matrix, Matrix]) -> None:
     valid = ranking([[0, 2, 4, 1], [0, 1, 2, 3]])
     measured = json.loads(json.dumps(calibrated(described[1], valid, pd.Series([1, 1]), 0.5)))
     rates = report._rates(measured)
-    assert rates is not None
     assert rates["split"].tolist() == ["valid", "test"]
     assert rates["FPIR_unknown"].dtype == float  # null, where no query is unknown, included
     assert "less similar than 0.3667" in report._no_match(measured)
-    none = {"threshold": None, "splits": {}}
-    assert report._rates(none) is None
-    assert "no photo validates" in report._no_match(none)

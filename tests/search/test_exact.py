@@ -6,7 +6,15 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from car_retrieval.search import exact
-from car_retrieval.search.exact import search_exact
+from car_retrieval.search.exact import JOINED, search_exact
+
+
+@pytest.fixture(autouse=True, scope="module")
+def as_cut():
+    """Blocks are searched as they are cut, however small."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(exact, "JOINED", 1)
+        yield
 
 
 def oracle(queries, ids, vectors, k, exclude=None):
@@ -142,3 +150,21 @@ def test_a_device_of_torch_takes_what_is_mapped_read_only(monkeypatch):
     vectors.setflags(write=False)
     result = search_exact(np.arange(6), vectors, [(np.arange(6), vectors)], 1)
     np.testing.assert_array_equal(result.hits[:, 0], np.arange(6))
+
+
+def test_small_blocks_are_searched_together(monkeypatch):
+    rng = np.random.default_rng(0)
+    vectors, ids = rng.normal(size=(9_000, 4)).astype(np.float32), rng.permutation(9_000)
+    apart = search_exact(np.arange(5), vectors[:5], in_blocks(ids, vectors, 256), 20)
+    search, sizes = exact._block_top, []
+
+    def counted(queries, ids, *rest):
+        sizes.append(len(ids))
+        return search(queries, ids, *rest)
+
+    monkeypatch.setattr(exact, "_block_top", counted)
+    monkeypatch.setattr(exact, "JOINED", JOINED)
+    together = search_exact(np.arange(5), vectors[:5], in_blocks(ids, vectors, 256), 20)
+    assert sizes == [4_096, 4_096, 808]
+    np.testing.assert_array_equal(together.hits, apart.hits)
+    np.testing.assert_array_equal(together.scores, apart.scores)

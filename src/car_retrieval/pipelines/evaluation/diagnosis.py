@@ -121,9 +121,9 @@ def calibrate_no_match(
     """The similarity below which a search answers "no match", from the validation photos.
 
     Returns:
-        The threshold, null without validation photos, with the signature of the encoder whose
-        descriptors it is for, the digest of the gallery's photos, the re-ranking whose similarities
-        it is of, and what it does on both splits; and the curve behind it.
+        The threshold, with the signature of the encoder whose descriptors it is for, the digest of
+        the gallery's photos, the re-ranking whose similarities it is of, and what it does on both
+        splits; and the curve behind it.
     """
     searches = {
         "valid": open_set(
@@ -139,10 +139,8 @@ def calibrate_no_match(
             queries,
             rate,
         )
-    threshold = no_match_threshold(searches["valid"].non_mated, rate) if queries else None
-    rates = {}
-    if threshold is not None:
-        rates = {name: open_set_rates(part, threshold) for name, part in searches.items()}
+    threshold = no_match_threshold(searches["valid"].non_mated, rate)
+    rates = {name: open_set_rates(part, threshold) for name, part in searches.items()}
     result = {
         "threshold": threshold,
         "false_match_rate": rate,

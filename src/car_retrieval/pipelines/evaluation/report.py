@@ -151,15 +151,13 @@ def write_report(
 
 
 def _no_match(measured: dict[str, Any]) -> str:
-    if measured["threshold"] is None:
-        return "There is no threshold for “no match”: no photo validates."
     return NO_MATCH.format(threshold=measured["threshold"], rate=measured["false_match_rate"])
 
 
-def _rates(measured: dict[str, Any]) -> pd.DataFrame | None:
+def _rates(measured: dict[str, Any]) -> pd.DataFrame:
     """What the threshold for "no match" does, a row a split."""
     rows = [{"split": split} | rates for split, rates in measured["splits"].items()]
-    return pd.DataFrame(rows).replace({None: np.nan}).infer_objects() if rows else None
+    return pd.DataFrame(rows).replace({None: np.nan}).infer_objects()
 
 
 def _about(database: Matrix, history: pd.DataFrame) -> str:
