@@ -16,7 +16,7 @@ from car_retrieval.metrics.results import RetrievalResult
 from car_retrieval.search.gallery import Gallery
 from car_retrieval.search.products import best_first, inner_products
 
-PHOTOS = 1_024  # whose sets are made at a time
+PHOTOS = 256  # whose sets are made at a time, from all descriptors that are in them
 PAIRS = 8_192  # of queries and candidates that are compared at a time
 
 
@@ -51,12 +51,12 @@ class KReciprocal:
         depth = max(k, self.candidates, self.k1, self.k2 - 1)
         found = self.gallery.search(query_ids, queries, depth, exclude)
         places = self._places(found.hits)
-        sets = self._query_sets(queries, places, found.scores)
         common = np.zeros(places.shape, np.float32)
-        step = max(1, PAIRS // self.candidates)
-        for start in range(0, len(queries), step):
-            part = slice(start, start + step), slice(0, self.candidates)
-            common[part] = self._common(sets[part[0]], places[part])
+        for start in range(0, len(queries), PHOTOS):
+            part = slice(start, start + PHOTOS)
+            sets = self._query_sets(queries[part], places[part], found.scores[part])
+            first = part, slice(0, self.candidates)
+            common[first] = self._common(sets, places[first])
         # 1 − d*, where 1 − d is the score and 1 − Jaccard distance is what is common.
         scores = np.float32(1 - self.weight) * common + np.float32(self.weight) * found.scores
         return RetrievalResult(found.query_ids, *best_first(found.hits, scores, k))
@@ -130,14 +130,17 @@ class KReciprocal:
 
     def _common(self, sets: csr_array, places: np.ndarray) -> np.ndarray:
         """1 − Jaccard distance (eq. 10) of each query and its candidates, float32 [q, c]."""
-        queries, _ = np.nonzero(places >= 0)
-        left, right = sets[queries], self._sets[places[places >= 0]]
-        smaller = left.minimum(right).sum(axis=1)
-        larger = left.sum(axis=1) + right.sum(axis=1) - smaller
+        filled = places >= 0
+        (queries, _), columns = np.nonzero(filled), places[filled]
+        shared = np.zeros(len(queries), np.float32)
+        for start in range(0, len(queries), PAIRS):
+            part = slice(start, start + PAIRS)
+            left, right = sets[queries[part]], self._sets[columns[part]]
+            smaller = left.minimum(right).sum(axis=1)
+            larger = left.sum(axis=1) + right.sum(axis=1) - smaller
+            np.divide(smaller, larger, where=larger > 0, out=shared[part])
         common = np.zeros(places.shape, np.float32)
-        common[places >= 0] = np.divide(
-            smaller, larger, where=larger > 0, out=np.zeros_like(larger)
-        )
+        common[filled] = shared
         return common
 
     def _members(self, places: np.ndarray) -> csr_array:
