@@ -168,3 +168,18 @@ def test_small_blocks_are_searched_together(monkeypatch):
     assert sizes == [4_096, 4_096, 808]
     np.testing.assert_array_equal(together.hits, apart.hits)
     np.testing.assert_array_equal(together.scores, apart.scores)
+
+
+def test_equal_vectors_are_listed_in_parts(monkeypatch):
+    vectors, queries = np.ones((300, 2), np.float32), np.ones((50, 2), np.float32)
+    listed, product = [], exact.inner_products
+
+    def counted(queries, vectors, places):
+        listed.append(places.size)
+        return product(queries, vectors, places)
+
+    monkeypatch.setattr(exact, "inner_products", counted)
+    monkeypatch.setattr(exact, "LISTED", 1_000)
+    result = search_exact(np.arange(50), queries, [(np.arange(300)[::-1], vectors)], 1)
+    assert (result.hits == 0).all()
+    assert max(listed) <= 1_000

@@ -3,8 +3,9 @@ import time
 
 import faiss
 import pytest
-from threadpoolctl import threadpool_info, threadpool_limits
+from threadpoolctl import threadpool_info
 
+from car_retrieval.search import parallel
 from car_retrieval.search.parallel import in_parallel
 from car_retrieval.search.threads import available_threads, threads
 
@@ -28,25 +29,29 @@ def test_an_error_lets_go_as_well():
     assert faiss.omp_get_max_threads() == before
 
 
-def test_searches_that_overlap_leave_blas_its_threads():
+def test_searches_that_overlap_hold_blas_and_let_it_go(monkeypatch):
+    monkeypatch.setattr(parallel, "_pool", parallel._pool.__wrapped__)  # not one for both
+
     def blas() -> list[int]:
         return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
 
-    with threadpool_limits(2, "blas"), threads(2):
-        before = blas()
-        first, second = threading.Event(), threading.Event()
+    monkeypatch.setattr(faiss, "omp_get_max_threads", lambda: 2)
+    before = blas()
+    first, second, held = threading.Event(), threading.Event(), []
 
-        def enters(rows: slice) -> None:
-            first.set()
-            second.wait(0.2)
+    def enters(rows: slice) -> None:
+        first.set()
+        second.wait(0.2)
 
-        def overlaps(rows: slice) -> None:
-            second.set()
-            time.sleep(0.1)
+    def overlaps(rows: slice) -> None:
+        second.set()
+        time.sleep(0.1)  # the other is through, if they run together
+        held.extend(blas())
 
-        one = threading.Thread(target=in_parallel, args=(enters, 2, 1))
-        one.start()
-        first.wait()
-        in_parallel(overlaps, 2, 1)
-        one.join()
-        assert blas() == before
+    one = threading.Thread(target=in_parallel, args=(enters, 2, 1))
+    one.start()
+    first.wait()
+    in_parallel(overlaps, 2, 1)
+    one.join()
+    assert set(held) == {1}
+    assert blas() == before
