@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from car_retrieval.cli import cli
-from car_retrieval.serving.newest import Results
+from car_retrieval.serving.newest import Results, open_retriever
 from tests.conftest import ROOT, kedro
 from tests.serving.conftest import ENV, PHOTOS, picture, searchable
 
@@ -149,3 +149,4 @@ def test_it_works_from_a_folder_of_the_project(here: Path, monkeypatch: pytest.M
     result = search(str(here / own(3)), "--json")
     assert result.exit_code == 0, result.stderr
     assert json.loads(result.stdout)["matches"][0]["path"].endswith("/3.jpg")
+    assert len(open_retriever().photos) == PHOTOS

@@ -48,7 +48,6 @@ def search_photos(
     crop: Crop | None,
     as_json: bool,
     env: str | None,
-    project: Path | str = ".",
 ) -> None:
     """Search the newest results of an environment for photos, and print what is found.
 
@@ -62,7 +61,6 @@ def search_photos(
         crop: the part of the photo to search with; of a single photo only.
         as_json: print a line of JSON a photo instead of a table.
         env: of the configuration.
-        project: the folder that holds conf/ and data/.
 
     Raises:
         ValueError: a file is no picture, the crop lies outside of it, or there is no such make or
@@ -71,7 +69,7 @@ def search_photos(
     """
     with redirect_stdout(sys.stderr):
         check_photos(photos, crop)
-        results = Results(env, project)
+        results = Results(env)
         where.fits(results.photos)
         retriever = results.retriever()
     root = getattr(retriever.files, "root", Path())

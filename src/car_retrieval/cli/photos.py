@@ -6,7 +6,6 @@ from typing import Any
 
 import click
 from kedro.framework.cli.utils import env_option
-from kedro.utils import find_kedro_project
 
 from car_retrieval.cli.plain_errors import PlainErrorCommand
 
@@ -72,7 +71,7 @@ def search(
     from car_retrieval.photo_search import search_photos
     from car_retrieval.serving.where import Where
 
-    search_photos(photos, k, method, Where(make, model, year), crop, as_json, env, _project())
+    search_photos(photos, k, method, Where(make, model, year), crop, as_json, env)
 
 
 @click.command(cls=PlainErrorCommand)
@@ -121,9 +120,4 @@ def serve(
             f"{error.name} is not installed: pip install -e '.[serve]' brings what is needed"
         ) from error
     limits = Limits(int(max_mb * 1e6), int(max_megapixels * 1e6), max_k, max_requests)
-    run_service(env, host, port, limits, _project())
-
-
-def _project() -> Path:
-    """The project's folder, from anywhere in it."""
-    return find_kedro_project(Path.cwd()) or Path.cwd()
+    run_service(env, host, port, limits)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from kedro.config import OmegaConfigLoader
 from kedro.io import DataCatalog
 from kedro.io.core import AbstractVersionedDataset, VersionNotFoundError
+from kedro.utils import find_kedro_project
 
 from car_retrieval.listing import digest
 from car_retrieval.matrix import Matrix
@@ -29,7 +30,7 @@ def open_retriever(env: str | None = None, project: Path | str = ".") -> "Retrie
 
     Args:
         env: of the configuration; None: KEDRO_ENV, or the sample.
-        project: the folder that holds conf/ and data/.
+        project: its folder, which holds conf/ and data/, or one within.
 
     Raises:
         FileNotFoundError: there are no results yet.
@@ -74,7 +75,7 @@ class Results:
 
     Args:
         env: of the configuration; None: KEDRO_ENV, or the sample.
-        project: the folder that holds conf/ and data/.
+        project: its folder, which holds conf/ and data/, or one within.
 
     Attributes:
         versions: of what is opened, as `newest_versions` gives them.
@@ -190,11 +191,12 @@ class Results:
 
 
 @cache
-def config_of(env: str | None, project: Path) -> Mapping[str, Any]:
+def config_of(env: str | None, folder: Path) -> Mapping[str, Any]:
     """What the catalog says of the datasets that are opened, and `encoding`, its parameters.
 
     Paths are absolute.
     """
+    project = find_kedro_project(folder) or folder
     arguments: dict[str, Any] = CONFIG_LOADER_ARGS
     loader = OmegaConfigLoader(str(project / "conf"), env, **arguments)
     names = [*OPENED, "car_front", "web_images", "model", "checkpoints", "whitening"]

@@ -3,7 +3,6 @@
 import os
 import socket
 from contextlib import suppress
-from pathlib import Path
 
 import click
 import uvicorn
@@ -18,7 +17,7 @@ LOCAL = ("localhost", "127.0.0.1", "[::1]")
 PATIENCE = 30  # seconds that requests under way get when the service is stopped
 
 
-def serve(env: str | None, host: str, port: int, limits: Limits, project: Path | str = ".") -> None:
+def serve(env: str | None, host: str, port: int, limits: Limits) -> None:
     """Open the newest run and serve it until SIGINT or SIGTERM.
 
     Args:
@@ -26,7 +25,6 @@ def serve(env: str | None, host: str, port: int, limits: Limits, project: Path |
         host: the address to listen on.
         port: 0 takes a free one.
         limits: of requests.
-        project: the project's folder.
 
     Raises:
         ValueError: there is no run to serve, or the key is empty or not ASCII.
@@ -38,12 +36,12 @@ def serve(env: str | None, host: str, port: int, limits: Limits, project: Path |
     if key is not None and not key.isascii():
         raise ValueError(f"{KEY} may hold ASCII characters only: headers carry no others safely")
     with _listening(host, port) as listener:
-        retriever = open_retriever(env, project)
+        retriever = open_retriever(env)
         warm(retriever)
         live = Live(
             retriever,
-            newest=lambda: newest_versions(env, project),
-            reopen=lambda: open_retriever(env, project),
+            newest=lambda: newest_versions(env),
+            reopen=lambda: open_retriever(env),
         )
         local = key is None and host in (*LOCAL, "::1")
         app = create_app(live, limits, key and key.strip(), LOCAL if local else None)
