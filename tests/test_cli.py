@@ -1,5 +1,7 @@
 import itertools
 import logging
+import subprocess
+import sys
 
 import click
 import pytest
@@ -73,3 +75,8 @@ def test_kedro_logs_what_is_a_fault_of_the_code_only(caplog) -> None:
             log.error("Node failed: %s", error)
     log.error("no error at all")
     assert caplog.messages == ["Node failed: 'code'", "no error at all"]
+
+
+def test_commands_begin_without_torch():
+    code = "import sys, car_retrieval.settings, car_retrieval.cli; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

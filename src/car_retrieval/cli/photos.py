@@ -1,5 +1,6 @@
 """`kedro search` and `kedro serve`: search by photo."""
 
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,10 @@ import click
 from kedro.framework.cli.utils import env_option
 
 from car_retrieval.cli.plain_errors import PlainErrorCommand
+
+# That torch's threads wait for the next layer before they sleep: fewer slow down a search alone,
+# more take the cores from those who decode and answer. The default is 300,000.
+ROUNDS = "10000"
 
 
 class Numbers(click.ParamType):
@@ -112,6 +117,7 @@ def serve(
     A newer run is picked up as soon as it is finished. CAR_RETRIEVAL_API_KEY sets a key that
     requests must bring.
     """
+    os.environ.setdefault("GOMP_SPINCOUNT", ROUNDS)  # torch reads it when it is imported
     try:
         from car_retrieval.serving.web.guard import Limits
         from car_retrieval.serving.web.serve import serve as run_service

@@ -3,9 +3,7 @@
 from typing import Literal, NamedTuple, get_args
 
 import numpy as np
-import torch
 from PIL import Image, ImageFilter
-from torch.nn.functional import interpolate
 
 Fill = Literal["gaussian", "black", "white", "mean"]
 
@@ -72,6 +70,9 @@ def _resize(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
 
     torch's 8-bit kernel makes the same picture as Pillow's, several times faster.
     """
+    import torch  # here, so that parameters, which name a fill, are checked without it
+    from torch.nn.functional import interpolate
+
     batch = torch.from_numpy(np.require(pixels, requirements=["C", "W"]))[None]
     channels_last = batch.permute(0, 3, 1, 2)
     resized = interpolate(channels_last, (height, width), mode="bicubic", antialias=True)

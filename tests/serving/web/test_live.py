@@ -230,7 +230,7 @@ def test_heat_maps_leave_room_for_searches(retriever: Any, live: Live, served: A
         assert httpx2.post(f"{service.url}/search", data={"row": 0}).status_code == 200
         go.set()
         assert sorted(one.result(10) for one in asked) == [200] * 8 + [503] * 4
-    assert {name.rsplit("_", 1)[0] for name in drawing} == {"heat"}
+    assert {name.rsplit("_", 1)[0] for name in drawing} == {"apart"}
 
 
 def test_nothing_is_drawn_for_who_has_gone(retriever: Any, live: Live, served: Any) -> None:

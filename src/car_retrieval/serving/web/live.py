@@ -8,6 +8,7 @@ from PIL import Image
 
 from car_retrieval.serving.newest import evaluated
 from car_retrieval.serving.retriever import Retriever
+from car_retrieval.serving.web.apart import apart
 
 log = logging.getLogger(__name__)
 
@@ -63,17 +64,20 @@ class Live:
         versions = self._newest()
         if versions == self.retriever.versions or not evaluated(versions):
             return
-        retriever = self._reopen()
-        warm(retriever)
-        self.retriever = retriever
+        self.retriever = retriever = opened(self._reopen)
         log.info("now serving run %s", retriever.version)
 
 
-def warm(retriever: Retriever) -> None:
-    """Search once in each way, so that no client waits for what is done only once.
+def opened(opening: Callable[[], Retriever]) -> Retriever:
+    """Open a run, and search once in each way, so that no client waits for what is done only once.
 
     What a run cannot do shows here, before it is served.
     """
+    return apart(lambda: _warm(opening()))
+
+
+def _warm(retriever: Retriever) -> Retriever:
     image = retriever.prepare(Image.new("RGB", (64, 64)))
     for method in retriever.methods:
         retriever.search(retriever.describe(image[None]), 1, method)
+    return retriever

@@ -9,6 +9,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from car_retrieval.images.decode import UnreadableImageError
 from car_retrieval.serving.retriever import Where
+from car_retrieval.serving.web.apart import apart
 from car_retrieval.serving.web.asking import (
     Asked,
     asked,
@@ -80,7 +81,7 @@ async def heat(
             return Response(status_code=204)
         try:
             drawn = await asyncio.get_running_loop().run_in_executor(
-                service.drawer, lambda: heat_picture(photo.query(), match, on)
+                service.drawer, apart, lambda: heat_picture(photo.query(), match, on)
             )
         except (OSError, UnreadableImageError):
             raise HTTPException(404, "the file of a gallery photo is missing or damaged") from None

@@ -3,6 +3,7 @@
 import os
 import socket
 from contextlib import suppress
+from functools import partial
 
 import click
 import uvicorn
@@ -10,7 +11,7 @@ import uvicorn
 from car_retrieval.serving.newest import newest_versions, open_retriever
 from car_retrieval.serving.web.app import create_app
 from car_retrieval.serving.web.guard import Limits
-from car_retrieval.serving.web.live import Live, warm
+from car_retrieval.serving.web.live import Live, opened
 
 KEY = "CAR_RETRIEVAL_API_KEY"
 LOCAL = ("localhost", "127.0.0.1", "[::1]")
@@ -36,13 +37,8 @@ def serve(env: str | None, host: str, port: int, limits: Limits) -> None:
     if key is not None and not key.isascii():
         raise ValueError(f"{KEY} may hold ASCII characters only: headers carry no others safely")
     with _listening(host, port) as listener:
-        retriever = open_retriever(env)
-        warm(retriever)
-        live = Live(
-            retriever,
-            newest=lambda: newest_versions(env),
-            reopen=lambda: open_retriever(env),
-        )
+        reopen = partial(open_retriever, env)
+        live = Live(opened(reopen), lambda: newest_versions(env), reopen)
         local = key is None and host in (*LOCAL, "::1")
         app = create_app(live, limits, key and key.strip(), LOCAL if local else None)
         config = uvicorn.Config(
