@@ -1,6 +1,7 @@
 import pytest
 import torch
 from torch import nn
+from torchvision.models import get_model
 
 from car_retrieval.models.descriptor import DescriptorConfig, DescriptorNet
 from car_retrieval.models.losses import build_loss
@@ -76,6 +77,28 @@ class TestGroups:
                 spared |= {id(module.weight), id(module.bias)}
         assert len(spared) > 40
         assert all(value == (0 if weight in spared else 0.3) for weight, value in decay.items())
+
+    @pytest.mark.parametrize(
+        ("arch", "kinds"),
+        [
+            ("vit_b_16", {"class_token", "encoder.pos_embedding"}),
+            ("swin_v2_t", {"logit_scale"}),
+            ("convnext_tiny", {"layer_scale"}),
+        ],
+    )
+    def test_what_transformers_add_and_scale_does_not_decay(self, arch, kinds):
+        with torch.device("meta"):
+            net = get_model(arch)
+        groups = parameter_groups(net, nn.Identity(), TrainingParams(weight_decay=0.3))
+        decaying = {id(weight) for weight in groups[0]["params"]}
+        layers = (nn.Linear, nn.Conv2d)
+        kernels = {id(m.weight) for m in net.modules() if isinstance(m, layers)}
+        kernels |= {
+            id(m.in_proj_weight) for m in net.modules() if isinstance(m, nn.MultiheadAttention)
+        }
+        assert decaying == kernels
+        spared = {name for name, w in net.named_parameters() if id(w) not in decaying}
+        assert all(any(name.endswith(kind) for name in spared) for kind in kinds)
 
     def test_the_losses_own_weights_have_their_own_rate(self, net):
         loss = build_loss("ArcFaceLoss", {}, classes=4, dimension=8)

@@ -65,16 +65,20 @@ class Optimisation:
 def parameter_groups(net: nn.Module, loss: nn.Module, params: TrainingParams) -> list[dict]:
     """Groups of weights for an optimiser: what decays and what does not, of network and loss.
 
-    Weights of one dimension (norms, biases) and single numbers (GeM's p) do not decay. `factor` is
-    what a group's rate is of `learning_rate`.
+    What decays are the matrices and kernels of layers, and the loss's proxies. Norms, biases and
+    single numbers (GeM's p) have one dimension and do not; nor do what transformers add to (class
+    token, position embeddings and biases) or multiply with (scales), which no layer calls `weight`.
+    `factor` is what a group's rate is of `learning_rate`.
     """
     groups = []
     for module, factor in ((net, 1.0), (loss, params.loss_lr)):
-        weights = [weight for weight in module.parameters() if weight.requires_grad]
-        for chosen, decay in (
-            ([weight for weight in weights if weight.ndim > 1], params.weight_decay),
-            ([weight for weight in weights if weight.ndim < 2], 0.0),
-        ):
+        decaying: list[nn.Parameter] = []
+        spared: list[nn.Parameter] = []
+        for name, weight in module.named_parameters():
+            if weight.requires_grad:
+                decays = weight.ndim > 1 and (module is loss or name.endswith("weight"))
+                (decaying if decays else spared).append(weight)
+        for chosen, decay in ((decaying, params.weight_decay), (spared, 0.0)):
             groups.append({"params": chosen, "weight_decay": decay, "factor": factor})
     return groups
 

@@ -125,7 +125,7 @@ class TrainingParams(Params):
     )
     lr_shrink: Annotated[float, Field(gt=0, le=1)] = Field(0.9, description="factor per epoch")
     weight_decay: Annotated[float, Field(ge=0)] = Field(
-        0.02, description="of weights; norms, biases and GeM's p have none"
+        0.02, description="of layers' weights; norms, biases, embeddings, scales, GeM's p: none"
     )
     ema: Annotated[float, Field(ge=0, lt=1)] = Field(
         0.0, description="decay of the average of weights that is validated and kept; 0: none"
