@@ -157,7 +157,12 @@ def test_the_map_knows_each_of_its_photos(described: tuple[Matrix, Matrix]) -> N
 
 
 def calibrated(
-    gallery: Matrix, valid: RetrievalResult, queries: pd.Series, rate: float, **params: object
+    gallery: Matrix,
+    valid: RetrievalResult,
+    queries: pd.Series,
+    rate: float,
+    whole: RetrievalResult | None = None,
+    **params: object,
 ) -> dict[str, object]:
     result, _ = diagnosis.calibrate_no_match(
         valid,
@@ -166,6 +171,7 @@ def calibrated(
         HITS,
         pd.Series([1, 9]),  # of class 9 there is no photo
         labels(GALLERY),
+        whole or valid,
         gallery,
         EvaluationParams(false_match_rate=rate, **params),
     )
@@ -179,6 +185,7 @@ def test_the_threshold_goes_with_its_encoder_and_is_checked_on_test(
     result = calibrated(described[1], valid, pd.Series([1, 1]), 0.5)
     assert result["encoder"] == {"w": "1"}
     assert result["photos"] == "of g"
+    assert result["validated_by"] == "image"
     assert result["false_match_rate"] == 0.5
     assert result["threshold"] == np.nextafter(valid.scores[1, 2], np.float32(1))
     assert result["splits"]["valid"]["FPIR"] == 0.5
@@ -194,11 +201,21 @@ def test_a_validation_photo_alone_in_its_class_is_not_mated(
 ) -> None:
     alone, hits = pd.Series([1, 2, 2]), ranking([[1, 2], [2, 0], [1, 0]])
     result, _ = diagnosis.calibrate_no_match(
-        *(hits, alone, alone, HITS, pd.Series([1, 9]), labels(GALLERY), described[1]),
+        *(hits, alone, alone, HITS, pd.Series([1, 9])),
+        *(pd.Series([1, 2, 2, 2, 3, 3]), hits, described[1]),
         EvaluationParams(false_match_rate=0.5),
     )
+    assert result["validated_by"] == "class"
     valid = result["splits"]["valid"]
     assert (valid["queries"], valid["mated"], valid["unknown"], valid["R@1"]) == (3, 2, 1, 1)
+
+
+def test_false_matches_are_counted_in_the_whole_gallery(described: tuple[Matrix, Matrix]) -> None:
+    valid = ranking([[1, 2, 4, 0], [0, 2, 3, 4]])  # others at 0.633
+    whole = ranking([[5, 1, 4, 2], [4, 0, 2, 3]])  # at 0.9: photos that are not in the split's
+    result = calibrated(described[1], valid, pd.Series([1, 1]), 0, whole)
+    assert result["threshold"] == np.nextafter(whole.scores[0, 0], np.float32(1))
+    assert result["splits"]["valid"]["R@1"] == 1  # counted in the split's own gallery
 
 
 def test_the_threshold_says_which_re_ranking_made_its_similarities(
@@ -233,3 +250,6 @@ def test_the_report_says_what_the_threshold_does(described: tuple[Matrix, Matrix
     assert rates["split"].tolist() == ["valid", "test"]
     assert rates["FPIR_unknown"].dtype == float  # null, where no query is unknown, included
     assert "less similar than 0.3667" in report._no_match(measured)
+    assert "a class that it never saw is answered more often" in report._no_match(measured)
+    unseen = report._no_match(measured | {"validated_by": "class"})
+    assert "this holds for cars that it does not know" in unseen

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -115,20 +116,28 @@ def calibrate_no_match(
     test_hits: RetrievalResult,
     test_query_labels: pd.Series,
     test_gallery_labels: pd.Series,
+    whole_hits: RetrievalResult,
     gallery: Matrix,
     params: EvaluationParams,
 ) -> tuple[dict[str, Any], Figure]:
     """The similarity below which a search answers "no match", from the validation photos.
 
+    Their false matches are counted in `whole_hits`, of the whole gallery, as later searches see it:
+    the more photos, the more similar the nearest of another class. Their right ones are counted in
+    `valid_hits`, whose gallery has nothing of a query's own near-duplicates.
+
     Returns:
         The threshold, with the signature of the encoder whose descriptors it is for, the digest of
-        the gallery's photos, the re-ranking whose similarities it is of, and what it does on both
-        splits; and the curve behind it.
+        the gallery's photos, the re-ranking whose similarities it is of, whether it was measured
+        on classes that training knows (`validated_by`: image) or never saw (class), and what it
+        does on both splits; and the curve behind it.
     """
+    mated, strangers = (
+        open_set(hits, valid_query_labels, labels, self_in_gallery=True)
+        for hits, labels in ((valid_hits, valid_gallery_labels), (whole_hits, test_gallery_labels))
+    )
     searches = {
-        "valid": open_set(
-            valid_hits, valid_query_labels, valid_gallery_labels, self_in_gallery=True
-        ),
+        "valid": replace(mated, non_mated=strangers.non_mated),
         "test": open_set(test_hits, test_query_labels, test_gallery_labels),
     }
     rate, queries = params.false_match_rate, len(searches["valid"].non_mated)
@@ -141,12 +150,15 @@ def calibrate_no_match(
         )
     threshold = no_match_threshold(searches["valid"].non_mated, rate)
     rates = {name: open_set_rates(part, threshold) for name, part in searches.items()}
+    # Only photos of classes that do not train search each other.
+    among_themselves = valid_query_labels.index.equals(valid_gallery_labels.index)
     result = {
         "threshold": threshold,
         "false_match_rate": rate,
         "encoder": gallery.attributes["encoder"],
         "photos": gallery.attributes["photos"],
         "reranking": params.reranking.model_dump() if params.reranking else None,
+        "validated_by": "class" if among_themselves else "image",
         "splits": {
             name: {key: None if pd.isna(value) else value for key, value in own.items()}
             for name, own in rates.items()

@@ -2,7 +2,7 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from car_retrieval.pipelines.evaluation import diagnosis
+from car_retrieval.pipelines.evaluation import diagnosis, nodes
 
 PARAMS = "params:evaluation"
 
@@ -57,12 +57,22 @@ def diagnosis_pipeline() -> Pipeline:
                 name="map_descriptors",
             ),
             Node(
+                nodes.search,
+                inputs=[
+                    *("database", "database", "car_front", "car_front"),
+                    *("valid_all_query_labels", "test_all_gallery_labels", PARAMS),
+                ],
+                outputs="valid_whole_exact_hits",
+                name="search_whole_gallery",
+            ),
+            Node(
                 diagnosis.calibrate_no_match,
                 inputs=[
                     "valid_all_exact_hits",
                     *labels["valid"],
                     "test_all_exact_hits",
                     *labels["test"],
+                    "valid_whole_exact_hits",
                     "database",
                     PARAMS,
                 ],
