@@ -232,7 +232,7 @@ def test_pixels_and_matches_are_limited(
 ) -> None:
     with limited(pixels=63 * 48, k=3) as client:
         files = {"photo": ("photo", picture("red"))}
-        assert client.post("/search", files=files).status_code == 413
+        assert client.post("/search", files=files, data={"k": 3}).status_code == 413
         assert client.post("/search", data={"row": 1, "k": 4}).status_code == 422
         assert client.post("/search", data={"row": 1, "k": 3}).status_code == 200
 

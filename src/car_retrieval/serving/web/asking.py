@@ -1,6 +1,5 @@
 """A request's form becomes a query, or one line saying why not."""
 
-import asyncio
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -20,12 +19,13 @@ KNOWN = ", ".join(FORMATS)
 
 @dataclass(frozen=True)
 class Asked:
-    """The photo of a request: a file, or a row of the gallery, or a part of either."""
+    """The photo of a request: a file of so many pixels, or a row of the gallery, or a part."""
 
     retriever: Retriever
     data: bytes | None
     row: int | None
     crop: Crop | None
+    pixels: int
 
     def query(self, options: Options | None = None) -> Query:
         """Decode and prepare the photo; takes its time, so for a thread.
@@ -49,6 +49,7 @@ class Asked:
     def _file(self) -> bytes:
         if self.row is None:
             assert self.data is not None
+            check_photo(self.data, self.pixels)
             return self.data
         return gallery_file(self.retriever, self.row)
 
@@ -76,9 +77,7 @@ async def asked(
     check_version(retriever, version)
     if row is not None:
         check_row(retriever, row)
-    if data is not None:
-        await asyncio.to_thread(check_photo, data, service.limits.pixels)
-    return Asked(retriever, data, row, parsed_crop(crop))
+    return Asked(retriever, data, row, parsed_crop(crop), service.limits.pixels)
 
 
 def options(retriever: Retriever, limit: int, k: int, method: str | None, where: Where) -> Options:
