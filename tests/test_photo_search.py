@@ -77,6 +77,13 @@ def test_what_is_below_the_threshold_is_shown_and_marked(
     )
     assert shown[2].split()[1].startswith("(0.")
     assert json.loads(search("new.jpg", "--json").stdout)["known"] is False
+    second = json.loads(search("new.jpg", "--json").stdout)["matches"][1]["similarity"]
+    monkeypatch.setattr(Results, "_threshold", lambda self: second + 1e-6)
+    shown = search("new.jpg", "--k=2").stdout.splitlines()
+    assert shown[0].strip() == (
+        f"new.jpg: matches from a similarity of {second:.3f} on, the others in brackets"
+    )
+    assert [row.split()[1].startswith("(") for row in shown[2:4]] == [False, True]
     monkeypatch.setattr(Results, "_threshold", lambda self: None)
     result = search("new.jpg", "--k=1")
     assert "(" not in result.stdout

@@ -155,4 +155,6 @@ def _verdict(answer: Answer) -> str:
         return ": no photo of the gallery fits"
     if answer.known is False:
         return f": no match, for no similarity reaches {answer.threshold:.3f}; the nearest photos"
+    if answer.threshold is not None and answer.matches[-1].similarity < answer.threshold:
+        return f": matches from a similarity of {answer.threshold:.3f} on, the others in brackets"
     return ""
