@@ -1,5 +1,6 @@
 """What `kedro tune` found, at the terminal."""
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -7,6 +8,12 @@ from car_retrieval.search.lopq.fit import LopqParams
 from car_retrieval.search.tune import Setting, fastest, pareto_front
 
 PARAMETERS = ("splits", "coarse", "subquantisers", "bits", "codebooks", "pca", "quota")
+BROKEN = {  # over two lines, so that thirteen columns fit a terminal
+    "subquantisers": "subquan-\ntisers",
+    "codebooks": "code-\nbooks",
+    "queries/s": "queries\n/s",
+    "bytes/vector": "bytes/\nvector",
+}
 
 
 def print_tuning(settings: list[Setting], k: int, recall: float) -> None:
@@ -42,12 +49,13 @@ def snippet(setting: Setting) -> str:
 
 def _table(settings: list[Setting], best: Setting, k: int) -> Table:
     table = Table(
-        title=f"LOPQ settings; * the best for the target, recall@{k}", title_justify="left"
+        title=f"LOPQ settings; * the best for the target, recall@{k}",
+        title_justify="left",
+        box=SIMPLE_HEAD,
+        padding=0,
     )
-    for name in ("", *PARAMETERS, "rerank"):
-        table.add_column(name, justify="right")
-    for name in ("recall", "queries/s", "bytes/vector", "fit s"):
-        table.add_column(name, justify="right")
+    for name in ("", *PARAMETERS, "rerank", "recall", "queries/s", "bytes/vector", "fit s"):
+        table.add_column(BROKEN.get(name, name), justify="right", overflow="fold")
     for setting in settings:
         values = _values(setting.params) if setting.params else {}
         cells = [_cell(value) for value in values.values()] if values else ["–"] * len(PARAMETERS)
