@@ -1,15 +1,19 @@
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import nn
 
+import car_retrieval.models.heat_map
 from car_retrieval.models.backbone import build_backbone
 from car_retrieval.models.descriptor import DescriptorConfig, DescriptorNet
 from car_retrieval.models.encoder import Encoder
 from car_retrieval.models.features import Features
 from car_retrieval.models.heat_map import first_centre, heat_map
+from car_retrieval.search.pca import PCA
+from car_retrieval.search.whitening import Whitening
 
 CHANNELS = 6
 
@@ -86,6 +90,24 @@ def test_the_mean_is_the_similarity_and_the_mirror_image_has_the_mirrored_heat()
     heat = heat_map(encoder, images[0], other)
     assert heat.mean().item() == pytest.approx((own @ other).item(), abs=0.01)
     torch.testing.assert_close(heat_map(encoder, images[0].flip(-1), other), heat.flip(-1))
+
+
+@pytest.mark.parametrize("whiten", [False, True])
+def test_where_positions_say_nothing_the_mean_is_what_blurring_loses(whiten, monkeypatch):
+    monkeypatch.setattr(car_retrieval.models.heat_map, "STEPS", 64)
+    torch.manual_seed(0)
+    encoder = Encoder(DescriptorNet(DescriptorConfig("resnet18", 8, 64)), [1.0, 0.5], flip=True)
+    image = (255 * F.interpolate(torch.rand(1, 3, 16, 16), 64, mode="bicubic")).clamp(0, 255)[0]
+    blurred = F.interpolate(F.adaptive_avg_pool2d(image, 4)[None], 64, mode="bilinear")[0]
+    projection = PCA(np.full(16, 0.1, np.float32), np.eye(5, 16, dtype=np.float32))
+    whitening = Whitening(projection if whiten else None)
+    with torch.inference_mode():
+        described = encoder.eval()(torch.stack([image, blurred])).numpy()
+    sharp, coarse = torch.from_numpy(whitening(described))
+    heat = heat_map(encoder, image, sharp, whitening)
+    lost = 1 - (sharp @ coarse).item()
+    assert lost > 0.05
+    assert heat.mean().item() == pytest.approx(lost, rel=0.1)
 
 
 class TwoHalves(nn.Module):

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import torch
+import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from car_retrieval.models.descriptor import DescriptorNet
@@ -75,13 +76,25 @@ def look_by_look(
             yield scale, bool(mirrored), parts + constant / (count * len(looks) * parts.numel())
 
 
+def whitened(descriptors: Tensor, whitening: Whitening) -> Tensor:
+    """Whitening of descriptors [n, D] that gradients pass through."""
+    if whitening.projection is None:
+        return descriptors
+    mean, components = _projection(whitening, descriptors)
+    return F.normalize((descriptors - mean) @ components.T)
+
+
 def _unwhitened(whitening: Whitening, own: Tensor, other: Tensor) -> tuple[Tensor, Tensor | float]:
     """A direction and a number: with them `own` has the similarity that whitened it has."""
     if whitening.projection is None:
         return other, 0.0
-    mean, components = (
-        torch.from_numpy(values).to(own.device)
-        for values in (whitening.projection.mean, whitening.projection.components)
-    )
+    mean, components = _projection(whitening, own)
     direction = other @ components / (components @ (own - mean)).norm()
     return direction, -(direction @ mean)
+
+
+def _projection(whitening: Whitening, like: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean [D] and components [p, D], where the descriptors are."""
+    assert whitening.projection is not None
+    mean, components = whitening.projection.mean, whitening.projection.components
+    return torch.from_numpy(mean).to(like.device), torch.from_numpy(components).to(like.device)

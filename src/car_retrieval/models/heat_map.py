@@ -1,16 +1,20 @@
 """Where in a photo its similarity with another comes from, at every pixel."""
 
+import math
+
 import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
+from torchvision.transforms.functional import gaussian_blur
 
-from car_retrieval.models.contribution import look_by_look
+from car_retrieval.models.contribution import look_by_look, whitened
 from car_retrieval.models.encoder import Encoder, resized
 from car_retrieval.search.whitening import Whitening
 
 FINE = 7  # positions a side from which a feature map tells places apart
-SPOTS = 8  # a side, blurred one after the other where it does not
-TOGETHER = 2  # rows of spots that are looked at in a batch
+STEPS, TOGETHER = 8, 4  # from the blurred photo to the sharp one, and how many in a batch
+BLURRED = 4  # colours a side that are left of a blurred photo
+SMOOTHED = 1 / 14  # of the side: the deviation that makes places of single pixels
 UNWHITENED = Whitening()
 
 
@@ -21,9 +25,9 @@ def heat_map(
 
     A feature map of at least 7 × 7 positions says it by their `contributions`, added up over all
     the encoder's looks at the photo. A position of a coarser map has seen nearly all of the photo,
-    and a class token has no place: then the photo is blurred spot by spot, and a spot is worth the
-    similarity that is lost with it, after Zeiler & Fergus, "Visualizing and understanding
-    convolutional networks", ECCV 2014.
+    and a class token has no place: then it is the gradients of the similarity, integrated from the
+    photo blurred to the photo as it is (Sundararajan, Taly & Yan, "Axiomatic attribution for deep
+    networks", ICML 2017, eq. 1) and smoothed.
 
     Args:
         encoder: how photos were described; its network is set to evaluation.
@@ -33,14 +37,15 @@ def heat_map(
 
     Returns:
         float32 [R, R]; below 0 where the photo speaks against the other. Where positions say it,
-        the mean is the similarity, but for the interpolation.
+        the mean is the similarity, but for the interpolation; else what of it is lost by blurring,
+        but for steps and smoothing.
     """
     net = encoder.net.eval()
     with torch.inference_mode():
         shape = net.features(resized(image[None], max(encoder.scales))).shape
     if len(shape) == 4 and min(shape[2:]) >= FINE:
         return _by_position(encoder, image, other, whitening)
-    return _by_spot(encoder, image, other, whitening)
+    return _by_path(encoder, image, other, whitening)
 
 
 def _by_position(encoder: Encoder, image: Tensor, other: Tensor, whitening: Whitening) -> Tensor:
@@ -76,24 +81,17 @@ def first_centre(backbone: nn.Module, step: float) -> float:
     return 0.0 if padded else (step - 1) / 2
 
 
-@torch.inference_mode()
-def _by_spot(encoder: Encoder, image: Tensor, other: Tensor, whitening: Whitening) -> Tensor:
-    """The similarity lost by blurring a round spot, for a grid of spots."""
-
-    def similarity(photos: Tensor) -> Tensor:
-        described = whitening(encoder(photos).cpu().numpy())
-        return torch.from_numpy(described).to(other.device) @ other
-
-    pixels = image[None].float()
-    size = image.shape[-1]
-    blurred = F.interpolate(F.adaptive_avg_pool2d(pixels, 4), size, mode="bilinear")
-    centres = (torch.arange(SPOTS, device=image.device) + 0.5) * size / SPOTS - 0.5
-    distance = torch.arange(size, device=image.device) - centres[:, None]
-    across = (-0.5 * (distance * SPOTS / size) ** 2).exp()  # [spots, size]
-    found = []
-    for first in range(0, SPOTS, TOGETHER):
-        down = across[first : first + TOGETHER]
-        spots = (down[:, None, :, None] * across[:, None, :]).view(-1, 1, size, size)
-        found.append(similarity(pixels + spots * (blurred - pixels)))
-    lost = similarity(pixels) - torch.cat(found).view(SPOTS, SPOTS)
-    return F.interpolate(lost[None, None], size, mode="bicubic")[0, 0]
+def _by_path(encoder: Encoder, image: Tensor, other: Tensor, whitening: Whitening) -> Tensor:
+    """What each pixel wins by becoming sharp: gradients on the way from the blurred photo."""
+    photo, size = image[None].float(), image.shape[-1]
+    blurred = F.interpolate(F.adaptive_avg_pool2d(photo, BLURRED), size, mode="bilinear")
+    gradient = torch.zeros_like(photo)
+    places = (torch.arange(STEPS, device=photo.device) + 0.5) / STEPS
+    for some in torch.split(places, TOGETHER):
+        on_the_way = torch.lerp(blurred, photo, some[:, None, None, None]).requires_grad_()
+        with torch.enable_grad():
+            similarity = (whitened(encoder(on_the_way), whitening) @ other).sum()
+        gradient += torch.autograd.grad(similarity, on_the_way)[0].sum(dim=0) / STEPS
+    won = ((photo - blurred) * gradient).sum(dim=1) * size**2
+    deviation = size * SMOOTHED
+    return gaussian_blur(won, 2 * math.ceil(3 * deviation) + 1, deviation)[0]

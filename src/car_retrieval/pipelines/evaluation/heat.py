@@ -23,7 +23,7 @@ from car_retrieval.reporting.overlay import overlay
 from car_retrieval.search.whitening import Whitening
 
 TITLE = "Median queries, and where they meet their first right and their first wrong match"
-SHOWN = 3  # queries at most, of four heat maps, each of which may describe its photo 65 times
+SHOWN = 3  # queries at most, of four heat maps each
 
 
 @dataclass(frozen=True)
