@@ -271,7 +271,7 @@ def test_the_default_place_is_the_root_of_the_environment(
     monkeypatch.delenv("INDEPENDENT_ROOT", raising=False)
     bootstrap_project(project)
     lines = index(cars)
-    assert lines[-1].endswith("next: kedro run --env=independent --pipelines=data_processing")
+    assert lines[-1].endswith("next: kedro run --env=independent")
     assert len(read_index(project / "data" / "01_raw" / "independent" / "indexinfo.csv")) == 19
 
 

@@ -56,7 +56,7 @@ def index_folder(
     command.index_folder(
         folder, queries, classes, out, query_ratio, near_duplicates, seed, force, say=click.echo
     )
-    click.echo(f"lists in {out}; next: {variable}kedro run --env={env} --pipelines=data_processing")
+    click.echo(f"lists in {out}; next: {variable}kedro run --env={env}")
 
 
 @click.command(cls=PlainErrorCommand)
