@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from car_retrieval.matrix import Matrix
 from car_retrieval.models.descriptor import DescriptorNet
+from car_retrieval.models.read_ahead import read_ahead
 
 
 class Encoder(nn.Module):
@@ -68,8 +69,8 @@ def encode(
     net = net.to(device).eval()
     rows = np.arange(len(images)) if rows is None else rows
     with tqdm(total=len(rows), desc=title, unit="image", disable=None, leave=False) as bar:
-        for start in range(0, len(rows), batch_size):
-            pixels = images[rows[start : start + batch_size]]
+        batches = (rows[start : start + batch_size] for start in range(0, len(rows), batch_size))
+        for pixels in read_ahead(images.__getitem__, batches):
             with torch.inference_mode():
                 yield net(torch.from_numpy(pixels).to(device)).cpu().numpy()
             bar.update(len(pixels))

@@ -24,6 +24,7 @@ from car_retrieval.models.encoder import resized
 from car_retrieval.models.losses import build_loss, build_miner, with_memory
 from car_retrieval.models.optimisation import Optimisation, keep_statistics, learning_rate
 from car_retrieval.models.provenance import provenance
+from car_retrieval.models.read_ahead import read_ahead
 from car_retrieval.models.recomputation import recompute_blocks
 from car_retrieval.models.samplers import SAMPLERS
 from car_retrieval.models.validation import Validation
@@ -135,15 +136,13 @@ class Trainer:
         size = self.params.accumulation
         steps = math.ceil(len(batches) / size)
         total, lr = torch.zeros((), device=self.device), 0.0
-        bar = tqdm(batches, f"epoch {epoch}", unit="batch", disable=None, leave=False)
+        bar = tqdm(
+            total=len(batches), desc=f"epoch {epoch}", unit="batch", disable=None, leave=False
+        )
         with bar, self._seeded(seed):
-            for number, batch in enumerate(bar, start=1):
-                loss = self._loss(batch, augment)
-                if not torch.isfinite(loss):
-                    raise FloatingPointError(
-                        f"training: the loss is {loss.item()} in epoch {epoch}, batch {number}; "
-                        "lower training.lr"
-                    )
+            for number, read in enumerate(read_ahead(self._read, batches), start=1):
+                images, labels = (part.to(self.device, non_blocking=True) for part in read)
+                loss = self._loss(augment(images), labels)
                 step = (number - 1) // size
                 together = min(size, len(batches) - step * size)
                 (loss / together).backward()  # type: ignore[no-untyped-call]
@@ -151,18 +150,29 @@ class Trainer:
                 if number % size == 0 or number == len(batches):
                     lr = learning_rate(self.params, epoch, step, steps)
                     self.optimisation.step(lr)
-                if number % self.params.show_batch == 0:
-                    bar.set_postfix(loss=f"{total.item() / number:.4f}")
-        images = sum(map(len, batches))
-        return {"loss": total.item() / len(batches), "lr": lr, "images": images}
+                bar.update()
+                if number % self.params.show_batch == 0 or number == len(batches):
+                    mean = total.item() / number  # only here is the device waited for
+                    if not math.isfinite(mean):
+                        raise FloatingPointError(
+                            f"training: the loss is {mean} in epoch {epoch}, by batch {number}; "
+                            "lower training.lr"
+                        )
+                    bar.set_postfix(loss=f"{mean:.4f}")
+        return {"loss": mean, "lr": lr, "images": sum(map(len, batches))}
 
-    def _loss(self, batch: np.ndarray, augment: Callable[[Tensor], Tensor]) -> Tensor:
-        images = torch.from_numpy(self.images[self.rows[batch]]).to(self.device)
-        labels = torch.from_numpy(self.labels[batch]).to(self.device)
-        changed = resized(augment(images), self.params.scale)
+    def _read(self, batch: np.ndarray) -> tuple[Tensor, Tensor]:
+        """Images [b, 3, R, R] and labels [b], from where the device fetches them meanwhile."""
+        images = torch.from_numpy(self.images[self.rows[batch]])
+        labels = torch.from_numpy(self.labels[batch])
+        if self.device.type == "cuda":
+            return images.pin_memory(), labels.pin_memory()
+        return images, labels
+
+    def _loss(self, images: Tensor, labels: Tensor) -> Tensor:
         half = self.params.precision == "bfloat16"
         with torch.autocast(self.device.type, torch.bfloat16, enabled=half):
-            descriptors = self.embed(changed)
+            descriptors = self.embed(resized(images, self.params.scale))
         descriptors = descriptors.float()
         mined = self.miner(descriptors, labels) if self.miner else None
         return self.loss(descriptors, labels, mined)

@@ -1,0 +1,25 @@
+"""What is needed next is read while the present is worked on."""
+
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def read_ahead(read: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+    """The results of `read` in order, each read in a thread while the one before is used.
+
+    Raises:
+        Exception: what `read` raised, when its turn comes.
+    """
+    with ThreadPoolExecutor(1, "reader") as reader:
+        ready: Future[Result] | None = None
+        for item in items:
+            coming = reader.submit(read, item)
+            if ready is not None:
+                yield ready.result()
+            ready = coming
+        if ready is not None:
+            yield ready.result()
