@@ -13,6 +13,7 @@ ROOT = Path(__file__).parents[1]
 QUICK = {
     "data_processing.image_size": 32,
     "training.epochs": 1,
+    "training.schedule": "step",  # does not depend on the number of epochs, so that runs go on
     "training.images_per_epoch": 128,
     "training.dimension": 64,
     "evaluation.shown_queries": 1,
