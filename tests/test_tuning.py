@@ -84,6 +84,13 @@ def test_without_descriptors_it_says_what_to_run(project, env):
     assert " ".join(["kedro run --pipelines=encoding", *env]) + "`" in tuned.stderr
 
 
+@pytest.mark.parametrize("recall", ["0", "2"])
+def test_a_recall_that_cannot_be_is_refused(project, recall):
+    tuned = command(project, "tune", f"--recall={recall}")
+    assert tuned.exit_code != 0
+    assert "--recall" in tuned.stderr
+
+
 def test_descriptors_of_two_encoders_are_refused(project):
     save(project, "database", np.ones((600, 16)))
     tuned = command(project, "tune")

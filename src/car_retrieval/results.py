@@ -32,5 +32,5 @@ def require_results(catalog: CatalogProtocol, names: Iterable[str]) -> None:
     if missing:
         raise FileNotFoundError(
             f"there is no result yet of {', '.join(missing)}: run the pipelines that come before, "
-            "or the whole job with `kedro run`"
+            "or the whole job with `kedro run`, of the same --env"
         )

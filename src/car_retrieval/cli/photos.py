@@ -119,6 +119,8 @@ def serve(
     """
     os.environ.setdefault("GOMP_SPINCOUNT", ROUNDS)  # torch reads it when it is imported
     try:
+        import python_multipart  # noqa: F401  # FastAPI, which kedro-viz brings, misses it too late
+
         from car_retrieval.serving.web.guard import Limits
         from car_retrieval.serving.web.serve import serve as run_service
     except ModuleNotFoundError as error:

@@ -33,7 +33,13 @@ def prune(keep: int, dry_run: bool, env: str | None) -> None:
 
 
 @click.command(cls=PlainErrorCommand)
-@click.option("--recall", type=float, default=0.95, show_default=True, help="Of exact search's.")
+@click.option(
+    "--recall",
+    type=click.FloatRange(0, 1, min_open=True),
+    default=0.95,
+    show_default=True,
+    help="Of exact search's.",
+)
 @click.option("--bytes", "code_bytes", type=int, default=32, show_default=True, help="Of a code.")
 @click.option("--k", type=int, default=20, show_default=True, help="Neighbours wanted.")
 @click.option("--seed", type=click.IntRange(min=0), default=7, show_default=True)

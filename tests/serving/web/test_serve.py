@@ -38,11 +38,12 @@ def test_a_key_that_no_header_carries_is_told(monkeypatch: pytest.MonkeyPatch) -
         command.serve(None, "127.0.0.1", 0, Limits())
 
 
-def test_a_missing_extra_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("missing", [["fastapi", "starlette"], ["python_multipart"]])
+def test_a_missing_extra_is_told(missing: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in sys.modules if name.startswith("car_retrieval.serving.web")]:
         monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setitem(sys.modules, "fastapi", None)
-    monkeypatch.setitem(sys.modules, "starlette", None)
+    for name in missing:
+        monkeypatch.setitem(sys.modules, name, None)
     result = CliRunner().invoke(cli, ["serve"])
     assert result.exit_code == 1
     assert "is not installed: pip install -e '.[serve]'" in result.output
