@@ -148,12 +148,12 @@ def write_report(
     about = _about(database, training_history)
     if params.reranking:
         about += f" · hits re-ranked: {params.reranking.kind}"
-    for split in summary["split"].unique():
-        if not ((summary["split"] == split) & (summary["protocol"] == "filtered")).any():
-            about += (
-                f". No `filtered` scores of {split}: no class that is queried has "
-                f"{params.min_class_size} gallery photos; lower evaluation.min_class_size"
-            )
+    filtered = summary.loc[summary["protocol"] == "filtered", "split"]
+    if unfiltered := [split for split in summary["split"].unique() if split not in set(filtered)]:
+        about += (
+            f". No filtered scores of {' and '.join(unfiltered)}: no class that is queried has "
+            f"{params.min_class_size} gallery photos; lower evaluation.min_class_size"
+        )
     return html_report("Car retrieval", summary, sections, about)
 
 
