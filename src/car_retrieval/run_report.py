@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 SHOWN = (
-    *("sample", "model", "report"),
+    *("sample", "model", "report", "ablation_curves", "ablation_scores"),
     *("onnx_model", "gallery_embeddings", "query_embeddings", "model_card"),
 )
 WITHOUT_FILTERED = (
