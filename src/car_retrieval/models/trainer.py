@@ -19,7 +19,12 @@ from car_retrieval.listing import digest
 from car_retrieval.matrix import Matrix
 from car_retrieval.models.augmentation import Augmentation
 from car_retrieval.models.checkpoint import Checkpoint
-from car_retrieval.models.descriptor import DescriptorConfig, DescriptorNet, pick_device
+from car_retrieval.models.descriptor import (
+    DescriptorConfig,
+    DescriptorNet,
+    mean_and_std,
+    pick_device,
+)
 from car_retrieval.models.encoder import resized
 from car_retrieval.models.losses import build_loss, build_miner, with_memory
 from car_retrieval.models.optimisation import Optimisation, keep_statistics, learning_rate
@@ -71,6 +76,7 @@ class Trainer:
             normalisation=params.normalisation,
             pooling=params.pooling,
             neck=params.neck,
+            **mean_and_std(params.arch, params.normalisation),
         )
         with torch.random.fork_rng():
             torch.manual_seed(params.seed)
@@ -106,7 +112,7 @@ class Trainer:
                 loss.
         """
         for name, here, there in (
-            ("network", asdict(self.net.config), checkpoint["config"]),
+            ("network", self.net.config, DescriptorConfig(**checkpoint["config"])),
             ("list of training classes", self.classes.tolist(), checkpoint["classes"]),
             ("list or split of photos", self.split, checkpoint.get("split")),
             ("loss", self.params.loss.name, checkpoint["provenance"]["parameters"]["loss"]["name"]),
