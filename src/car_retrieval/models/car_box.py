@@ -2,8 +2,8 @@
 
 Each position of its last feature map is classified by itself (class activation mapping: Zhou,
 Khosla, Lapedriza, Oliva & Torralba, "Learning deep features for discriminative localization", CVPR
-2016); the largest connected region above the photo's mean is the car (as in SCDA: Wei, Luo, Wu &
-Zhou, "Selective convolutional descriptor aggregation", TIP 2017).
+2016), and the largest connected region that speaks for a car is boxed. A small car is looked at
+again, in its box. docs/benchmarks/car_box.md says how well that works.
 """
 
 import math
@@ -16,7 +16,7 @@ import torch.nn.functional as F  # noqa: N812
 from scipy import ndimage
 from torch import Tensor, nn
 
-from car_retrieval.images.crop import Box, scaled
+from car_retrieval.images.crop import Box, crop, scaled, widened
 from car_retrieval.images.letterbox import Rectangle, letterbox
 from car_retrieval.models.weights import PACKAGED, TIMM, load_weights, packaged_file, pixels_of
 from car_retrieval.models.weights import renamed_by_order as by_order
@@ -29,6 +29,10 @@ SIDE = 320  # pixels: at the usual 224 a map of 7 x 7 positions is too coarse fo
 FINER = 4  # the map is interpolated, or the threshold would cut at whole positions
 LAG = 0.25  # of a position: "same" padding of even sides shifts what it sees right and down
 LEAST = 0.2  # probability of a car at its best position: photos without one stay below .05
+SHARE = 0.35  # of the best position's score: what has more belongs to the car
+AROUND = 0.15  # of the box's sides: what is looked at again with it
+SMALL = 0.6  # of what was looked at: a smaller box is looked at again
+LOOKS = 3
 
 
 class Evidence(NamedTuple):
@@ -93,22 +97,45 @@ def propose_box(pixels: np.ndarray) -> Box | None:
         pixels: uint8 [h, w, 3], the photo.
 
     Returns:
-        The box in whole pixels; None where there is no car.
+        The box in whole pixels; None where there is no car, or where it fills the photo.
 
     Raises:
         FileNotFoundError: the package of the finder's weights is not installed.
     """
+    height, width = pixels.shape[:2]
+    seen, proposed = Box(1, 1, width, height), None
+    for _ in range(LOOKS):
+        box = _look(crop(pixels, seen, width, height))
+        if box is None:
+            break
+        left, top = seen.x1 - 1, seen.y1 - 1
+        proposed = Box(box.x1 + left, box.y1 + top, box.x2 + left, box.y2 + top)
+        area, seen = seen.width * seen.height, widened(proposed, AROUND, width, height)
+        if seen.width * seen.height > SMALL * area:
+            break
+    return proposed
+
+
+def _look(pixels: np.ndarray) -> Box | None:
+    """Box the car in what is looked at; None where there is none, or where it fills it."""
     square, place = letterbox(pixels, SIDE, "gaussian")
     with torch.inference_mode():
         evidence = car_finder()(torch.from_numpy(square).permute(2, 0, 1)[None])
     if evidence.probability < LEAST:
         return None
     box = salient_box(evidence.map[0], place, SIDE, LAG)
-    return box and scaled(box, place.width, place.height, pixels.shape[1], pixels.shape[0])
+    if box is None or _sides(box, place) > 2:
+        return None
+    return scaled(box, place.width, place.height, pixels.shape[1], pixels.shape[0])
+
+
+def _sides(box: Box, place: Rectangle) -> int:
+    """How many sides of the photo the box reaches."""
+    return sum((box.x1 == 1, box.y1 == 1, box.x2 == place.width, box.y2 == place.height))
 
 
 def salient_box(evidence: Tensor, place: Rectangle, size: int, lag: float = 0) -> Box | None:
-    """Find the box of the largest connected region above the photo's mean.
+    """Find the box of the largest connected region above `SHARE` of the photo's best position.
 
     Args:
         evidence: float32 [n, n], of a letterboxed photo.
@@ -117,26 +144,28 @@ def salient_box(evidence: Tensor, place: Rectangle, size: int, lag: float = 0) -
         lag: By how many positions the map lies right of and below what it has seen.
 
     Returns:
-        The box in whole pixels of the letterboxed photo; None where nothing is above the mean.
+        The box in whole pixels of the letterboxed photo; None where the photo is thinner than the
+        distance of two positions, or nothing speaks for a car.
     """
     fine = F.interpolate(evidence[None, None], scale_factor=FINER, mode="bilinear")[0, 0].numpy()
     cell, start = size / len(fine), lag * size / len(evidence)
     centres = start + (np.arange(len(fine)) + 0.5) * cell
     rows = (centres >= place.top) & (centres < place.top + place.height)
     columns = (centres >= place.left) & (centres < place.left + place.width)
-    if not rows.any() or not columns.any():  # thinner than a position
+    if not rows.any() or not columns.any():
         return None
     photo = fine[np.ix_(rows, columns)]
-    regions, count = ndimage.label(photo > photo.mean())
+    regions, count = ndimage.label(photo > SHARE * photo.max())
     if not count:
         return None
     largest = np.bincount(regions.ravel())[1:].argmax()
     down, across = ndimage.find_objects(regions)[largest]
     top = start + rows.argmax() * cell - place.top  # of the first position that lies in the photo
     left = start + columns.argmax() * cell - place.left
+    last_row, last_column = down.stop == len(photo), across.stop == photo.shape[1]
     return Box(
-        max(0, math.floor(left + across.start * cell)) + 1,
-        max(0, math.floor(top + down.start * cell)) + 1,
-        min(place.width, math.ceil(left + across.stop * cell)),
-        min(place.height, math.ceil(top + down.stop * cell)),
+        max(0, math.floor(left + across.start * cell)) + 1 if across.start else 1,
+        max(0, math.floor(top + down.start * cell)) + 1 if down.start else 1,
+        place.width if last_column else min(place.width, math.ceil(left + across.stop * cell)),
+        place.height if last_row else min(place.height, math.ceil(top + down.stop * cell)),
     )

@@ -128,9 +128,9 @@ class Retriever:
             photo: a file, its bytes, or an opened picture.
 
         Returns:
-            The labelled box of a file of the gallery, or else where the network finds the car;
-            None, the whole photo, where the gallery's photos were not cropped or nothing stands
-            out.
+            The labelled box of a file of the gallery, or else where a car is seen in it;
+            None, the whole photo, where the gallery's photos were not cropped or no car is
+            seen.
 
         Raises:
             UnreadableImageError: it is not a complete picture; the caller knows its name.
@@ -143,7 +143,7 @@ class Retriever:
         box = self._labelled_box(photo) if isinstance(photo, bytes) else None
         if box is None:
             pixels, width, height = _decoded(photo, OVERSAMPLING * SIDE)
-            box = propose_box(self._encoder.net, pixels)
+            box = propose_box(pixels)
             box = box and crops.scaled(box, pixels.shape[1], pixels.shape[0], width, height)
         return None if box is None else (int(box.x1), int(box.y1), int(box.x2), int(box.y2))
 
