@@ -2,10 +2,10 @@
 
     python benchmarks/car_box.py [--queries 120] [--per-class 6] [--size 128]
 
-Each photo is searched whole, by the proposed box and by its label, in the sample's web photos cut to
-their labels, itself left out: descriptors of an EfficientNet-Lite0 that knows ImageNet only, GeM, no
-projection. `web`: those web photos; `crops`: the same, cut to their labels already; `far`: the same
-models drawn with the car on .3 to .6 of a side, searched in each other as well.
+Each photo is searched whole, by the proposed box and by its label, in the sample's web photos cut
+to their labels, itself left out: descriptors of an EfficientNet-Lite0 that knows ImageNet only,
+GeM, no projection. `web`: those web photos; `crops`: the same, cut to their labels already; `far`:
+the same models drawn with the car on .3 to .6 of a side, searched in each other as well.
 """
 
 import argparse
