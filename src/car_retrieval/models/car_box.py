@@ -30,6 +30,7 @@ FINER = 4  # the map is interpolated, or the threshold would cut at whole positi
 LAG = 0.25  # of a position: "same" padding of even sides shifts what it sees right and down
 LEAST = 0.2  # probability of a car at its best position: photos without one stay below .05
 SHARE = 0.35  # of the best position's score: what has more belongs to the car
+FILLS = 0.8  # of the photo's area: it was cropped to the car already, and a box would cut into it
 AROUND = 0.15  # of the box's sides: what is looked at again with it
 SMALL = 0.6  # of what was looked at: a smaller box is looked at again
 LOOKS = 3
@@ -124,14 +125,9 @@ def _look(pixels: np.ndarray) -> Box | None:
     if evidence.probability < LEAST:
         return None
     box = salient_box(evidence.map[0], place, SIDE, LAG)
-    if box is None or _sides(box, place) > 2:
+    if box is None or box.width * box.height > FILLS * place.width * place.height:
         return None
     return scaled(box, place.width, place.height, pixels.shape[1], pixels.shape[0])
-
-
-def _sides(box: Box, place: Rectangle) -> int:
-    """How many sides of the photo the box reaches."""
-    return sum((box.x1 == 1, box.y1 == 1, box.x2 == place.width, box.y2 == place.height))
 
 
 def salient_box(evidence: Tensor, place: Rectangle, size: int, lag: float = 0) -> Box | None:
