@@ -547,13 +547,39 @@ def test_packed_images_and_split_know_their_list(
 ) -> None:
     table, files = surveillance
     listed, _, _ = data.select_queries(table, files, DataParams())
-    stream = data.pack_images(listed, files, DataParams(image_size=16, fill="mean"))
+    stream = data.pack_images(
+        listed, files, DataParams(image_size=16, fill="mean"), TrainingParams(arch="resnet18")
+    )
     split, _ = data.split_photos(
         listed.assign(Class=[3, 3, 4, 4]), DataParams(valid_ratio=2, near_duplicates=None)
     )
     with pytest.raises(ValueError, match="one class only: training needs two"):
         data.split_photos(listed, DataParams(valid_ratio=2))
     packing = {"size": 16, "fill": "mean", "crop_to_box": False}
+    packing |= {"interpolation": "bilinear", "centre": None}
     assert stream.attributes == {"photos": digest(listed), "packing": packing}
     assert digest(listed) == digest(split)
     assert digest(listed) != digest(listed[::-1])
+
+
+@pytest.mark.parametrize(
+    ("arch", "changes", "expected"),
+    [
+        ("resnet18", {}, (224, "bilinear", None)),
+        ("resnet18", {"fit": "centre"}, (224, "bilinear", 224 / 256)),
+        ("resnet18", {"image_size": 64, "interpolation": "bicubic"}, (64, "bicubic", None)),
+        ("timm/tf_efficientnet_lite2", {"fit": "centre"}, (260, "bicubic", 0.89)),
+    ],
+)
+def test_photos_are_packed_as_the_weights_expect_them(
+    surveillance: tuple[pd.DataFrame, dict[str, bytes]],
+    arch: str,
+    changes: dict[str, object],
+    expected: tuple[int, str, float | None],
+) -> None:
+    table, files = surveillance
+    listed, _, _ = data.select_queries(table, files, DataParams())
+    stream = data.pack_images(listed, files, DataParams(**changes), TrainingParams(arch=arch))
+    packing = stream.attributes["packing"]
+    assert (packing["size"], packing["interpolation"], packing["centre"]) == expected
+    assert next(iter(stream.blocks)).shape[2:] == (expected[0], expected[0])

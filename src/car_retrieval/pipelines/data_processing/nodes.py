@@ -13,8 +13,9 @@ from car_retrieval.images.inspect import inspect_all
 from car_retrieval.images.pack import Packing, pack
 from car_retrieval.matrix import MatrixStream
 from car_retrieval.metrics.verification import sample_pairs
+from car_retrieval.models.weights import pixels_of
 from car_retrieval.near_duplicates import near_copies, near_elsewhere, near_groups, near_in
-from car_retrieval.params import DataParams
+from car_retrieval.params import DataParams, TrainingParams
 from car_retrieval.protocol import valid_protocol
 from car_retrieval.splits import EXCLUDED, TRAIN, VALID, split_classes, split_gallery
 
@@ -139,18 +140,31 @@ def report_problems(
 
 
 def pack_images(
-    photos: pd.DataFrame, images: Mapping[str, bytes], params: DataParams
+    photos: pd.DataFrame,
+    images: Mapping[str, bytes],
+    params: DataParams,
+    training: TrainingParams,
 ) -> MatrixStream:
-    """Letterbox the photos into a matrix uint8 [n, 3, R, R] whose row is the photo's Index.
+    """Make the photos squares in a matrix uint8 [n, 3, R, R] whose row is the photo's Index.
 
     Its attributes are `photos`, the digest of the list, and `packing`, how it was made.
     """
     boxes = listing.boxes_of(photos) if params.crop_to_box else None
-    blocks = pack(
-        images, photos["Path"].tolist(), boxes, params.image_size, params.fill, params.workers
-    )
-    packing = Packing(params.image_size, params.fill, params.crop_to_box)
+    packing = _packing(params, training)
+    blocks = pack(images, photos["Path"].tolist(), boxes, packing, params.workers)
     return MatrixStream(blocks, {"photos": listing.digest(photos), "packing": asdict(packing)})
+
+
+def _packing(params: DataParams, training: TrainingParams) -> Packing:
+    """How photos are packed: as it is said, or else as the network's weights expect them."""
+    pixels = pixels_of(training.arch)
+    return Packing(
+        params.image_size or pixels.size,
+        params.fill,
+        params.crop_to_box,
+        pixels.interpolation if params.interpolation == "weights" else params.interpolation,
+        pixels.centre if params.fit == "centre" else None,
+    )
 
 
 def split_photos(gallery: pd.DataFrame, params: DataParams) -> tuple[pd.DataFrame, np.ndarray]:

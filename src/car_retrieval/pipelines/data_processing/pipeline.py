@@ -32,13 +32,13 @@ def create_pipeline(**kwargs: Any) -> Pipeline:
             ),
             Node(
                 nodes.pack_images,
-                inputs=["car_front", "web_images", params],
+                inputs=["car_front", "web_images", params, "params:training"],
                 outputs="imageset",
                 name="pack_gallery",
             ),
             Node(
                 nodes.pack_images,
-                inputs=["test_index", "surveillance_images", params],
+                inputs=["test_index", "surveillance_images", params, "params:training"],
                 outputs="test_image",
                 name="pack_queries",
             ),
