@@ -49,7 +49,7 @@ def model() -> DescriptorNet:
 def database(tmp_path: Path, model: DescriptorNet) -> Matrix:
     signature = Encoder(model, [1.0, 0.5]).signature() | {
         "whitening": None,
-        "packing": {"size": 32, "fill": "mean", "crop_to_box": True},
+        "packing": {"size": 32, "fill": "mean", "crop_to_box": True, "interpolation": "bicubic", "centre": None},
     }
     path = tmp_path / "mine" / "database.npy" / "2026-01-02" / "database.npy"
     attributes = {"encoder": signature, "photos": digest(PHOTOS), "checkpoint": "best"}
