@@ -161,8 +161,9 @@ def summarise(table: pd.DataFrame, gallery_labels: pd.Series, k: int) -> dict[st
     Returns:
         Counts: `queries` (scored), `queries_without_match` (left out), `classes` (of the scored
         queries), `gallery` (images) and `gallery_classes`. Means over queries: `mAP@k`, each
-        `R@j`, `MAP@R`, `RP`, `mAP` where rankings were complete, and `legacy_mAP@k`. `macro_mAP@k` is
-        the mean over classes of the class means. Means are NaN if no query was scored.
+        `R@j`, `MAP@R`, `RP`, `mAP` where rankings were complete, and `legacy_mAP@k`.
+        `macro_mAP@k` is the mean over classes of the class means. Means are NaN if no query was
+        scored.
     """
     scored = table[table["Relevant"] > 0]
     summary: dict[str, float] = {
