@@ -57,6 +57,9 @@ def photos(rows: int) -> pd.DataFrame:
     return table.assign(Hash=table["Path"], DHash=looks, Class=table["Index"] % 5)
 
 
+SPLIT = photos(10).assign(split="train")
+
+
 def changed(table: pd.DataFrame, column: str, value: object = "new") -> pd.DataFrame:
     """As many photos, of which one is another."""
     table = table.copy()
@@ -108,11 +111,11 @@ def test_test_set_of_another_list_is_refused(tmp_path: Path, column: str) -> Non
     table = photos(7)
     write_matrix(tmp_path / "test.npy", table[["Index", "Class"]].to_numpy(np.int64))
     test_set = Matrix(tmp_path / "test.npy")
-    queries, _ = evaluation.select_test(test_set, table, photos(50))
+    queries, _ = evaluation.select_test(test_set, table, photos(50), SPLIT, EvaluationParams())
     assert queries.equals(labels(7))
     for other in (changed(table, column, 99), table[:6]):
         with pytest.raises(ValueError, match=r"test_set .* data_processing again"):
-            evaluation.select_test(test_set, other, photos(50))
+            evaluation.select_test(test_set, other, photos(50), SPLIT, EvaluationParams())
 
 
 PACKING = {"size": 32, "fill": "mean", "crop_to_box": False}
@@ -271,7 +274,7 @@ def test_no_queries_still_give_a_summary(tmp_path: Path, reranking: dict | None)
     hits = evaluation.search(*both, none, labels(50), params)
     pairs = evaluation.compare_pairs(*both, none, labels(50), params)
     by_query, by_class, metrics = evaluation.score(
-        hits, pairs, gallery, gallery, none, labels(50), params
+        hits, pairs, gallery, gallery, none, labels(50), SPLIT, params
     )
     evaluation.draw_curves(by_query, by_class, pairs)
     summary = report.summarise_metrics(test_all=metrics)
@@ -290,7 +293,7 @@ def test_one_class_in_the_gallery_still_gives_scores(tmp_path: Path) -> None:
     hits = evaluation.search(*both, queries, only, params)
     pairs = evaluation.compare_pairs(*both, queries, only, params)
     by_query, by_class, metrics = evaluation.score(
-        hits, pairs, gallery, gallery, queries, only, params
+        hits, pairs, gallery, gallery, queries, only, SPLIT, params
     )
     evaluation.draw_curves(by_query, by_class, pairs)
     assert metrics["R@1"] == 1
@@ -411,7 +414,9 @@ def test_twins_across_classes_are_reported_and_stay_in_the_gallery(
     queries = pd.DataFrame({"Path": ["q"], "Class": [9], "Hash": ["x"], "Index": [0]})
     queries["DHash"] = "f" * 16
     found = pd.DataFrame({"Path": ["a", "b"], "Problem": "same photo", "Action": "gallery only"})
-    table, report = data.report_problems(photos, queries, found, found.iloc[:0], DataParams())
+    table, report = data.report_problems(
+        photos, queries, found, found.iloc[:0], DataParams(), EvaluationParams()
+    )
     assert table["Path"].tolist() == ["a", "b", "q"]
     assert table.iloc[2].tolist() == ["queries", "q", "also in the gallery", "kept"]
     assert report["gallery"]["problems"] == {"same photo": 2}
@@ -426,7 +431,7 @@ def test_twins_across_classes_are_reported_and_stay_in_the_gallery(
     caplog.clear()
     other = queries.assign(Hash="y", DHash="0" * 16, Class=2)
     table, report = data.report_problems(
-        photos, other, found.iloc[:0], found.iloc[:0], DataParams()
+        photos, other, found.iloc[:0], found.iloc[:0], DataParams(), EvaluationParams()
     )
     assert table.empty
     assert report["queries"][key] == 0
@@ -535,7 +540,9 @@ def test_near_duplicates_are_listed_and_counted(caplog: pytest.LogCaptureFixture
     queries = photos(3).assign(Path=["q0", "q1", "q2"], Hash=["0.jpg", "new", "other"])
     queries["DHash"] = ["0" * 16, "1" * 15 + "3", "3" * 16]  # a copy, one bit off, another class
     none = pd.DataFrame(columns=["Path", "Problem", "Action"])
-    table, report = data.report_problems(gallery, queries, none, none, DataParams())
+    table, report = data.report_problems(
+        gallery, queries, none, none, DataParams(), EvaluationParams()
+    )
     assert table["Path"].tolist() == ["q0", "q1"]
     assert table["Problem"].tolist() == ["also in the gallery", "in the gallery as another file"]
     assert report["queries"]["photos that are in the gallery as another file"] == 1

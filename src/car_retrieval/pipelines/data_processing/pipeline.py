@@ -26,7 +26,10 @@ def create_pipeline(**kwargs: Any) -> Pipeline:
             ),
             Node(
                 nodes.report_problems,
-                inputs=["car_front", "test_index", "gallery_problems", "query_problems", params],
+                inputs=[
+                    *("car_front", "test_index", "gallery_problems", "query_problems"),
+                    *(params, "params:evaluation"),
+                ],
                 outputs=["rejected_images", "data_report"],
                 name="report_problems",
             ),
