@@ -19,7 +19,12 @@ from car_retrieval.listing import digest
 from car_retrieval.matrix import Matrix
 from car_retrieval.models.augmentation import Augmentation
 from car_retrieval.models.checkpoint import Checkpoint
-from car_retrieval.models.descriptor import DescriptorConfig, DescriptorNet, pick_device
+from car_retrieval.models.descriptor import (
+    DescriptorConfig,
+    DescriptorNet,
+    config_of,
+    pick_device,
+)
 from car_retrieval.models.encoder import resized
 from car_retrieval.models.losses import build_loss, build_miner, with_memory
 from car_retrieval.models.optimisation import Optimisation, keep_statistics, learning_rate
@@ -64,16 +69,9 @@ class Trainer:
         self.rows, self.images = part["Index"].to_numpy(), images
         self.validation, self.params = validation, params
         self.device = pick_device(params.device)
-        config = DescriptorConfig(
-            arch=params.arch,
-            dimension=params.dimension,
-            image_size=images.shape[-1],
-            normalisation=params.normalisation,
-            pooling=params.pooling,
-            neck=params.neck,
-        )
         with torch.random.fork_rng():
             torch.manual_seed(params.seed)
+            config = config_of(params, images.shape[-1])
             self.net = DescriptorNet(config, params.weights).to(self.device)
             self.loss, self.miner = self._loss_and_miner()
         self.optimisation = Optimisation(self.net, self.loss, params)
@@ -106,7 +104,7 @@ class Trainer:
                 loss.
         """
         for name, here, there in (
-            ("network", asdict(self.net.config), checkpoint["config"]),
+            ("network", self.net.config, DescriptorConfig(**checkpoint["config"])),
             ("list of training classes", self.classes.tolist(), checkpoint["classes"]),
             ("list or split of photos", self.split, checkpoint.get("split")),
             ("loss", self.params.loss.name, checkpoint["provenance"]["parameters"]["loss"]["name"]),

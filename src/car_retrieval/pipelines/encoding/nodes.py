@@ -11,6 +11,7 @@ from car_retrieval.matrix import Matrix, MatrixStream
 from car_retrieval.models.checkpoint import Checkpoint
 from car_retrieval.models.descriptor import DescriptorNet, network_of, pick_device
 from car_retrieval.models.encoder import Encoder, encode
+from car_retrieval.models.untrained import untrained
 from car_retrieval.params import EncodingParams
 from car_retrieval.search.whitening import Whitening, fit_whitening
 from car_retrieval.splits import TRAIN
@@ -52,7 +53,8 @@ def encode_images(
     """Describe packed images as float32 [n, D] of unit rows.
 
     Their attributes are `encoder`, its signature with those of whitening and packing, `photos`, the
-    digest of the list of photos, and `checkpoint`, where the network was taken from.
+    digest of the list of photos, `checkpoint`, where the network was taken from, and `untrained`, a
+    line for readers if it was not trained on these photos.
     """
     encoder = _encoder(images, photos, model, checkpoints, params)
     if whitening.signature != _fitted_with(encoder, params):
@@ -66,6 +68,8 @@ def encode_images(
         "photos": images.attributes["photos"],
         "checkpoint": params.checkpoint,
     }
+    if note := untrained(encoder.net.provenance):
+        attributes["untrained"] = note
     return MatrixStream(blocks, attributes)
 
 
