@@ -12,9 +12,12 @@ from car_retrieval.models.checkpoint import Checkpoint
 from car_retrieval.models.descriptor import DescriptorNet, network_of, pick_device
 from car_retrieval.models.encoder import Encoder, encode
 from car_retrieval.models.untrained import untrained
-from car_retrieval.params import EncodingParams
+from car_retrieval.params import EncodingParams, WhiteningParams
 from car_retrieval.search.whitening import Whitening, fit_whitening
 from car_retrieval.splits import TRAIN
+
+UNTRAINED = WhiteningParams(kind="pca", dimension=256, power=0.5)
+"""Kind `auto` of a network that was not trained: measured in docs/benchmarks/zero_shot.md."""
 
 
 def learn_whitening(
@@ -24,15 +27,25 @@ def learn_whitening(
     checkpoints: Mapping[int, Checkpoint],
     params: EncodingParams,
 ) -> Whitening:
-    """Fit a whitening to a sample of the training photos; to nothing where none is asked for."""
-    if params.whitening is None:
-        return Whitening()
+    """Fit a whitening to a sample of the training photos; to nothing where none is asked for.
+
+    `auto` keeps fewer dimensions where there are less than twice as many photos.
+    """
     encoder = _encoder(imageset, split, model, checkpoints, params)
+    if (asked := _asked(encoder, params)) is None:
+        return Whitening()
     training = split[split["split"] == TRAIN]
-    count = min(len(training), params.whitening.photos)
-    chosen = training.sample(count, random_state=params.whitening.seed).sort_values("Index")
+    count = min(len(training), asked.photos)
+    chosen = training.sample(count, random_state=asked.seed).sort_values("Index")
+    settings = asked.model_dump(include={"kind", "dimension", "power"})
+    if asked is UNTRAINED:
+        if count < 2:
+            return Whitening(None, _fitted_with(encoder, params))
+        while settings["dimension"] > count // 2:
+            settings["dimension"] //= 2
+    if asked.kind == "learnt" and chosen["Class"].isna().any():
+        raise ValueError("encoding.whitening: learnt needs photos with classes; choose pca")
     blocks = _encoded(encoder, imageset, params, chosen["Index"].to_numpy())
-    settings = params.whitening.model_dump(include={"kind", "dimension", "power"})
     try:
         projection = fit_whitening(
             np.concatenate(list(blocks)), chosen["Class"].to_numpy(), **settings
@@ -112,9 +125,14 @@ def _encoded(
 
 def _fitted_with(encoder: Encoder, params: EncodingParams) -> dict[str, Any]:
     """The signature of a whitening for this encoder."""
-    if params.whitening is None:
-        return {}
-    return {"encoder": encoder.signature(), "settings": params.whitening.model_dump()}
+    asked = _asked(encoder, params)
+    return {"encoder": encoder.signature(), "settings": asked.model_dump()} if asked else {}
+
+
+def _asked(encoder: Encoder, params: EncodingParams) -> WhiteningParams | None:
+    if params.whitening is None or params.whitening.kind != "auto":
+        return params.whitening
+    return UNTRAINED if untrained(encoder.net.provenance) else None
 
 
 def choose_encoder(

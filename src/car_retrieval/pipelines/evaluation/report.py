@@ -57,6 +57,8 @@ HOLDS_FOR = {
     "image": "Training knows the classes of the validation photos: a car of a class that it never "
     "saw is answered more often than this. Where that matters, measure the threshold on such "
     "classes, with data_processing.validate_by: class.",
+    "untrained": "The network was not trained on these photos, so that this holds for cars of "
+    "other classes too.",
     "class": "Training never saw the classes of the validation photos, so this holds for cars that "
     "it does not know; known ones are answered less often than they could be.",
 }
@@ -127,7 +129,7 @@ def write_report(
     sections += [
         Section(
             "Diagnosis",
-            f"{DIAGNOSIS}\n\n{_no_match(no_match_threshold)}",
+            f"{DIAGNOSIS}\n\n{_no_match(no_match_threshold, database)}",
             [
                 ("Most frequent confusions of the query photos", pictures["test_all_confusions"]),
                 ("Most frequent confusions, validation", pictures["valid_all_confusions"]),
@@ -157,11 +159,12 @@ def write_report(
     return html_report("Car retrieval", summary, sections, about)
 
 
-def _no_match(measured: dict[str, Any]) -> str:
+def _no_match(measured: dict[str, Any], database: Matrix) -> str:
+    untrained = "untrained" in database.attributes
     return NO_MATCH.format(
         threshold=measured["threshold"],
         rate=measured["false_match_rate"],
-        holds=HOLDS_FOR[measured["validated_by"]],
+        holds=HOLDS_FOR["untrained" if untrained else measured["validated_by"]],
     )
 
 
@@ -175,7 +178,8 @@ def _about(database: Matrix, history: pd.DataFrame) -> str:
     """Which collection, run and network: the descriptors know their encoder and their place."""
     encoder = database.attributes["encoder"]
     collection, version = database.path.parents[2].name, database.path.parent.name
+    trained = database.attributes.get("untrained", f"{len(history)} epochs")
     return (
         f"Collection {collection} · descriptors of {version} · {encoder['arch']} · "
-        f"{encoder['image_size']} px · {len(history)} epochs"
+        f"{encoder['image_size']} px · {trained}"
     )
