@@ -40,6 +40,11 @@ def print_run(
     described = catalog.load("database").attributes if "database" in pipeline.datasets() else {}
     if note := described.get("untrained"):
         console.print(note, soft_wrap=True, highlight=False)
+    if "training_history" in outputs:
+        from car_retrieval.models.selection import at_chance
+
+        if warning := at_chance(catalog.load("training_history")):
+            console.print(warning, soft_wrap=True, highlight=False, style="bold red")
     if "searchers" in outputs:
         console.print(_searchers(catalog.load("searchers")))
     if "ablation_table" in outputs:

@@ -29,7 +29,7 @@ def learn_whitening(
 ) -> Whitening:
     """Fit a whitening to a sample of the training photos; to nothing where none is asked for.
 
-    `auto` keeps fewer dimensions where there are less than twice as many photos.
+    `auto` keeps fewer dimensions where there are less than 1.5 photos for each.
     """
     encoder = _encoder(imageset, split, model, checkpoints, params)
     if (asked := _asked(encoder, params)) is None:
@@ -41,7 +41,7 @@ def learn_whitening(
     if asked is UNTRAINED:
         if count < 2:
             return Whitening(None, _fitted_with(encoder, params))
-        while settings["dimension"] > count // 2:
+        while 1.5 * settings["dimension"] > count:
             settings["dimension"] //= 2
     if asked.kind == "learnt" and chosen["Class"].isna().any():
         raise ValueError("encoding.whitening: learnt needs photos with classes; choose pca")

@@ -9,6 +9,7 @@ import pandas as pd
 from car_retrieval.matrix import Matrix
 from car_retrieval.models.checkpoint import Checkpoint
 from car_retrieval.models.descriptor import DescriptorNet
+from car_retrieval.models.selection import at_chance
 from car_retrieval.params import EncodingParams, EvaluationParams
 from car_retrieval.pipelines.encoding.nodes import choose_encoder
 from car_retrieval.pipelines.evaluation.made_with import made_with
@@ -125,6 +126,7 @@ def write_report(
                 shown,
             )
         )
+    warning = at_chance(training_history)
     net = choose_encoder(model, checkpoints, encoding)
     sections += [
         Section(
@@ -142,12 +144,15 @@ def write_report(
         Section("Searchers", SEARCHERS, [(SEARCHERS_CAPTION, searchers_figure)], searchers),
         Section(
             "Training",
-            "Loss over the epochs, and what the validation photos say.",
+            "Loss over the epochs, and what the validation photos say."
+            + (f"\n\n{warning[0].upper()}{warning[1:]}." if warning else ""),
             [("Training curves", training_curves)],
         ),
         Section("Made with", MADE_WITH, facts=made_with(net, database, params)),
     ]
     about = _about(database, training_history)
+    if warning:
+        about += f" · {warning}"
     if params.reranking:
         about += f" · hits re-ranked: {params.reranking.kind}"
     filtered = summary.loc[summary["protocol"] == "filtered", "split"]
