@@ -80,8 +80,7 @@ def _describe(env: str, root: Path | None) -> None:
 
     if root:
         environ["INDEPENDENT_ROOT"] = str(root)
-    with KedroSession.create(env=env) as session:
-        session.run(pipeline_names=["zero_shot"])
+    KedroSession.create(env=env).run(pipeline_names=["zero_shot"])
 
 
 @click.command(cls=PlainErrorCommand)

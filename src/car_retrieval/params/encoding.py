@@ -13,10 +13,10 @@ class WhiteningParams(Params):
     kind: Literal["auto", "pca", "learnt"] = Field(
         description="by all variation, or within classes; auto: `pca` without training, else none"
     )
-    dimension: Count | None = Field(None, description="components kept; none: all")
-    power: Fraction = Field(1.0, description="of the deviation that is divided by")
-    photos: Count = Field(20_000, description="training photos it is fitted to, at most")
-    seed: Annotated[int, Field(ge=0)] = Field(7, description="of their choice")
+    dimension: Count | None = Field(default=None, description="components kept; none: all")
+    power: Fraction = Field(default=1.0, description="of the deviation that is divided by")
+    photos: Count = Field(default=20_000, description="training photos it is fitted to, at most")
+    seed: Annotated[int, Field(ge=0)] = Field(default=7, description="of their choice")
 
 
 class EncodingParams(Params):
