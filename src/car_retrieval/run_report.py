@@ -44,6 +44,14 @@ def print_run(
         console.print(_scores(summary))
         for remark in _remarks(summary, catalog.load("params:evaluation")):
             console.print(remark, soft_wrap=True, highlight=False)
+    described = catalog.load("database").attributes if "database" in pipeline.datasets() else {}
+    if note := described.get("untrained"):
+        console.print(note, soft_wrap=True, highlight=False)
+    if "training_history" in outputs:
+        from car_retrieval.models.selection import at_chance
+
+        if warning := at_chance(catalog.load("training_history")):
+            console.print(warning, soft_wrap=True, highlight=False, style="bold red")
     if "searchers" in outputs:
         console.print(_searchers(catalog.load("searchers")))
     if "ablation_table" in outputs:
@@ -122,7 +130,8 @@ def _recipes(table: pd.DataFrame) -> Table:
 
 def _counts(name: str, about: dict[str, Any]) -> str:
     problems = "".join(f"; {count:,} {problem}" for problem, count in about["problems"].items())
-    return f"{name}: {about['photos']:,} photos of {about['classes']:,} classes{problems}"
+    classes = f"of {about['classes']:,} classes" if about["classes"] else "without classes"
+    return f"{name}: {about['photos']:,} photos {classes}{problems}"
 
 
 def _stages(seconds: dict[str, float], peak: dict[str, int]) -> Table:

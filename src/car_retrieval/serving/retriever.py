@@ -53,6 +53,10 @@ class Retriever:
         index: of all vectors; None: there is exact search only.
         threshold: similarity below which there is no match.
         batch_size: photos described at a time.
+
+    Attributes:
+        untrained: a line for readers where the network was not trained on these photos.
+        labelled: whether the photos have classes.
     """
 
     def __init__(
@@ -70,6 +74,8 @@ class Retriever:
     ) -> None:
         self.versions, self.version = versions, max(versions)
         self.photos, self.files, self.threshold = photos, files, threshold
+        self.labelled = bool(photos["Class"].notna().any())
+        self.untrained: str | None = vectors.attributes.get("untrained")
         self._vectors = np.asarray(vectors.mapped())
         self._encoder, self._whitening, self._packing = encoder, whitening, packing
         self._index, self._batch_size = index, batch_size
@@ -215,7 +221,8 @@ class Retriever:
         photo, names = self.photos.iloc[row], self._names.iloc[row]
         make, model, year = (None if pd.isna(value) else value for value in names)
         year = None if year is None else int(year)
-        return Match(row, photo["Path"], similarity, int(photo["Class"]), make, model, year)
+        class_ = int(photo["Class"]) if self.labelled else None
+        return Match(row, photo["Path"], similarity, class_, make, model, year)
 
     def _labelled_box(self, data: bytes) -> Box | None:
         """The box of the gallery's photo that is this very file, if it is one."""

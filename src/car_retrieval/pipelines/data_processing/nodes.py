@@ -39,22 +39,22 @@ def select_gallery(
     if front.empty:
         raise ValueError(f"no gallery photo has a viewpoint of {params.front_views}")
     photos, found = _readable(front, web_images, unusable, len(web_nature), params)
-    twins = listing.duplicates(photos)
+    labelled = bool(photos["Class"].notna().any())
+    alike = photos if labelled else photos.assign(Class=0)
+    twins, kept = listing.duplicates(alike), "kept on one side" if labelled else "kept"
     problems = [
         found,
-        listing.problems(twins[~twins["Conflict"]], "kept on one side", "exact duplicate"),
+        listing.problems(twins[~twins["Conflict"]], kept, "exact duplicate"),
         listing.problems(
             twins[twins["Conflict"]],
             "gallery only" if params.twins == "exclude" else "kept",
             "same photo under several classes",
         ),
         listing.problems(
-            photos[near_copies(photos, params.near_duplicates)],
-            "kept on one side",
-            "near-duplicate",
+            photos[near_copies(alike, params.near_duplicates)], kept, "near-duplicate"
         ),
         listing.problems(
-            photos[near_elsewhere(photos, params.near_duplicates)],
+            photos[near_elsewhere(alike, params.near_duplicates)],
             "kept",
             "near-duplicate under another class",
         ),
@@ -192,6 +192,11 @@ def split_photos(gallery: pd.DataFrame, params: DataParams) -> tuple[pd.DataFram
         `split` (Index, Class, split; Path and Hash say of which photos); and `valid_for_test`
         int64 [n, 2], Index and Class of the validation photos.
     """
+    if gallery["Class"].isna().any():
+        raise ValueError(
+            "the photos have no classes, so that nothing can be trained or scored: describe them "
+            "with kedro run --pipelines=zero_shot"
+        )
     divide = split_classes if params.validate_by == "class" else split_gallery
     grouped = gallery.assign(Group=near_groups(gallery, params.near_duplicates))
     split = divide(grouped, params.valid_ratio, params.twins == "keep", params.seed)

@@ -9,6 +9,7 @@ import pandas as pd
 from car_retrieval.matrix import Matrix
 from car_retrieval.models.checkpoint import Checkpoint
 from car_retrieval.models.descriptor import DescriptorNet
+from car_retrieval.models.selection import at_chance
 from car_retrieval.params import EncodingParams, EvaluationParams
 from car_retrieval.pipelines.encoding.nodes import choose_encoder
 from car_retrieval.pipelines.evaluation.made_with import made_with
@@ -58,6 +59,8 @@ HOLDS_FOR = {
     "image": "Training knows the classes of the validation photos: a car of a class that it never "
     "saw is answered more often than this. Where that matters, measure the threshold on such "
     "classes, with data_processing.validate_by: class.",
+    "untrained": "The network was not trained on these photos, so that this holds for cars of "
+    "other classes too.",
     "class": "Training never saw the classes of the validation photos, so this holds for cars that "
     "it does not know; known ones are answered less often than they could be.",
 }
@@ -125,11 +128,12 @@ def write_report(
                 shown,
             )
         )
+    warning = at_chance(training_history)
     net = choose_encoder(model, checkpoints, encoding)
     sections += [
         Section(
             "Diagnosis",
-            f"{DIAGNOSIS}\n\n{_no_match(no_match_threshold)}",
+            f"{DIAGNOSIS}\n\n{_no_match(no_match_threshold, database)}",
             [
                 ("Most frequent confusions of the query photos", pictures["test_all_confusions"]),
                 ("Most frequent confusions, validation", pictures["valid_all_confusions"]),
@@ -142,12 +146,15 @@ def write_report(
         Section("Searchers", SEARCHERS, [(SEARCHERS_CAPTION, searchers_figure)], searchers),
         Section(
             "Training",
-            "Loss over the epochs, and what the validation photos say.",
+            "Loss over the epochs, and what the validation photos say."
+            + (f"\n\n{warning[0].upper()}{warning[1:]}." if warning else ""),
             [("Training curves", training_curves)],
         ),
         Section("Made with", MADE_WITH, facts=made_with(net, database, params)),
     ]
     about = _about(database, training_history)
+    if warning:
+        about += f" · {warning}"
     if params.reranking:
         about += f" · hits re-ranked: {params.reranking.kind}"
     if params.search_in == "queries":
@@ -175,11 +182,12 @@ def _seen_in_training(summary: pd.DataFrame) -> str:
     )
 
 
-def _no_match(measured: dict[str, Any]) -> str:
+def _no_match(measured: dict[str, Any], database: Matrix) -> str:
+    untrained = "untrained" in database.attributes
     return NO_MATCH.format(
         threshold=measured["threshold"],
         rate=measured["false_match_rate"],
-        holds=HOLDS_FOR[measured["validated_by"]],
+        holds=HOLDS_FOR["untrained" if untrained else measured["validated_by"]],
     )
 
 
@@ -193,7 +201,8 @@ def _about(database: Matrix, history: pd.DataFrame) -> str:
     """Which collection, run and network: the descriptors know their encoder and their place."""
     encoder = database.attributes["encoder"]
     collection, version = database.path.parents[2].name, database.path.parent.name
+    trained = database.attributes.get("untrained", f"{len(history)} epochs")
     return (
         f"Collection {collection} · descriptors of {version} · {encoder['arch']} · "
-        f"{encoder['image_size']} px · {len(history)} epochs"
+        f"{encoder['image_size']} px · {trained}"
     )

@@ -36,7 +36,7 @@ def write_model_card(
 ) -> str:
     """Write the model card of what described the gallery, from the results alone."""
     check_photos(database, car_front)
-    facts = about(database)
+    facts = {"untrained": None} | about(database)
     if any(no_match_threshold.get(name) != facts[name] for name in ("encoder", "photos")):
         raise ValueError(
             f"the scores are of other descriptors than {database.path.name}: run the pipeline "
@@ -49,7 +49,7 @@ def write_model_card(
             "run`"
         )
     classes = {side: set(rows["Class"]) for side, rows in split.groupby("split")}
-    trained = classes[TRAIN]
+    trained = classes[TRAIN] if facts["untrained"] is None else set()
     provenance = net.provenance
     report = provenance["report"]
     seen = training_history["epoch"] <= report["epoch"]
