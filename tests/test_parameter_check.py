@@ -27,8 +27,8 @@ from car_retrieval.parameter_check import check_parameters
             "resnet50?",
         ),
         (
-            {"training": {"epochs": 0}, "encoding": {"scale": 1}},
-            "training.epochs: Input should be greater than or equal to 1; "
+            {"training": {"epochs": -1}, "encoding": {"scale": 1}},
+            "training.epochs: Input should be greater than or equal to 0; "
             "encoding.scale: unknown; did you mean encoding.scales?",
         ),
     ],

@@ -71,6 +71,8 @@ def planned(
     Raises:
         ValueError: a recipe's loss, miner or sampler does not exist or fit.
     """
+    if base.epochs == 0:
+        raise ValueError("training.epochs is 0: an ablation trains, so set it to 1 or more")
     images = ablation.budget.images or base.epochs * len(labels)
     recipes = {}
     for name, changes in ablation.recipes.items():

@@ -34,7 +34,8 @@ def classes_of_folders(paths: list[str], folder: object) -> pd.DataFrame:
     if len(loose):
         raise ValueError(
             f"{folder}/{loose.iloc[0]} lies in no folder of a class ({len(loose)} such photos): "
-            "move it into one named after its class, or give the classes in a CSV (--classes)"
+            "move it into one named after its class, give the classes in a CSV (--classes), or "
+            "search photos without classes (--unlabelled)"
         )
     return table
 

@@ -52,9 +52,7 @@ def index_folder(
         ValueError: photos, classes or names cannot be used; one line says which and what to do.
         FileExistsError: the lists are there already.
     """
-    for name in LISTS:
-        if (out / name).exists() and not force:
-            raise FileExistsError(f"{out / name} exists: --force replaces it")
+    _refuse_lists(out, force)
     folders = [gallery] if queries is None else [gallery, queries]
     named = [_named(folder, classes, say) for folder in folders]
     if classes is not None:
@@ -93,6 +91,37 @@ def index_folder(
         say(f"{len(table):,} {kind} of {table['Class'].nunique():,} classes")
 
 
+def index_unlabelled(folder: Path, out: Path, force: bool, say: Callable[[str], None]) -> None:
+    """Write the list of photos without classes, which have no queries, and the link to them.
+
+    Args:
+        folder: the photos, in it or in folders below.
+        out: receives indexinfo.csv, left_out.csv, and the link traini.
+        force: replace the lists of an earlier call; those of queries are deleted.
+        say: prints a line.
+
+    Raises:
+        ValueError: no photo can be used.
+        FileExistsError: there are lists of an earlier call.
+    """
+    _refuse_lists(out, force)
+    paths = _walked(folder, say)
+    seen = inspect_all(ImageFiles(folder), paths, WORKERS)
+    usable = seen.loc[seen["Problem"] == "", "Path"].tolist()
+    if not usable:
+        raise ValueError(f"{folder}: not one photo of it can be read")
+
+    out.mkdir(parents=True, exist_ok=True)
+    point_to(out / "traini", folder, force)
+    for name in LISTS:
+        (out / name).unlink(missing_ok=True)
+    write_csv(
+        pd.DataFrame({"Path": usable, "Index": range(len(usable)), "Class": ""}), out / LISTS[0]
+    )
+    _tell_unreadable(seen, out / "left_out.csv", say)
+    say(f"{len(usable):,} photos without classes")
+
+
 def point_to(link: Path, folder: Path, force: bool) -> None:
     """Make `link` lead to a folder of photos.
 
@@ -122,23 +151,34 @@ def write_csv(table: pd.DataFrame, file: Path) -> None:
     os.replace(part, file)
 
 
-def _named(folder: Path, classes: Path | None, say: Callable[[str], None]) -> pd.DataFrame:
-    """Path and Name (of the class) of the photos of a folder; says what else is there."""
+def _refuse_lists(out: Path, force: bool) -> None:
+    for name in LISTS:
+        if (out / name).exists() and not force:
+            raise FileExistsError(f"{out / name} exists: --force replaces it")
+
+
+def _walked(folder: Path, say: Callable[[str], None]) -> list[str]:
+    """The paths of the photos of a folder; says what else is there."""
     walk = walk_photos(folder)
     if walk.other:
         kinds = ", ".join(f"{count:,} {suffix}" for suffix, count in walk.other.most_common(SHOWN))
         say(f"{folder}: {walk.other.total():,} files that are no photos: {kinds}")
     for name, why in walk.bad_names.items():
         say(f"{folder}/{name} is left out: {why}")
-    if classes is None:
-        photos = classes_of_folders(walk.photos, folder)
-    else:
-        rows = read_classes(classes)
-        photos = rows[rows["Path"].isin(walk.photos)].reset_index(drop=True)
-        if unlisted := len(walk.photos) - len(photos):
-            say(f"{folder}: {unlisted:,} photos are not in {classes.name} and are left out")
     if not walk.photos:
         raise ValueError(f"{folder}: no photo found below it")
+    return walk.photos
+
+
+def _named(folder: Path, classes: Path | None, say: Callable[[str], None]) -> pd.DataFrame:
+    """Path and Name (of the class) of the photos of a folder."""
+    paths = _walked(folder, say)
+    if classes is None:
+        return classes_of_folders(paths, folder)
+    rows = read_classes(classes)
+    photos = rows[rows["Path"].isin(paths)].reset_index(drop=True)
+    if unlisted := len(paths) - len(photos):
+        say(f"{folder}: {unlisted:,} photos are not in {classes.name} and are left out")
     return photos
 
 

@@ -100,7 +100,9 @@ def readable_photos(
     photos = listing.drop(columns="Problem", errors="ignore").reset_index(drop=True)
     seen = inspection.drop(columns=["Path", "Problem"]).reset_index(drop=True)
     photos = pd.concat([photos, seen], axis=1)[(inspection["Problem"] == "").to_numpy()]
-    photos = numbered(photos.astype({"Class": np.int64}))
+    if photos["Class"].notna().any():
+        photos = photos.astype({"Class": np.int64})
+    photos = numbered(photos)
     photos, boxes = without_bad_boxes(photos)
     return photos, pd.concat([problems(broken, "left out"), boxes], ignore_index=True)
 

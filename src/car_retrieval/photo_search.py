@@ -36,6 +36,9 @@ WITHOUT_THRESHOLD = (
     "whether these are matches is not said: no threshold was measured for these descriptors; "
     "`kedro run --pipelines=evaluation` does, without re-ranking"
 )
+WITHOUT_CLASSES = (
+    "the photos have no classes, so that no threshold for a match can be measured: judge by eye"
+)
 
 Crop = tuple[int, int, int, int]
 Auto = Literal["auto"]
@@ -81,8 +84,10 @@ def search_photos(
             click.echo(_json(photo, part, answer, root))
         else:
             _print_table(photo, part, answer, root)
+    if retriever.untrained:
+        click.echo(retriever.untrained, err=True)
     if retriever.threshold is None:
-        click.echo(WITHOUT_THRESHOLD, err=True)
+        click.echo(WITHOUT_THRESHOLD if retriever.labelled else WITHOUT_CLASSES, err=True)
 
 
 def check_photos(photos: Sequence[Path], crop: Crop | Auto | None) -> None:
@@ -134,15 +139,17 @@ def _json(photo: Path, part: Crop | None, answer: Answer, root: Path) -> str:
 
 
 def _print_table(photo: Path, part: Crop | None, answer: Answer, root: Path) -> None:
+    labelled = any(match.class_ is not None for match in answer.matches)
     table = Table(box=None, pad_edge=False)
     for name, justify in COLUMNS.items():
-        table.add_column(name, justify=justify)
+        if labelled or name not in ("make", "model", "year"):
+            table.add_column(name, justify=justify)
     for rank, match in enumerate(answer.matches, start=1):
         shown = f"{match.similarity:.3f}"
         if answer.threshold is not None and match.similarity < answer.threshold:
             shown = f"({shown})"
         named = (match.make, match.model or f"class {match.class_}", match.year)
-        cells = ["–" if value is None else str(value) for value in named]
+        cells = ["–" if value is None else str(value) for value in named] if labelled else []
         table.add_row(str(rank), shown, *cells, str(_from_here(root / match.path)))
     console = Console(width=WIDTH, highlight=False, markup=False, emoji=False)
     searched = f" ({','.join(map(str, part))})" if part else ""

@@ -4,7 +4,7 @@ from kedro.pipeline import Pipeline
 
 
 def register_pipelines() -> dict[str, Pipeline]:
-    """The main job is the default; `sample_data`, `ablation` and `export` run when asked for."""
+    """The main job is the default; those that are none of its stages run when asked for."""
     from car_retrieval.pipelines import (
         ablation,
         data_processing,
@@ -13,6 +13,7 @@ def register_pipelines() -> dict[str, Pipeline]:
         export,
         sample_data,
         training,
+        zero_shot,
     )
 
     stages = {
@@ -26,5 +27,6 @@ def register_pipelines() -> dict[str, Pipeline]:
         "sample_data": sample_data.create_pipeline(),
         "ablation": ablation.create_pipeline(),
         "export": export.create_pipeline(),
+        "zero_shot": zero_shot.create_pipeline(),
         **stages,
     }

@@ -129,8 +129,8 @@ def test_a_byte_order_mark_and_windows_line_ends(tmp_path):
     [
         (["a,0,1", "b,1.0,1"], "line 3, Index: '1.0' is not an integer"),
         (["a,0,x"], "line 2, Class: 'x' is not an integer"),
-        (["a,0,"], "line 2, Class: '' is not an integer"),
-        (["a,0"], "line 2, Class: '' is not an integer"),
+        (["a,0,", "b,1,1"], "line 2, Class: '' is not an integer"),
+        (["a,0", "b,1,1"], "line 2, Class: '' is not an integer"),
         (["a,0,1", "b,1,1", "c,2,1e3"], "line 4, Class: '1e3' is not an integer"),
         (["a,0,9223372036854775808"], "line 2, Class: '9223372036854775808' does not fit into 64"),
         (["a,0,-9223372036854775809"], "line 2, Class: .* does not fit into 64 bits"),

@@ -1,7 +1,7 @@
 import pandas as pd
 import pytest
 
-from car_retrieval.models.selection import best_epoch, stop_early
+from car_retrieval.models.selection import CHANCE, at_chance, best_epoch, stop_early
 
 MAP = [0.1, 0.4, 0.4, 0.3, 0.5, 0.2]
 MAP_AT_R = [0.1, 0.2, 0.3, 0.3, 0.2, 0.3]
@@ -44,3 +44,17 @@ def test_no_epoch_is_trained_in_vain():
 
 def test_a_score_that_is_not_a_number_is_not_better():
     assert len(list(stop_early(states([float("nan")] * 6), 2, "mAP@k"))) == 2
+
+
+@pytest.mark.parametrize(
+    ("reached", "limits", "warns"),
+    [([0.1, 0.2], [0.2, 0.2], True), ([0.1, 0.3], [0.2, 0.2], False), ([0.1], None, False)],
+)
+def test_a_run_at_chance_is_told(reached, limits, warns) -> None:
+    history = pd.DataFrame({"R@1": reached})
+    if limits:
+        history[CHANCE] = limits
+    warning = at_chance(history)
+    assert (warning is not None) == warns
+    if warns:
+        assert "0.200" in warning

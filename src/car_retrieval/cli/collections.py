@@ -11,6 +11,11 @@ from car_retrieval.cli.plain_errors import PlainErrorCommand
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--queries", type=click.Path(path_type=Path), help="Folder of query photos.")
 @click.option("--classes", type=click.Path(path_type=Path), help="CSV of path and class.")
+@click.option(
+    "--unlabelled",
+    is_flag=True,
+    help="Photos without classes: describe them by the pretrained network, ready for kedro search.",
+)
 @click.option("--out", type=click.Path(path_type=Path), help="For lists; else `root` of --env.")
 @click.option(
     "--query-ratio",
@@ -33,6 +38,7 @@ def index_folder(
     folder: Path,
     queries: Path | None,
     classes: Path | None,
+    unlabelled: bool,
     out: Path | None,
     query_ratio: int,
     near_duplicates: int,
@@ -44,6 +50,8 @@ def index_folder(
 
     The class of a photo is the folder it lies in, or what a CSV says. Photos stay where they are.
     """
+    if unlabelled and (queries or classes):
+        raise ValueError("--unlabelled goes with neither --queries nor --classes")
     from car_retrieval import index_folder as command
 
     variable = f"INDEPENDENT_ROOT={out} " if out else ""
@@ -53,10 +61,26 @@ def index_folder(
         context = KedroSession.create(env=env).load_context()
         root = Path(context.config_loader["globals"]["root"]).expanduser()
         out = Path(context.project_path) / root
+    if unlabelled:
+        command.index_unlabelled(folder, out, force, say=click.echo)
+        _describe(env, out if variable else None)
+        click.echo(f"next: {variable}kedro search PHOTO --env={env}")
+        return
     command.index_folder(
         folder, queries, classes, out, query_ratio, near_duplicates, seed, force, say=click.echo
     )
     click.echo(f"lists in {out}; next: {variable}kedro run --env={env}")
+
+
+def _describe(env: str, root: Path | None) -> None:
+    """Run the pipeline zero_shot; `root` holds the lists if it is not that of the environment."""
+    from os import environ
+
+    from kedro.framework.session import KedroSession
+
+    if root:
+        environ["INDEPENDENT_ROOT"] = str(root)
+    KedroSession.create(env=env).run(pipeline_names=["zero_shot"])
 
 
 @click.command(cls=PlainErrorCommand)

@@ -13,7 +13,7 @@ TAKEN = ("Hash", "DHash", "Width", "Height", "Problem")
 OPTIONAL = ["View Point", "Year", "CarMake", *compcars.BOX]
 
 
-class _PhotoList(AbstractDataset[Any, pd.DataFrame]):
+class PhotoListDataset(AbstractDataset[Any, pd.DataFrame]):
     """A table of photos made from what lies on disk. Read only."""
 
     def __init__(self, filepath: str, metadata: dict[str, Any] | None = None) -> None:
@@ -30,7 +30,7 @@ class _PhotoList(AbstractDataset[Any, pd.DataFrame]):
         return {"filepath": str(self._path)}
 
 
-class WebNatureDataset(_PhotoList):
+class WebNatureDataset(PhotoListDataset):
     """The web photos below a CompCars root (see `compcars.list_web`)."""
 
     def load(self) -> pd.DataFrame:
@@ -38,7 +38,7 @@ class WebNatureDataset(_PhotoList):
         return compcars.list_web(self._path)
 
 
-class SurveillanceNatureDataset(_PhotoList):
+class SurveillanceNatureDataset(PhotoListDataset):
     """The surveillance photos below a CompCars root (see `compcars.list_surveillance`)."""
 
     def load(self) -> pd.DataFrame:
@@ -46,7 +46,7 @@ class SurveillanceNatureDataset(_PhotoList):
         return compcars.list_surveillance(self._path)
 
 
-class IndexedPhotosDataset(_PhotoList):
+class IndexedPhotosDataset(PhotoListDataset):
     """A user's own `indexinfo.csv` (Path, Index, Class), checked row by row.
 
     Args:
@@ -73,13 +73,16 @@ class IndexedPhotosDataset(_PhotoList):
 def read_index(file: Path) -> pd.DataFrame:
     """Read a CSV of Path, Index, Class (integers of any size up to 64 bits).
 
+    A list without classes leaves all of them empty: they are missing then, of dtype Int64.
+
     Raises:
         ValueError: names the file, the line (1 is the header) and the column.
     """
     if not file.exists():
         raise FileNotFoundError(
             f"{file} does not exist: it lists Path, Index and Class of photos; its folder is "
-            "INDEPENDENT_ROOT, or root in conf/independent/globals.yml"
+            "INDEPENDENT_ROOT, or root in conf/independent/globals.yml. Photos without classes "
+            "have no queries: describe them with kedro run --pipelines=zero_shot"
         )
     try:
         table = pd.read_csv(file, dtype=str, keep_default_na=False, encoding="utf-8-sig")
@@ -102,8 +105,11 @@ def read_index(file: Path) -> pd.DataFrame:
     if not isinstance(table.index, pd.RangeIndex):
         raise ValueError(f"{file}, line 2: has more fields than the header has columns")
     table = table.fillna("")
-    for name in ("Index", "Class"):
-        table[name] = _integers(table[name], file)
+    table["Index"] = _integers(table["Index"], file)
+    if len(table) and (table["Class"].str.strip() == "").all():
+        table["Class"] = pd.array([pd.NA] * len(table), "Int64")
+    else:
+        table["Class"] = _integers(table["Class"], file)
     for name in table.columns.intersection(OPTIONAL):
         known = table[name].str.strip() != ""
         table[name] = _integers(table[name].where(known, "0"), file).astype("Int64").where(known)

@@ -26,6 +26,7 @@ NETWORK = "tf_efficientnet_lite0"
 # moving van, pickup, police van, racer, sports car, tow truck, trailer truck.
 CARS = (407, 436, 468, 511, 581, 609, 627, 654, 656, 661, 675, 717, 734, 751, 817, 864, 867)
 SIDE = 320  # pixels: at the usual 224 a map of 7 x 7 positions is too coarse for a box
+DECODED = 2 * SIDE  # pixels that the long side of a photo keeps at least
 FINER = 4  # the map is interpolated, or the threshold would cut at whole positions
 LAG = 0.25  # of a position: "same" padding of even sides shifts what it sees right and down
 LEAST = 0.2  # probability of a car at its best position: photos without one stay below .05

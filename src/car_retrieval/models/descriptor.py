@@ -14,6 +14,7 @@ from car_retrieval.models.features import Features
 from car_retrieval.models.neck import BNNeck
 from car_retrieval.models.pooling import CLASS_TOKEN, POOLINGS
 from car_retrieval.models.weights import pixels_of
+from car_retrieval.params import TrainingParams
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -36,6 +37,8 @@ class DescriptorConfig:
         neck: what follows the projection; `bnneck`: batch normalisation.
         mean: of red, green and blue in 0…1, which is subtracted; not where `image` normalises.
         std: what the difference is divided by.
+        projection: whether a learnt projection follows the pooling. Without one the pooled features
+            are the descriptor: `dimension` is None, and `neck` none.
     """
 
     arch: str
@@ -46,6 +49,7 @@ class DescriptorConfig:
     neck: Literal["none", "bnneck"] = "none"
     mean: list[float] = field(default_factory=lambda: list(IMAGENET_MEAN))
     std: list[float] = field(default_factory=lambda: list(IMAGENET_STD))
+    projection: bool = True
 
 
 def mean_and_std(arch: str, normalisation: Normalisation) -> dict[str, list[float]]:
@@ -87,8 +91,11 @@ class DescriptorNet(nn.Module):
         self.pool = POOLINGS.get(config.pooling, nn.Identity)()
         with torch.no_grad():
             width = self.pool(self._pooled_from(example)).shape[1]
-        self.dimension = config.dimension or example.map.shape[1]
-        self.projection = nn.Linear(width, self.dimension)
+        self.projection: nn.Module = nn.Identity()
+        self.dimension = width
+        if config.projection:
+            self.dimension = config.dimension or example.map.shape[1]
+            self.projection = nn.Linear(width, self.dimension)
         self.neck = BNNeck(self.dimension) if config.neck == "bnneck" else nn.Identity()
         for name, values in (("mean", config.mean), ("std", config.std)):
             self.register_buffer(name, 255 * torch.tensor(values).view(3, 1, 1), persistent=False)
@@ -136,6 +143,21 @@ class DescriptorNet(nn.Module):
     def signature(self) -> dict[str, Any]:
         """What the network is built from, and a hash of its weights."""
         return asdict(self.config) | {"weights": self.fingerprint()}
+
+
+def config_of(params: TrainingParams, image_size: int) -> DescriptorConfig:
+    """The network that these parameters ask for: without epochs, one of no random layers."""
+    learnt = params.epochs > 0
+    return DescriptorConfig(
+        arch=params.arch,
+        dimension=params.dimension if learnt else None,
+        image_size=image_size,
+        normalisation=params.normalisation,
+        pooling=params.pooling,
+        neck=params.neck if learnt else "none",
+        projection=learnt,
+        **mean_and_std(params.arch, params.normalisation),
+    )
 
 
 def restored(config: DescriptorConfig, state: dict[str, Tensor]) -> DescriptorNet:

@@ -71,6 +71,12 @@ class Memory(CrossBatchMemory):
         self.queue_idx, self.has_been_filled = state["next"], bool(state["filled"])
 
 
+def needs_pairs(loss: nn.Module) -> bool:
+    """Whether a loss compares the photos of a batch with each other only: it has no proxies."""
+    proxies = any(weights.ndim > 1 for weights in loss.parameters())
+    return not proxies and not isinstance(loss, TupleSoftmax)
+
+
 OWN = {"TupleSoftmax": TupleSoftmax, "CrossEntropy": CrossEntropy}
 
 

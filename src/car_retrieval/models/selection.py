@@ -10,6 +10,25 @@ from car_retrieval.models.checkpoint import Checkpoint
 log = logging.getLogger(__name__)
 
 
+CHANCE = "chance R@1"
+"""The column of the largest R@1 that chance explains: `metrics.chance.chance_of_first_hit`."""
+
+
+def at_chance(history: pd.DataFrame) -> str | None:
+    """A line for readers where in no epoch the validation's R@1 was above chance; else None.
+
+    Args:
+        history: a row an epoch: R@1 and, since it is reported, `CHANCE`.
+    """
+    if CHANCE not in history or (history["R@1"] > history[CHANCE]).any():
+        return None
+    return (
+        f"validation is at chance: R@1 is at most {history['R@1'].max():.3f}, and a random search "
+        f"reaches {history[CHANCE].max():.3f} (mean plus 3 standard errors): check the classes of "
+        "the photos, then training.weights, lr and epochs"
+    )
+
+
 def score_of(columns: Iterable[str], select_by: str) -> str:
     """The column of validation scores that `select_by` means: mAP@k with its k, or MAP@R."""
     return next(name for name in columns if name == select_by or name.startswith(select_by[:-1]))

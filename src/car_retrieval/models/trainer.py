@@ -22,11 +22,11 @@ from car_retrieval.models.checkpoint import Checkpoint
 from car_retrieval.models.descriptor import (
     DescriptorConfig,
     DescriptorNet,
-    mean_and_std,
+    config_of,
     pick_device,
 )
 from car_retrieval.models.encoder import resized
-from car_retrieval.models.losses import build_loss, build_miner, with_memory
+from car_retrieval.models.losses import build_loss, build_miner, needs_pairs, with_memory
 from car_retrieval.models.optimisation import Optimisation, keep_statistics, learning_rate
 from car_retrieval.models.provenance import provenance
 from car_retrieval.models.read_ahead import read_ahead
@@ -69,17 +69,9 @@ class Trainer:
         self.rows, self.images = part["Index"].to_numpy(), images
         self.validation, self.params = validation, params
         self.device = pick_device(params.device)
-        config = DescriptorConfig(
-            arch=params.arch,
-            dimension=params.dimension,
-            image_size=images.shape[-1],
-            normalisation=params.normalisation,
-            pooling=params.pooling,
-            neck=params.neck,
-            **mean_and_std(params.arch, params.normalisation),
-        )
         with torch.random.fork_rng():
             torch.manual_seed(params.seed)
+            config = config_of(params, images.shape[-1])
             self.net = DescriptorNet(config, params.weights).to(self.device)
             self.loss, self.miner = self._loss_and_miner()
         self.optimisation = Optimisation(self.net, self.loss, params)
@@ -139,6 +131,7 @@ class Trainer:
             keep_statistics(self.net.backbone)
         seed = self.params.seed * 100_003 + epoch
         augment, batches = self._augmentation(seed), self._batches(seed)
+        pairless = self._check_pairs(batches)
         size = self.params.accumulation
         steps = math.ceil(len(batches) / size)
         total, lr = torch.zeros((), device=self.device), 0.0
@@ -162,10 +155,25 @@ class Trainer:
                     if not math.isfinite(mean):
                         raise FloatingPointError(
                             f"training: the loss is {mean} in epoch {epoch}, by batch {number}; "
-                            "lower training.lr"
+                            + (_WANTS_PAIRS if pairless else "lower training.lr")
                         )
                     bar.set_postfix(loss=f"{mean:.4f}")
+        if mean == 0:
+            log.warning(
+                "the loss is 0 in all of epoch %d, which taught nothing: %s",
+                *(epoch, _WANTS_PAIRS if pairless else "no photos violate its margin"),
+            )
         return {"loss": mean, "lr": lr, "images": sum(map(len, batches))}
+
+    def _check_pairs(self, batches: list[np.ndarray]) -> int:
+        """Count the batches in which a loss of pairs finds none; refuse an epoch of these."""
+        if not needs_pairs(self.loss):
+            return 0
+        classes = [len(np.unique(self.labels[batch])) for batch in batches]
+        pairless = sum(count == len(batch) for count, batch in zip(classes, batches, strict=True))
+        if pairless == len(batches) and not self.params.memory:
+            raise ValueError(f"training.loss: {self.params.loss.name}: {_WANTS_PAIRS}")
+        return pairless
 
     def _read(self, batch: np.ndarray) -> tuple[Tensor, Tensor]:
         """Images [b, 3, R, R] and labels [b], from where the device fetches them meanwhile."""
@@ -226,6 +234,12 @@ class Trainer:
             "loss": deepcopy(self.loss.state_dict()),
         }
         return state | self.optimisation.state()
+
+
+_WANTS_PAIRS = (
+    "there are batches that hold no two photos of a class, which this loss compares: set "
+    "training.sampler to {name: pk}"
+)
 
 
 def _differs(what: str) -> ValueError:

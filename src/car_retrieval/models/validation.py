@@ -8,10 +8,12 @@ import numpy as np
 import pandas as pd
 
 from car_retrieval.matrix import Matrix
+from car_retrieval.metrics.chance import chance_of_first_hit
 from car_retrieval.metrics.retrieval import per_query, required_depth, summarise
 from car_retrieval.metrics.verification import verification
 from car_retrieval.models.descriptor import DescriptorNet
 from car_retrieval.models.encoder import encode
+from car_retrieval.models.selection import CHANCE
 from car_retrieval.protocol import Labels, valid_protocol
 from car_retrieval.search.exact import search_exact
 
@@ -52,7 +54,7 @@ class Validation:
             )
 
     def __call__(self, net: DescriptorNet) -> dict[str, float]:
-        """AUC and EER over the pairs; mAP@k, MAP@R and R@1 of the search."""
+        """AUC and EER over the pairs; mAP@k, MAP@R and R@1 of the search, and what chance gives."""
         query_labels, gallery_labels = self._sides
         queries = np.concatenate(list(self._describe(net, query_labels)))
         if not np.isfinite(queries).all():  # a last step can spoil them after the last loss
@@ -81,7 +83,12 @@ class Validation:
         scores = summarise(table, gallery_labels, self.k)
         pairs = verification(similarity, self.pairs[:, 2])
         names = (f"mAP@{self.k}", "MAP@R", "R@1")
-        return {"auc": pairs.auc, "eer": pairs.eer} | {name: scores[name] for name in names}
+        chance = chance_of_first_hit(query_labels, gallery_labels, self_in_gallery=True)
+        return (
+            {"auc": pairs.auc, "eer": pairs.eer}
+            | {name: scores[name] for name in names}
+            | {CHANCE: chance}
+        )
 
     @cached_property
     def _sides(self) -> Labels:

@@ -14,6 +14,8 @@ import torch
 import torchvision
 from torch import nn
 
+from car_retrieval.images.letterbox import Interpolation
+
 IMAGENET = "imagenet"
 TIMM = "timm/"
 
@@ -28,11 +30,15 @@ class Pixels:
         mean: of red, green and blue in 0…1, which is subtracted.
         std: what the difference is divided by.
         size: side of the images in pixels.
+        interpolation: kernel of the resizing.
+        centre: share of a photo's short side that was cut out of its middle.
     """
 
     mean: tuple[float, ...]
     std: tuple[float, ...]
     size: int
+    interpolation: Interpolation
+    centre: float
 
 
 def pixels_of(arch: str) -> Pixels:
@@ -48,9 +54,14 @@ def pixels_of(arch: str) -> Pixels:
         from car_retrieval.models.timm_backbone import config_of
 
         config = config_of(arch.removeprefix(TIMM))
-        return Pixels(tuple(config.mean), tuple(config.std), config.input_size[-1])
-    transforms = torchvision.models.get_model_weights(arch).DEFAULT.transforms()
-    return Pixels(tuple(transforms.mean), tuple(transforms.std), transforms.crop_size[0])
+        kernel, size, share = config.interpolation, config.input_size[-1], config.crop_pct
+        mean, std = config.mean, config.std
+    else:
+        transforms = torchvision.models.get_model_weights(arch).DEFAULT.transforms()
+        kernel, (size,) = transforms.interpolation.value, transforms.crop_size
+        mean, std, share = transforms.mean, transforms.std, size / transforms.resize_size[0]
+    interpolation: Interpolation = "bilinear" if kernel == "bilinear" else "bicubic"
+    return Pixels(tuple(mean), tuple(std), size, interpolation, share)
 
 
 class Packaged(NamedTuple):

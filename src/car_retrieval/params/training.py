@@ -111,7 +111,9 @@ class TrainingParams(Params):
     )
     miner: Named | None = Field(None, description="which pairs of a batch a loss sees; none: all")
     sampler: Sampler = Field(Sampler(name="shuffle"), description="what meets in a batch")
-    epochs: Count = Field(6, description="of the whole run, those resumed from included")
+    epochs: Annotated[int, Field(ge=0)] = Field(
+        6, description="of the whole run, resumed ones included; 0: the network as it is"
+    )
     images_per_epoch: Count | None = Field(
         None, description="an epoch ends with the batch that reaches it; none: all of the sampler's"
     )

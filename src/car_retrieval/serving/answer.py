@@ -11,7 +11,7 @@ class Match:
         row: its Index.
         path: below the folder of the gallery's photos.
         similarity: cosine of the angle between the descriptors.
-        class_: the car model's number.
+        class_: the car model's number; None where photos have no classes.
         make: its name, or its number; None where the list has neither.
         model: its name; None where the list has none.
         year: None where it is not known.
@@ -20,7 +20,7 @@ class Match:
     row: int
     path: str
     similarity: float
-    class_: int
+    class_: int | None
     make: str | None
     model: str | None
     year: int | None

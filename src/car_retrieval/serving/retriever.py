@@ -15,10 +15,10 @@ from car_retrieval.images import crop as crops
 from car_retrieval.images.crop import Box
 from car_retrieval.images.decode import Decoded, decode, upright_rgb
 from car_retrieval.images.inspect import digest_of
-from car_retrieval.images.pack import OVERSAMPLING, Packing, square
+from car_retrieval.images.pack import Packing, square
 from car_retrieval.listing import boxes_of
 from car_retrieval.matrix import Matrix
-from car_retrieval.models.car_box import SIDE, propose_box
+from car_retrieval.models.car_box import DECODED, propose_box
 from car_retrieval.models.encoder import Encoder
 from car_retrieval.models.heat_map import heat_map
 from car_retrieval.search.gallery import Gallery
@@ -59,6 +59,10 @@ class Retriever:
         index: of all vectors; None: there is exact search only.
         threshold: similarity below which there is no match.
         batch_size: photos described at a time.
+
+    Attributes:
+        untrained: a line for readers where the network was not trained on these photos.
+        labelled: whether the photos have classes.
     """
 
     def __init__(
@@ -76,6 +80,8 @@ class Retriever:
     ) -> None:
         self.versions, self.version = versions, max(versions)
         self.photos, self.files, self.threshold = photos, files, threshold
+        self.labelled = bool(photos["Class"].notna().any())
+        self.untrained: str | None = vectors.attributes.get("untrained")
         self._vectors = np.asarray(vectors.mapped())
         self._encoder, self._whitening, self._packing = encoder, whitening, packing
         self._index, self._batch_size = index, batch_size
@@ -116,10 +122,10 @@ class Retriever:
         box = Box(*crop) if crop else None
         if box is None and isinstance(photo, bytes):
             box = self._labelled_box(photo)
-        pixels, width, height = _decoded(photo, OVERSAMPLING * self._packing.size, box)
+        pixels, width, height = _decoded(photo, self._packing.decoded_size, box)
         if box:
             crops.check_inside(box, width, height)
-        return square(pixels, self._packing.size, self._packing.fill)
+        return square(pixels, self._packing)
 
     def propose(self, photo: Path | str | bytes | Image.Image) -> Crop | None:
         """Propose the part of a photo that shows its car, as the gallery's boxes do.
@@ -142,7 +148,7 @@ class Retriever:
             photo = Path(photo).read_bytes()
         box = self._labelled_box(photo) if isinstance(photo, bytes) else None
         if box is None:
-            pixels, width, height = _decoded(photo, OVERSAMPLING * SIDE)
+            pixels, width, height = _decoded(photo, DECODED)
             box = propose_box(pixels)
             box = box and crops.scaled(box, pixels.shape[1], pixels.shape[0], width, height)
         return None if box is None else (int(box.x1), int(box.y1), int(box.x2), int(box.y2))
@@ -211,9 +217,8 @@ class Retriever:
 
     def packed(self, row: int) -> NDArray[np.uint8]:
         """A photo of the gallery, packed as it was described: uint8 [3, R, R]."""
-        size = self._packing.size
-        decoded = decode(self.image(row), OVERSAMPLING * size, self._box(row))
-        return square(decoded.pixels, size, self._packing.fill)
+        decoded = decode(self.image(row), self._packing.decoded_size, self._box(row))
+        return square(decoded.pixels, self._packing)
 
     def descriptor(self, row: int) -> NDArray[np.float32]:
         """The descriptor float32 [D] of a photo of the gallery."""
@@ -246,7 +251,8 @@ class Retriever:
         photo, names = self.photos.iloc[row], self._names.iloc[row]
         make, model, year = (None if pd.isna(value) else value for value in names)
         year = None if year is None else int(year)
-        return Match(row, photo["Path"], similarity, int(photo["Class"]), make, model, year)
+        class_ = int(photo["Class"]) if self.labelled else None
+        return Match(row, photo["Path"], similarity, class_, make, model, year)
 
     def _labelled_box(self, data: bytes) -> Box | None:
         """The box of the gallery's photo that is this very file, if it is one."""

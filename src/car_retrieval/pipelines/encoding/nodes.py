@@ -11,9 +11,13 @@ from car_retrieval.matrix import Matrix, MatrixStream
 from car_retrieval.models.checkpoint import Checkpoint
 from car_retrieval.models.descriptor import DescriptorNet, network_of, pick_device
 from car_retrieval.models.encoder import Encoder, encode
-from car_retrieval.params import EncodingParams
+from car_retrieval.models.untrained import untrained
+from car_retrieval.params import EncodingParams, WhiteningParams
 from car_retrieval.search.whitening import Whitening, fit_whitening
 from car_retrieval.splits import TRAIN
+
+UNTRAINED = WhiteningParams(kind="pca", dimension=256, power=0.5)
+"""Kind `auto` of a network that was not trained: measured in docs/benchmarks/zero_shot.md."""
 
 
 def learn_whitening(
@@ -23,15 +27,25 @@ def learn_whitening(
     checkpoints: Mapping[int, Checkpoint],
     params: EncodingParams,
 ) -> Whitening:
-    """Fit a whitening to a sample of the training photos; to nothing where none is asked for."""
-    if params.whitening is None:
-        return Whitening()
+    """Fit a whitening to a sample of the training photos; to nothing where none is asked for.
+
+    `auto` keeps fewer dimensions where there are less than 1.5 photos for each.
+    """
     encoder = _encoder(imageset, split, model, checkpoints, params)
+    if (asked := _asked(encoder, params)) is None:
+        return Whitening()
     training = split[split["split"] == TRAIN]
-    count = min(len(training), params.whitening.photos)
-    chosen = training.sample(count, random_state=params.whitening.seed).sort_values("Index")
+    count = min(len(training), asked.photos)
+    chosen = training.sample(count, random_state=asked.seed).sort_values("Index")
+    settings = asked.model_dump(include={"kind", "dimension", "power"})
+    if asked is UNTRAINED:
+        if count < 2:
+            return Whitening(None, _fitted_with(encoder, params))
+        while 1.5 * settings["dimension"] > count:
+            settings["dimension"] //= 2
+    if asked.kind == "learnt" and chosen["Class"].isna().any():
+        raise ValueError("encoding.whitening: learnt needs photos with classes; choose pca")
     blocks = _encoded(encoder, imageset, params, chosen["Index"].to_numpy())
-    settings = params.whitening.model_dump(include={"kind", "dimension", "power"})
     try:
         projection = fit_whitening(
             np.concatenate(list(blocks)), chosen["Class"].to_numpy(), **settings
@@ -52,7 +66,8 @@ def encode_images(
     """Describe packed images as float32 [n, D] of unit rows.
 
     Their attributes are `encoder`, its signature with those of whitening and packing, `photos`, the
-    digest of the list of photos, and `checkpoint`, where the network was taken from.
+    digest of the list of photos, `checkpoint`, where the network was taken from, and `untrained`, a
+    line for readers if it was not trained on these photos.
     """
     encoder = _encoder(images, photos, model, checkpoints, params)
     if whitening.signature != _fitted_with(encoder, params):
@@ -66,6 +81,8 @@ def encode_images(
         "photos": images.attributes["photos"],
         "checkpoint": params.checkpoint,
     }
+    if note := untrained(encoder.net.provenance):
+        attributes["untrained"] = note
     return MatrixStream(blocks, attributes)
 
 
@@ -108,9 +125,14 @@ def _encoded(
 
 def _fitted_with(encoder: Encoder, params: EncodingParams) -> dict[str, Any]:
     """The signature of a whitening for this encoder."""
-    if params.whitening is None:
-        return {}
-    return {"encoder": encoder.signature(), "settings": params.whitening.model_dump()}
+    asked = _asked(encoder, params)
+    return {"encoder": encoder.signature(), "settings": asked.model_dump()} if asked else {}
+
+
+def _asked(encoder: Encoder, params: EncodingParams) -> WhiteningParams | None:
+    if params.whitening is None or params.whitening.kind != "auto":
+        return params.whitening
+    return UNTRAINED if untrained(encoder.net.provenance) else None
 
 
 def choose_encoder(

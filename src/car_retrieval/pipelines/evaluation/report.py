@@ -9,6 +9,7 @@ import pandas as pd
 from car_retrieval.matrix import Matrix
 from car_retrieval.models.checkpoint import Checkpoint
 from car_retrieval.models.descriptor import DescriptorNet
+from car_retrieval.models.selection import at_chance
 from car_retrieval.params import EncodingParams, EvaluationParams
 from car_retrieval.pipelines.encoding.nodes import choose_encoder
 from car_retrieval.pipelines.evaluation.made_with import made_with
@@ -29,7 +30,8 @@ HEAT_CAPTION = (
     "similarity, before any re-ranking"
 )
 PROTOCOLS = {
-    "test": "Queries: the query photos; gallery: the gallery photos",
+    "gallery": "Queries: the query photos; gallery: the gallery photos",
+    "queries": "Leave one out: each query photo searches all other query photos",
     "valid": "Queries: the validation photos; gallery: the training photos, or, where whole "
     "classes validate, the other validation photos",
 }
@@ -57,6 +59,8 @@ HOLDS_FOR = {
     "image": "Training knows the classes of the validation photos: a car of a class that it never "
     "saw is answered more often than this. Where that matters, measure the threshold on such "
     "classes, with data_processing.validate_by: class.",
+    "untrained": "The network was not trained on these photos, so that this holds for cars of "
+    "other classes too.",
     "class": "Training never saw the classes of the validation photos, so this holds for cars that "
     "it does not know; known ones are answered less often than they could be.",
 }
@@ -72,7 +76,7 @@ def summarise_metrics(**metrics: dict[str, Any]) -> pd.DataFrame:
 
     The filtered ones without a query are left out.
     """
-    shown = ["queries", "classes", "gallery"]
+    shown = ["queries", "classes", "trained_classes", "gallery"]
     rows = []
     for name, values in metrics.items():
         split, selection = name.split("_")
@@ -110,6 +114,7 @@ def write_report(
         "all": "",
         "filtered": f", of the classes with at least {params.min_class_size} gallery photos only",
     }
+    protocols = {"valid": PROTOCOLS["valid"], "test": PROTOCOLS[params.search_in]}
     sections = []
     for split, selection in zip(summary["split"], summary["protocol"], strict=True):
         name = f"{split}_{selection}"
@@ -119,15 +124,16 @@ def write_report(
         sections.append(
             Section(
                 f"{split.capitalize()}, {selection}",
-                f"{PROTOCOLS[split]}{selections[selection]}.",
+                f"{protocols[split]}{selections[selection]}.",
                 shown,
             )
         )
+    warning = at_chance(training_history)
     net = choose_encoder(model, checkpoints, encoding)
     sections += [
         Section(
             "Diagnosis",
-            f"{DIAGNOSIS}\n\n{_no_match(no_match_threshold)}",
+            f"{DIAGNOSIS}\n\n{_no_match(no_match_threshold, database)}",
             [
                 ("Most frequent confusions of the query photos", pictures["test_all_confusions"]),
                 ("Most frequent confusions, validation", pictures["valid_all_confusions"]),
@@ -140,16 +146,22 @@ def write_report(
         Section("Searchers", SEARCHERS, [(SEARCHERS_CAPTION, searchers_figure)], searchers),
         Section(
             "Training",
-            "Loss over the epochs, and what the validation photos say.",
+            "Loss over the epochs, and what the validation photos say."
+            + (f"\n\n{warning[0].upper()}{warning[1:]}." if warning else ""),
             [("Training curves", training_curves)],
         ),
         Section("Made with", MADE_WITH, facts=made_with(net, database, params)),
     ]
     about = _about(database, training_history)
+    if warning:
+        about += f" · {warning}"
     if params.reranking:
         about += f" · hits re-ranked: {params.reranking.kind}"
+    if params.search_in == "queries":
+        about += f" · test: leave one out{_seen_in_training(summary)}"
     filtered = summary.loc[summary["protocol"] == "filtered", "split"]
-    if unfiltered := [split for split in summary["split"].unique() if split not in set(filtered)]:
+    unfiltered = [split for split in summary["split"].unique() if split not in set(filtered)]
+    if unfiltered and params.min_class_size is not None:
         about += (
             f". No filtered scores of {' and '.join(unfiltered)}: no class that is queried has "
             f"{params.min_class_size} gallery photos; lower evaluation.min_class_size"
@@ -157,11 +169,25 @@ def write_report(
     return html_report("Car retrieval", summary, sections, about)
 
 
-def _no_match(measured: dict[str, Any]) -> str:
+def _seen_in_training(summary: pd.DataFrame) -> str:
+    """A warning, if training saw classes that leave one out is scored on."""
+    test = summary[(summary["split"] == "test") & (summary["protocol"] == "all")]
+    trained, classes = test["trained_classes"].sum(), test["classes"].sum()
+    if not trained:
+        return ""
+    return (
+        f". Warning: {trained} of the {classes} classes of the "
+        "queries trained the network, so that the scores of test cannot be compared with those of "
+        "classes that training never saw"
+    )
+
+
+def _no_match(measured: dict[str, Any], database: Matrix) -> str:
+    untrained = "untrained" in database.attributes
     return NO_MATCH.format(
         threshold=measured["threshold"],
         rate=measured["false_match_rate"],
-        holds=HOLDS_FOR[measured["validated_by"]],
+        holds=HOLDS_FOR["untrained" if untrained else measured["validated_by"]],
     )
 
 
@@ -175,7 +201,8 @@ def _about(database: Matrix, history: pd.DataFrame) -> str:
     """Which collection, run and network: the descriptors know their encoder and their place."""
     encoder = database.attributes["encoder"]
     collection, version = database.path.parents[2].name, database.path.parent.name
+    trained = database.attributes.get("untrained", f"{len(history)} epochs")
     return (
         f"Collection {collection} · descriptors of {version} · {encoder['arch']} · "
-        f"{encoder['image_size']} px · {len(history)} epochs"
+        f"{encoder['image_size']} px · {trained}"
     )

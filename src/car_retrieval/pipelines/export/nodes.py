@@ -81,6 +81,7 @@ def about(descriptors: Matrix) -> dict[str, Any]:
         "run": descriptors.path.parent.name,
         "encoder": own["encoder"],
         "photos": own["photos"],
+        **({"untrained": own["untrained"]} if "untrained" in own else {}),
         "car_retrieval": __version__,
     }
 

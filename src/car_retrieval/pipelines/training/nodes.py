@@ -11,6 +11,7 @@ from car_retrieval.models.checkpoint import Checkpoint
 from car_retrieval.models.descriptor import DescriptorNet, network_of
 from car_retrieval.models.selection import best_epoch, score_of, stop_early
 from car_retrieval.models.trainer import Trainer
+from car_retrieval.models.untrained import untrained_checkpoint
 from car_retrieval.models.validation import Validation
 from car_retrieval.params import TrainingParams
 from car_retrieval.reporting import figures
@@ -34,7 +35,7 @@ def train(
 
     Returns:
         A generator of the state after each epoch; a resumed run begins with those it builds on,
-        and a run with `patience` may end early.
+        and a run with `patience` may end early. Without epochs it is the network as it is.
     """
     if imageset.attributes.get("photos") != digest(split):
         raise ValueError(
@@ -43,6 +44,8 @@ def train(
         )
     start = _start_epoch(previous, params)
     validation = Validation(imageset, split, valid_pairs[:], params.k)
+    if params.epochs == 0:
+        return iter([untrained_checkpoint(split, validation, params)])
     trainer = Trainer(imageset, split, validation, params)
     if start >= 0:
         trainer.restore(previous[start])

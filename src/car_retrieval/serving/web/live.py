@@ -62,7 +62,9 @@ class Live:
 
     def _look(self) -> None:
         versions = self._newest()
-        if versions == self.retriever.versions or not evaluated(versions):
+        if versions == self.retriever.versions:
+            return
+        if evaluated(self.retriever.versions) and not evaluated(versions):
             return
         self.retriever = retriever = opened(self._reopen)
         log.info("now serving run %s", retriever.version)

@@ -10,7 +10,9 @@ class Car(BaseModel):
 
     row: int = Field(description="Of the gallery, to search from or to show.")
     similarity: float = Field(description="Cosine of the angle between the descriptors.")
-    class_: int = Field(serialization_alias="class")
+    class_: int | None = Field(
+        serialization_alias="class", description="Null where photos have no classes."
+    )
     make: str | None
     model: str | None
     year: int | None
@@ -30,6 +32,9 @@ class Cars(BaseModel):
     crop: Crop | None = Field(
         description="The part of the photo that was searched with; null for all of it."
     )
+    untrained: str | None = Field(
+        description="A line for readers where the network was not trained on these photos."
+    )
     matches: list[Car]
 
 
@@ -42,6 +47,7 @@ class Gallery(BaseModel):
     years: tuple[int, int] | None
     methods: list[str]
     largest_k: int
+    untrained: str | None
 
 
 class Refusal(BaseModel):
@@ -57,6 +63,7 @@ def cars(retriever: Retriever, answer: Answer, crop: Crop | None) -> Cars:
         known=answer.known,
         threshold=answer.threshold,
         crop=crop,
+        untrained=retriever.untrained,
         matches=[_car(match, retriever.version) for match in answer.matches],
     )
 

@@ -138,6 +138,7 @@ async def gallery(request: Request) -> Gallery:
         years=retriever.years,
         methods=retriever.methods,
         largest_k=service.limits.k,
+        untrained=retriever.untrained,
     )
 
 

@@ -132,7 +132,8 @@ function tile(step, car) {
   const item = $("car").content.cloneNode(true).firstElementChild;
   const part = (name) => item.querySelector(`.${name}`);
   const { version, threshold } = step.answer;
-  const name = [car.make, car.model].filter(Boolean).join(" ") || `Class ${car.class}`;
+  const unnamed = car.class === null ? car.path.split("/").at(-1) : `Class ${car.class}`;
+  const name = [car.make, car.model].filter(Boolean).join(" ") || unnamed;
   const title = car.model?.startsWith(car.make) ? car.model : name;
   part("name").textContent = title;
   part("year").textContent = car.year ?? "";
@@ -249,7 +250,8 @@ $("how").addEventListener("change", () => {
 // ---------------------------------------------------------------- what can be asked
 async function learn() {
   const gallery = await (await call("gallery")).json();
-  $("gallery").textContent = `${gallery.photos.toLocaleString("en")} photos, run ${gallery.version}`;
+  const about = [`${gallery.photos.toLocaleString("en")} photos, run ${gallery.version}`, gallery.untrained];
+  $("gallery").textContent = about.filter(Boolean).join(" · ");
   const chosen = $("make").value;
   $("make").replaceChildren(new Option("any", ""), ...gallery.makes.map((make) => new Option(make)));
   $("make").value = gallery.makes.includes(chosen) ? chosen : "";

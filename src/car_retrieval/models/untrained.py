@@ -1,0 +1,86 @@
+"""A network as it is, without training: the pooled features of its backbone."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+import pandas as pd
+import torch
+
+from car_retrieval.listing import digest
+from car_retrieval.models.checkpoint import Checkpoint
+from car_retrieval.models.descriptor import DescriptorNet, config_of, pick_device
+from car_retrieval.models.provenance import provenance
+from car_retrieval.models.validation import Validation
+from car_retrieval.params import TrainingParams
+
+log = logging.getLogger(__name__)
+
+PRETRAINED = "pretrained network, not trained on these photos"
+RANDOM = "random network, not trained at all"
+
+
+def untrained_network(params: TrainingParams, image_size: int, data: str) -> DescriptorNet:
+    """Build a network that describes photos by its pooled features; warn if these are random.
+
+    Args:
+        params: names the network and its weights; what concerns training is not used.
+        image_size: side of the photos in pixels.
+        data: digest of the photos that it will describe.
+    """
+    params = params.model_copy(update={"epochs": 0})
+    if params.weights is None:
+        log.warning(
+            "the network is random, and so are its descriptors: training.epochs is 0 and "
+            "training.weights null; set training.weights to imagenet or a file"
+        )
+    with torch.random.fork_rng():
+        torch.manual_seed(params.seed)
+        net = DescriptorNet(config_of(params, image_size), params.weights)
+    net.provenance = provenance(params, data)
+    return net.eval()
+
+
+def untrained_checkpoint(
+    split: pd.DataFrame, validation: Validation, params: TrainingParams
+) -> Checkpoint:
+    """The one checkpoint of a run without epochs: rated by the validation photos, without a loss.
+
+    Args:
+        split: Index, Class, split, whatever else says which photos.
+        validation: rates the network.
+        params: see `untrained_network`.
+    """
+    if params.dimension is not None:
+        log.warning(
+            "without training there is no projection to training.dimension = %d: to reduce the "
+            "descriptors set encoding.whitening to {kind: pca, dimension: %d}",
+            *(params.dimension, params.dimension),
+        )
+    data = digest(split, split.columns.tolist())
+    net = untrained_network(params, validation.images.shape[-1], data)
+    report = {"epoch": 0, "images": 0} | validation(net.to(pick_device(params.device)))
+    return {
+        "config": asdict(net.config),
+        "classes": [],
+        "split": data,
+        "provenance": net.provenance,
+        "model": net.state_dict(),
+        "report": report,
+    }
+
+
+def untrained(made_with: Mapping[str, Any]) -> str | None:
+    """What readers must know of a network that was not trained on their photos, in a line.
+
+    Args:
+        made_with: the provenance of the network.
+
+    Returns:
+        None of a network that was trained.
+    """
+    params = made_with.get("parameters", {})
+    if params.get("epochs") != 0:
+        return None
+    return RANDOM if params["weights"] is None else PRETRAINED

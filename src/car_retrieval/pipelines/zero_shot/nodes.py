@@ -1,0 +1,56 @@
+"""Describe photos, with or without classes, without training."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+import pandas as pd
+
+from car_retrieval.listing import digest
+from car_retrieval.matrix import Matrix
+from car_retrieval.models.checkpoint import Checkpoint
+from car_retrieval.models.descriptor import DescriptorNet
+from car_retrieval.models.untrained import untrained_network
+from car_retrieval.params import EncodingParams, TrainingParams
+from car_retrieval.pipelines.encoding.nodes import learn_whitening
+from car_retrieval.search.whitening import Whitening
+from car_retrieval.splits import TRAIN
+
+
+def report_gallery(
+    gallery: pd.DataFrame, problems: pd.DataFrame
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """List every problem with its photo, and count each kind."""
+    report = {
+        "photos": len(gallery),
+        "classes": int(gallery["Class"].nunique()),
+        "problems": problems["Problem"].value_counts().to_dict(),
+    }
+    return problems.assign(Collection="gallery"), {"gallery": report}
+
+
+def take_network(
+    imageset: Matrix, gallery: pd.DataFrame, params: TrainingParams
+) -> tuple[list[Checkpoint], DescriptorNet]:
+    """The pretrained network as it is: its one checkpoint, which nothing rates, and itself."""
+    net = untrained_network(params, imageset.shape[-1], digest(gallery))
+    checkpoint: Checkpoint = {
+        "config": asdict(net.config),
+        "classes": [],
+        "split": net.provenance["data"],
+        "provenance": net.provenance,
+        "model": net.state_dict(),
+        "report": {"epoch": 0, "images": 0},
+    }
+    return [checkpoint], net
+
+
+def whiten_gallery(
+    imageset: Matrix,
+    gallery: pd.DataFrame,
+    model: DescriptorNet,
+    checkpoints: Mapping[int, Checkpoint],
+    params: EncodingParams,
+) -> Whitening:
+    """Fit the whitening to all photos: no class is needed, and none is kept for a test."""
+    return learn_whitening(imageset, gallery.assign(split=TRAIN), model, checkpoints, params)
