@@ -82,7 +82,7 @@ def make_project(project: Path, count: int, dimension: int, arch: str) -> None:
     net = DescriptorNet(DescriptorConfig(arch, dimension, SIZE)).eval()
     catalog.save("model", net)
     catalog.save("whitening", Whitening())
-    packing = {"size": SIZE, "fill": "gaussian", "crop_to_box": False}
+    packing = {"size": SIZE, "fill": "gaussian", "crop": "none"}
     encoder = Encoder(net).signature() | {"whitening": None, "packing": packing}
     about = {"encoder": encoder, "photos": digest(table)}
     catalog.save("database", MatrixStream([drawn], about))

@@ -18,6 +18,10 @@ from car_retrieval.parameter_check import check_parameters
             {"training": {"augmentation": {"blurr": 1}}},
             "training.augmentation.blurr: unknown; did you mean training.augmentation.blur?",
         ),
+        (
+            {"data_processing": {"crop_to_box": True}},
+            "data_processing.crop_to_box: now data_processing.crop: box for true, none for false",
+        ),
         ({"scales": [1]}, "scales: unknown; did you mean encoding.scales?"),
         ({"zzz": {"qqq": 1}}, "zzz.qqq: unknown"),
         ({"trainin": {}}, "trainin: unknown; did you mean training?"),

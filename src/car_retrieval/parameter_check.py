@@ -9,6 +9,8 @@ from pydantic import BaseModel, ValidationError
 from car_retrieval.params import GROUPS, AblationParams, TrainingParams
 from car_retrieval.recipes import changed
 
+RENAMED = {"data_processing.crop_to_box": "now data_processing.crop: box for true, none for false"}
+
 
 def check_parameters(given: Mapping[str, Any]) -> None:
     """Refuse unknown groups and names, and values out of their bounds.
@@ -52,7 +54,7 @@ def _described(group: str, error: ValidationError) -> Iterator[tuple[str, str]]:
     for mistake in error.errors():
         name = ".".join(map(str, (group, *mistake["loc"])))
         if mistake["type"] == "extra_forbidden":
-            yield name, _unknown(name)
+            yield name, RENAMED.get(name) or _unknown(name)
         else:
             yield name, mistake["msg"].removeprefix("Value error, ")
 

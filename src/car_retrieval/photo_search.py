@@ -133,8 +133,12 @@ def _json(photo: Path, part: Crop | None, answer: Answer, root: Path) -> str:
         values = asdict(match)
         values["class"] = values.pop("class_")
         matches.append({"rank": rank} | values | {"path": str(root / match.path)})
-    about = {"photo": str(photo), "crop": part}
-    about |= {"known": answer.known, "threshold": answer.threshold}
+    about = {
+        "photo": str(photo),
+        "crop": part,
+        "known": answer.known,
+        "threshold": answer.threshold,
+    }
     return json.dumps(about | {"matches": matches}, ensure_ascii=False)
 
 

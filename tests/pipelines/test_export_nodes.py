@@ -52,7 +52,7 @@ def database(tmp_path: Path, model: DescriptorNet) -> Matrix:
         "packing": {
             "size": 32,
             "fill": "mean",
-            "crop_to_box": True,
+            "crop": "box",
             "interpolation": "bicubic",
             "centre": None,
         },

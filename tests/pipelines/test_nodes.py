@@ -118,7 +118,7 @@ def test_test_set_of_another_list_is_refused(tmp_path: Path, column: str) -> Non
             evaluation.select_test(test_set, other, photos(50), SPLIT, EvaluationParams())
 
 
-PACKING = {"size": 32, "fill": "mean", "crop_to_box": False}
+PACKING = {"size": 32, "fill": "mean", "crop": "none"}
 
 
 @pytest.fixture
@@ -562,7 +562,7 @@ def test_packed_images_and_split_know_their_list(
     )
     with pytest.raises(ValueError, match="one class only: training needs two"):
         data.split_photos(listed, DataParams(valid_ratio=2))
-    packing = {"size": 16, "fill": "mean", "crop_to_box": False}
+    packing = {"size": 16, "fill": "mean", "crop": "none"}
     packing |= {"interpolation": "bilinear", "centre": None}
     assert stream.attributes == {"photos": digest(listed), "packing": packing}
     assert digest(listed) == digest(split)

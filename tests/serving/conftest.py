@@ -67,7 +67,7 @@ def write_run(
 ) -> None:
     """What data_processing, training, encoding and evaluation leave to search with."""
     encoding = encoding or EncodingParams()
-    packing = packing or DataParams(image_size=32, fill="mean", crop_to_box=True)
+    packing = packing or DataParams(image_size=32, fill="mean", crop="box")
     catalog = catalog_of(project, version)
     photos = listed(project / "data/01_raw/independent/traini")
     catalog.save("car_front", photos)

@@ -64,7 +64,7 @@ def test_without_results_the_line_says_how_to_get_them(own_project: Path) -> Non
 
 
 def test_the_packing_is_that_of_the_gallery_not_of_todays_parameters(own_project: Path) -> None:
-    packing = DataParams(image_size=32, fill="black", crop_to_box=False)
+    packing = DataParams(image_size=32, fill="black", crop="none")
     write_run(own_project, LATER, packing=packing)
     retriever = open_retriever(ENV, own_project)
     wide = retriever.prepare(Image.new("RGB", (90, 30), "white"))

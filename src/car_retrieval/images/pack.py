@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from tqdm import tqdm
@@ -10,6 +11,8 @@ from car_retrieval.images.crop import Box
 from car_retrieval.images.decode import UnreadableImageError, decode
 from car_retrieval.images.letterbox import Fill, Interpolation, centre, letterbox
 from car_retrieval.images.stream import in_order, read
+
+Crop = Literal["none", "box", "auto"]
 
 OVERSAMPLING = 2  # a JPEG decoded at twice the final size loses nothing that can be seen
 
@@ -21,7 +24,8 @@ class Packing:
     Attributes:
         size: Side of the squares in pixels.
         fill: What surrounds a picture, see `letterbox`.
-        crop_to_box: Whether photos were cut to their labelled box, where they have one.
+        crop: What photos were cut to: `none`, nothing; `box`, their labelled box, where they have
+            one; `auto`, that or else the box of the car as it was found.
         interpolation: Kernel of the resizing.
         centre: Share of the short side that is cut out of the middle, see `centre`; None: the whole
             picture is letterboxed.
@@ -29,7 +33,7 @@ class Packing:
 
     size: int
     fill: Fill
-    crop_to_box: bool = False
+    crop: Crop = "none"
     interpolation: Interpolation = "bicubic"
     centre: float | None = None
 

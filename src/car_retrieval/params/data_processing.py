@@ -36,7 +36,10 @@ class DataParams(Params):
     interpolation: Literal["weights"] | Interpolation = Field(
         "weights", description="of the resizing: as the network's weights expect it, or a kernel"
     )
-    crop_to_box: bool = Field(False, description="cut photos to their labelled box")
+    crop: Literal["none", "box", "auto"] = Field(
+        "none",
+        description="cut photos to their labelled box; auto: or else to the car found in them",
+    )
     fill: Fill = Field("gaussian", description="what surrounds a letterboxed photo")
     max_rejected_fraction: Fraction = Field(0.01, description="more unusable photos stop the run")
     validate_by: Literal["image", "class"] = Field(

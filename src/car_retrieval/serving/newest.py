@@ -99,7 +99,7 @@ class Results:
                 "car_front lists other photos than those that database describes: run the pipeline "
                 "encoding again"
             )
-        if not self._about.get("encoder", {}).get("packing"):
+        if "crop" not in (self._about.get("encoder", {}).get("packing") or {}):
             raise ValueError(
                 "database does not tell how its photos were packed, for it is of an older version: "
                 "run `kedro run --pipelines=data_processing,encoding,evaluation`"

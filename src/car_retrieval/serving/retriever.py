@@ -88,7 +88,7 @@ class Retriever:
         self._device = next(encoder.parameters()).device
         makes, models, years = makes_of(photos), models_of(photos), years_of(photos)
         self._names = pd.DataFrame({"make": makes, "model": models, "year": years})
-        self._boxes = boxes_of(photos) if packing.crop_to_box else None
+        self._boxes = None if packing.crop == "none" else boxes_of(photos)
         files_once = photos["Hash"].drop_duplicates()
         self._row_of = dict(zip(files_once, files_once.index.tolist(), strict=True))
         self.makes: list[str] = sorted(makes.dropna().unique())

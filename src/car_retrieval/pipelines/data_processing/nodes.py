@@ -16,6 +16,7 @@ from car_retrieval.metrics.verification import sample_pairs
 from car_retrieval.models.weights import pixels_of
 from car_retrieval.near_duplicates import near_copies, near_elsewhere, near_groups, near_in
 from car_retrieval.params import DataParams, EvaluationParams, TrainingParams
+from car_retrieval.proposed_boxes import with_proposed_boxes
 from car_retrieval.protocol import valid_protocol
 from car_retrieval.splits import EXCLUDED, TRAIN, VALID, split_classes, split_gallery
 
@@ -167,7 +168,7 @@ def pack_images(
 
     Its attributes are `photos`, the digest of the list, and `packing`, how it was made.
     """
-    boxes = listing.boxes_of(photos) if params.crop_to_box else None
+    boxes = None if params.crop == "none" else listing.boxes_of(photos)
     packing = _packing(params, training)
     blocks = pack(images, photos["Path"].tolist(), boxes, packing, params.workers)
     return MatrixStream(blocks, {"photos": listing.digest(photos), "packing": asdict(packing)})
@@ -179,7 +180,7 @@ def _packing(params: DataParams, training: TrainingParams) -> Packing:
     return Packing(
         params.image_size or pixels.size,
         params.fill,
-        params.crop_to_box,
+        params.crop,
         pixels.interpolation if params.interpolation == "weights" else params.interpolation,
         pixels.centre if params.fit == "centre" else None,
     )
@@ -246,6 +247,8 @@ def _readable(
     readable, found = listing.readable_photos(
         photos, inspection, params.max_rejected_fraction, getattr(images, "root", None)
     )
+    if params.crop == "auto":
+        readable = with_proposed_boxes(readable, images, params.workers)
     found = pd.concat([unusable, found], ignore_index=True)
     left_out = found[found["Action"] == "left out"]
     listing.refuse_too_many(left_out, listed, params.max_rejected_fraction)

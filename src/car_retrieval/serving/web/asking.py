@@ -41,9 +41,7 @@ class Asked:
             return Query(self.retriever, None, self.row, options)
         file = self._file()
         try:
-            crop = self.crop
-            if crop == AUTO:
-                crop = apart(lambda: self.retriever.propose(file))
+            crop = apart(lambda: self.retriever.propose(file)) if self.crop == AUTO else self.crop
             image = self.retriever.prepare(file, crop)
         except ValueError as error:
             raise HTTPException(422, f"photo: {error}") from error
