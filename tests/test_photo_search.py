@@ -50,7 +50,7 @@ def test_json_is_a_line_a_photo(here: Path) -> None:
     lines = [json.loads(line) for line in result.stdout.splitlines()]
     assert [line["photo"] for line in lines] == ["new.jpg", own(2)]
     for line in lines:
-        assert set(line) == {"photo", "known", "threshold", "matches"}
+        assert set(line) == {"photo", "crop", "known", "threshold", "matches"}
         assert [match["rank"] for match in line["matches"]] == [1, 2]
         for match in line["matches"]:
             assert match["make"] == "Audi"
@@ -130,7 +130,7 @@ def test_bad_input_is_one_line_before_the_network_is_loaded(
     ("option", "said"),
     [
         ("--year=20x", "'20x' is not 2012 or 2010-2014"),
-        ("--crop=1,2,3", "'1,2,3' is not x1,y1,x2,y2"),
+        ("--crop=1,2,3", "'1,2,3' is not auto, none or x1,y1,x2,y2"),
         ("--k=0", "0 is not in the range"),
         ("--method=best", "'best' is not one of"),
     ],

@@ -41,6 +41,7 @@ WITHOUT_CLASSES = (
 )
 
 Crop = tuple[int, int, int, int]
+Auto = Literal["auto"]
 
 
 def search_photos(
@@ -48,7 +49,7 @@ def search_photos(
     k: int,
     method: str,
     where: Where,
-    crop: Crop | None,
+    crop: Crop | Auto | None,
     as_json: bool,
     env: str | None,
 ) -> None:
@@ -61,7 +62,8 @@ def search_photos(
         k: matches of each.
         method: `exact` or `lopq`.
         where: what matches must be.
-        crop: the part of the photo to search with; of a single photo only.
+        crop: the part of the photo to search with, of a single photo only; `auto`: the part of each
+            photo that the network proposes.
         as_json: print a line of JSON a photo instead of a table.
         env: of the configuration.
 
@@ -76,29 +78,29 @@ def search_photos(
         where.fits(results.photos)
         retriever = results.retriever()
     root = getattr(retriever.files, "root", Path())
-    for photo, answer in zip(
-        photos, _answers(retriever, photos, k, method, where, crop), strict=True
-    ):
+    answers = _answers(retriever, photos, k, method, where, crop)
+    for photo, (part, answer) in zip(photos, answers, strict=True):
         if as_json:
-            click.echo(_json(photo, answer, root))
+            click.echo(_json(photo, part, answer, root))
         else:
-            _print_table(photo, answer, root)
+            _print_table(photo, part, answer, root)
     if retriever.untrained:
         click.echo(retriever.untrained, err=True)
     if retriever.threshold is None:
         click.echo(WITHOUT_THRESHOLD if retriever.labelled else WITHOUT_CLASSES, err=True)
 
 
-def check_photos(photos: Sequence[Path], crop: Crop | None) -> None:
+def check_photos(photos: Sequence[Path], crop: Crop | Auto | None) -> None:
     """Refuse files that are not pictures, all in one line, and a crop outside of its picture."""
-    if crop and len(photos) > 1:
+    box = Box(*crop) if isinstance(crop, tuple) else None
+    if box and len(photos) > 1:
         raise ValueError(f"a crop is of one photo, and {len(photos)} are given: search one by one")
     wrong = []
     for photo in photos:
         try:
             about = inspect(photo.read_bytes())
-            if crop:
-                check_inside(Box(*crop), about.width, about.height)
+            if box:
+                check_inside(box, about.width, about.height)
         except ValueError as error:
             wrong.append(f"{photo}: {error}")
         except OSError as error:
@@ -113,27 +115,30 @@ def _answers(
     k: int,
     method: str,
     where: Where,
-    crop: Crop | None,
-) -> Iterator[Answer]:
+    crop: Crop | Auto | None,
+) -> Iterator[tuple[Crop | None, Answer]]:
+    """The part that was searched with, and what was found, of each photo."""
     for start in range(0, len(photos), BATCH):
         batch = photos[start : start + BATCH]
         with redirect_stdout(sys.stderr):
-            images = np.stack([retriever.prepare(photo, crop) for photo in batch])
+            parts = [retriever.propose(photo) if crop == "auto" else crop for photo in batch]
+            images = np.stack([*map(retriever.prepare, batch, parts)])
             found = retriever.search(retriever.describe(images), k, method, where)
-        yield from found
+        yield from zip(parts, found, strict=True)
 
 
-def _json(photo: Path, answer: Answer, root: Path) -> str:
+def _json(photo: Path, part: Crop | None, answer: Answer, root: Path) -> str:
     matches = []
     for rank, match in enumerate(answer.matches, start=1):
         values = asdict(match)
         values["class"] = values.pop("class_")
         matches.append({"rank": rank} | values | {"path": str(root / match.path)})
-    about = {"photo": str(photo), "known": answer.known, "threshold": answer.threshold}
+    about = {"photo": str(photo), "crop": part}
+    about |= {"known": answer.known, "threshold": answer.threshold}
     return json.dumps(about | {"matches": matches}, ensure_ascii=False)
 
 
-def _print_table(photo: Path, answer: Answer, root: Path) -> None:
+def _print_table(photo: Path, part: Crop | None, answer: Answer, root: Path) -> None:
     labelled = any(match.class_ is not None for match in answer.matches)
     table = Table(box=None, pad_edge=False)
     for name, justify in COLUMNS.items():
@@ -147,7 +152,8 @@ def _print_table(photo: Path, answer: Answer, root: Path) -> None:
         cells = ["–" if value is None else str(value) for value in named] if labelled else []
         table.add_row(str(rank), shown, *cells, str(_from_here(root / match.path)))
     console = Console(width=WIDTH, highlight=False, markup=False, emoji=False)
-    console.print(f"{photo}{_verdict(answer)}", soft_wrap=True, style="bold")
+    searched = f" ({','.join(map(str, part))})" if part else ""
+    console.print(f"{photo}{searched}{_verdict(answer)}", soft_wrap=True, style="bold")
     if answer.matches:
         console.print(table)
     console.print()

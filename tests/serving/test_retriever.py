@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from tests.serving.conftest import PHOTOS, picture
 
+from car_retrieval.images.crop import Box
 from car_retrieval.images.decode import UnreadableImageError
 from car_retrieval.models.heat_map import heat_map
 from car_retrieval.serving import retriever as module
@@ -71,6 +72,55 @@ def test_an_opened_picture_is_packed_as_its_file(retriever: Retriever, row: int)
     np.testing.assert_array_equal(
         retriever.prepare(opened, part), retriever.prepare(picture(row), part)
     )
+
+
+@pytest.mark.parametrize("opened", [False, True])
+def test_auto_takes_the_proposed_part_of_another_photo(
+    retriever: Retriever, monkeypatch: pytest.MonkeyPatch, opened: bool
+) -> None:
+    row = 2
+    data = picture(row) + b"\0"
+    photo = Image.open(io.BytesIO(data)) if opened else data
+    monkeypatch.setattr(module, "propose_box", lambda pixels: Box(5, 6, 50, 41))
+    assert retriever.propose(photo) == (5, 6, 50, 41)
+    np.testing.assert_array_equal(
+        retriever.prepare(photo, "auto"), retriever.prepare(photo, (5, 6, 50, 41))
+    )
+    monkeypatch.setattr(module, "propose_box", lambda pixels: None)
+    assert retriever.propose(photo) is None
+    np.testing.assert_array_equal(retriever.prepare(photo, "auto"), retriever.prepare(photo))
+
+
+def test_auto_takes_the_label_of_a_gallery_file(retriever: Retriever) -> None:
+    row = 2
+    labelled = tuple(int(retriever.photos[side][row]) for side in ("x1", "y1", "x2", "y2"))
+    assert retriever.propose(picture(row)) == labelled
+    np.testing.assert_array_equal(retriever.prepare(picture(row), "auto"), retriever.packed(row))
+
+
+def test_the_proposal_of_a_photo_decoded_smaller_is_in_its_full_pixels(
+    retriever: Retriever, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = io.BytesIO()
+    Image.new("RGB", (1602, 1201)).save(file, "JPEG")
+    seen = []
+
+    def proposed(pixels: np.ndarray) -> Box:
+        seen.append(pixels.shape)
+        return Box(1, 2, pixels.shape[1], pixels.shape[0])
+
+    monkeypatch.setattr(module, "propose_box", proposed)
+    assert retriever.propose(file.getvalue()) == (1, 2, 1602, 1201)  # pixel 2 is part of both
+    assert seen == [(601, 801, 3)]
+
+
+def test_nothing_is_proposed_where_the_gallery_was_not_cropped(
+    retriever: Retriever, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "propose_box", lambda pixels: pytest.fail("it was asked"))
+    for boxes in (None, np.full((PHOTOS, 4), np.nan)):
+        monkeypatch.setattr(retriever, "_boxes", boxes)
+        assert retriever.propose(picture(2) + b"\0") is None
 
 
 @pytest.mark.parametrize("crop", [(0, 1, 20, 20), (1, 1, 20, 999), (20, 1, 10, 20), (1, 1, 1, 0)])

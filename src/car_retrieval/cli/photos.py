@@ -38,7 +38,19 @@ class Numbers(click.ParamType):
 
 
 YEARS = Numbers("2012 or 2010-2014", r"(\d{1,4})(?:-(\d{1,4}))?")
-CROP = Numbers("x1,y1,x2,y2", ",".join([r"(\d{1,9})"] * 4))
+
+
+class CropType(Numbers):
+    """A part of a photo: its corners, or a word for how to choose it."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Read the numbers or the word."""
+        if value in ("auto", "none"):
+            return None if value == "none" else value
+        return super().convert(value, param, ctx)
+
+
+CROP = CropType("auto, none or x1,y1,x2,y2", ",".join([r"(\d{1,9})"] * 4))
 
 
 @click.command(cls=PlainErrorCommand)
@@ -53,7 +65,10 @@ CROP = Numbers("x1,y1,x2,y2", ",".join([r"(\d{1,9})"] * 4))
 @click.option("--model", help="Only cars of this model.")
 @click.option("--year", type=YEARS, metavar="YEARS", help="Only cars of 2012, or of 2010-2014.")
 @click.option(
-    "--crop", type=CROP, metavar="X1,Y1,X2,Y2", help="Search with this part, in pixels from 1."
+    "--crop",
+    type=CROP,
+    metavar="CROP",
+    help="Part to search with: x1,y1,x2,y2 in pixels from 1, none, or auto: the car.",
 )
 @click.option("--json", "as_json", is_flag=True, help="A line of JSON a photo.")
 @env_option
@@ -64,7 +79,7 @@ def search(
     make: str | None,
     model: str | None,
     year: tuple[int, int] | None,
-    crop: tuple[int, int, int, int] | None,
+    crop: Any,
     as_json: bool,
     env: str | None,
 ) -> None:

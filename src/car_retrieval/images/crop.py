@@ -38,6 +38,31 @@ def check_inside(box: Box, width: int, height: int) -> None:
         )
 
 
+def widened(box: Box, share: float, width: int, height: int) -> Box:
+    """Add a share of its sides to each side of a box, in whole pixels inside the picture."""
+    across, down = share * box.width, share * box.height
+    return Box(
+        max(1, floor(box.x1 - across)),
+        max(1, floor(box.y1 - down)),
+        min(width, ceil(box.x2 + across)),
+        min(height, ceil(box.y2 + down)),
+    )
+
+
+def scaled(box: Box, width: int, height: int, full_width: int, full_height: int) -> Box:
+    """Widen a box of a picture decoded smaller to the whole pixels that it touches in the full one.
+
+    Example: of 8 x 6 pixels decoded as 4 x 3, the box 2 1 3 3 is 3 1 6 6.
+    """
+    across, down = full_width / width, full_height / height
+    return Box(
+        floor((box.x1 - 1) * across) + 1,
+        floor((box.y1 - 1) * down) + 1,
+        min(full_width, ceil(box.x2 * across)),
+        min(full_height, ceil(box.y2 * down)),
+    )
+
+
 def crop(pixels: np.ndarray, box: Box, width: int, height: int) -> np.ndarray:
     """Cut `box` out of a picture that may have been decoded smaller.
 

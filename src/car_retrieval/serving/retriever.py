@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -12,11 +13,12 @@ from PIL import Image
 
 from car_retrieval.images import crop as crops
 from car_retrieval.images.crop import Box
-from car_retrieval.images.decode import decode, upright_rgb
+from car_retrieval.images.decode import Decoded, decode, upright_rgb
 from car_retrieval.images.inspect import digest_of
 from car_retrieval.images.pack import Packing, square
 from car_retrieval.listing import boxes_of
 from car_retrieval.matrix import Matrix
+from car_retrieval.models.car_box import DECODED, propose_box
 from car_retrieval.models.encoder import Encoder
 from car_retrieval.models.heat_map import heat_map
 from car_retrieval.search.gallery import Gallery
@@ -30,6 +32,10 @@ __all__ = ["Answer", "Crop", "Match", "Retriever", "Where"]
 
 Crop = tuple[int, int, int, int]
 """x1, y1, x2, y2 in pixels of the upright photo, counted from 1, both corners included."""
+
+Auto = Literal["auto"]
+AUTO: Auto = "auto"
+"""Instead of a crop: the part that `Retriever.propose` proposes."""
 
 CANDIDATES = 200  # of LOPQ at least, ranked again exactly
 PER_HIT = 10  # and so many for each hit that is wanted
@@ -91,7 +97,7 @@ class Retriever:
         self.methods = ["exact"] if index is None else ["exact", "lopq"]
 
     def prepare(
-        self, photo: Path | str | bytes | Image.Image, crop: Crop | None = None
+        self, photo: Path | str | bytes | Image.Image, crop: Crop | Auto | None = None
     ) -> NDArray[np.uint8]:
         """Pack a photo exactly as the gallery's were.
 
@@ -99,7 +105,7 @@ class Retriever:
 
         Args:
             photo: a file, its bytes, or an opened picture.
-            crop: the part of it to search with.
+            crop: the part of it to search with; `auto`: the one that `propose` gives.
 
         Returns:
             uint8 [3, R, R].
@@ -109,19 +115,43 @@ class Retriever:
             ValueError: the crop does not lie inside the photo.
             OSError: the file cannot be read.
         """
+        if not isinstance(photo, bytes | Image.Image):
+            photo = Path(photo).read_bytes()
+        if crop == AUTO:
+            crop = self.propose(photo)
         box = Box(*crop) if crop else None
-        if isinstance(photo, Image.Image):
-            pixels = upright_rgb(photo)
-            height, width = pixels.shape[:2]
-            if box:
-                pixels = crops.crop(pixels, box, width, height)
-        else:
-            data = photo if isinstance(photo, bytes) else Path(photo).read_bytes()
-            box = box or self._labelled_box(data)
-            pixels, width, height = decode(data, self._packing.decoded_size, box)
+        if box is None and isinstance(photo, bytes):
+            box = self._labelled_box(photo)
+        pixels, width, height = _decoded(photo, self._packing.decoded_size, box)
         if box:
             crops.check_inside(box, width, height)
         return square(pixels, self._packing)
+
+    def propose(self, photo: Path | str | bytes | Image.Image) -> Crop | None:
+        """Propose the part of a photo that shows its car, as the gallery's boxes do.
+
+        Args:
+            photo: a file, its bytes, or an opened picture.
+
+        Returns:
+            The labelled box of a file of the gallery, or else where a car is seen in it;
+            None, the whole photo, where the gallery's photos were not cropped or no car is
+            seen.
+
+        Raises:
+            UnreadableImageError: it is not a complete picture; the caller knows its name.
+            OSError: the file cannot be read.
+        """
+        if self._boxes is None or np.isnan(self._boxes).all():
+            return None
+        if not isinstance(photo, bytes | Image.Image):
+            photo = Path(photo).read_bytes()
+        box = self._labelled_box(photo) if isinstance(photo, bytes) else None
+        if box is None:
+            pixels, width, height = _decoded(photo, DECODED)
+            box = propose_box(pixels)
+            box = box and crops.scaled(box, pixels.shape[1], pixels.shape[0], width, height)
+        return None if box is None else (int(box.x1), int(box.y1), int(box.x2), int(box.y2))
 
     def describe(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Describe packed images uint8 [n, 3, R, R] as float32 [n, D] of unit length."""
@@ -238,3 +268,12 @@ class Retriever:
         if not 0 <= row < len(self.photos):
             raise IndexError(f"the gallery has rows 0 to {len(self.photos) - 1}, not {row}")
         return row
+
+
+def _decoded(photo: bytes | Image.Image, min_size: int, box: Box | None = None) -> Decoded:
+    """Decode a photo, or the box of it; an opened picture at its full size."""
+    if isinstance(photo, bytes):
+        return decode(photo, min_size, box)
+    pixels = upright_rgb(photo)
+    height, width = pixels.shape[:2]
+    return Decoded(crops.crop(pixels, box, width, height) if box else pixels, width, height)

@@ -163,6 +163,46 @@ def test_a_part_is_chosen_by_dragging(page: SimpleNamespace, tmp_path: Path) -> 
     page.browser.until(lambda: page.asked[-1].image.mean((1, 2))[0] == pytest.approx(125))
 
 
+def test_the_car_is_proposed_and_its_corners_are_dragged(
+    page: SimpleNamespace, retriever: Any, tmp_path: Path
+) -> None:
+    retriever.proposal = (201, 21, 360, 180)
+    halves = Image.new("RGB", (400, 200), (220, 30, 30))
+    halves.paste((30, 60, 210), (200, 0, 400, 200))
+    file = tmp_path / "halves.png"
+    halves.save(file)
+    search(page, file)
+    assert rows(page)[0] == 2
+    x, y, width, height = page.browser.run(BOX.format("#photo"))
+
+    def framed() -> Any:
+        left, top, right, bottom = page.browser.run(
+            "(b => [b.left, b.top, b.right, b.bottom])"
+            "(document.querySelector('#crop').getBoundingClientRect())"
+        )
+        shares = (
+            (left - x) / width,
+            (top - y) / height,
+            (right - x) / width,
+            (bottom - y) / height,
+        )
+        return pytest.approx(shares, abs=0.02)
+
+    assert framed() == (0.5, 0.1, 0.9, 0.9)
+    assert "marked" in page.browser.run("document.querySelector('#hint').textContent")
+    page.browser.drag((x + 0.5 * width, y + 0.9 * height), (x + 0.1 * width, y + 0.7 * height))
+    page.browser.wait(CALM)
+    assert framed() == (0.1, 0.1, 0.9, 0.7)
+    assert page.asked[-1].crop == pytest.approx((41, 21, 360, 140), abs=3)
+    page.browser.click("#back")
+    page.browser.until(lambda: framed() == (0.5, 0.1, 0.9, 0.9))
+    page.browser.click("#part")
+    page.browser.wait(f"{CALM} && document.querySelector('#crop').hidden")
+    assert page.asked[-1].crop is None
+    page.browser.run("history.back()")
+    page.browser.until(lambda: framed() == (0.5, 0.1, 0.9, 0.9))
+
+
 def test_a_part_is_chosen_by_keys(page: SimpleNamespace, tmp_path: Path) -> None:
     halves = Image.new("RGB", (400, 200), (220, 30, 30))
     halves.paste((30, 60, 210), (200, 0, 400, 200))

@@ -84,6 +84,37 @@ def test_a_part_of_a_photo(client: TestClient) -> None:
 
 
 @pytest.mark.parametrize(
+    ("crop", "proposal", "told"),
+    [
+        ("auto", (21, 1, 40, 20), [21, 1, 40, 20]),
+        ("auto", None, None),
+        ("1,1,20,20", (21, 1, 40, 20), [1, 1, 20, 20]),
+        ("", (21, 1, 40, 20), None),
+    ],
+)
+def test_the_answer_tells_the_part_that_was_searched_with(
+    client: TestClient, retriever: Any, crop: str, proposal: Any, told: Any
+) -> None:
+    retriever.proposal = proposal
+    halves = Image.new("RGB", (40, 20), (20, 200, 40))
+    halves.paste((30, 60, 210), (20, 0, 40, 20))
+    file = BytesIO()
+    halves.save(file, "PNG")
+    answer = searched(client, file.getvalue(), crop=crop)
+    assert answer["crop"] == told
+    if told is not None:
+        assert answer["matches"][0]["row"] == (2 if told[0] > 20 else 1)
+
+
+def test_auto_leaves_a_gallery_photo_as_it_was_described(
+    client: TestClient, retriever: Any
+) -> None:
+    retriever.proposal = (1, 1, 2, 2)
+    assert searched(client, row=1, crop="auto")["crop"] is None
+    assert retriever.sizes == []
+
+
+@pytest.mark.parametrize(
     ("filters", "rows"),
     [
         ({"make": "beta"}, {2, 3}),
@@ -163,7 +194,7 @@ def test_a_cut_off_photo(client: TestClient) -> None:
         ({"row": 1, "method": "guess"}, 422, "method: there is no 'guess'"),
         ({"row": 1, "make": "Gamma"}, 422, "make 'Gamma'"),
         ({"row": 1, "model": "Gamma"}, 422, "names its model"),
-        ({"row": 1, "crop": "1,2,3"}, 422, "crop: expected x1,y1,x2,y2"),
+        ({"row": 1, "crop": "1,2,3"}, 422, "crop: expected auto or x1,y1,x2,y2"),
         ({"row": 1, "crop": "5,5,2,9"}, 422, "crop: '5,5,2,9' is empty"),
         ({"row": 1, "crop": "0,0,2,9"}, 422, "begins before pixel 1"),
         ({"row": 1, "crop": "1,1,65,48"}, 422, "photo: the crop lies outside"),

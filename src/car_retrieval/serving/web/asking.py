@@ -7,12 +7,11 @@ from fastapi import File, Form, HTTPException, Request, UploadFile
 from PIL.Image import DecompressionBombError
 
 from car_retrieval.images.decode import FORMATS
-from car_retrieval.serving.retriever import Retriever, Where
+from car_retrieval.serving.retriever import AUTO, Auto, Crop, Retriever, Where
+from car_retrieval.serving.web.apart import apart
 from car_retrieval.serving.web.pictures import dimensions
 from car_retrieval.serving.web.queries import Options, Query
 from car_retrieval.serving.web.service import Service
-
-Crop = tuple[int, int, int, int]
 
 KNOWN = ", ".join(FORMATS)
 
@@ -24,7 +23,7 @@ class Asked:
     retriever: Retriever
     data: bytes | None
     row: int | None
-    crop: Crop | None
+    crop: Crop | Auto | None
     pixels: int
 
     def query(self, options: Options | None = None) -> Query:
@@ -38,13 +37,17 @@ class Asked:
                 options.where.fits(self.retriever.photos)
             except ValueError as error:
                 raise HTTPException(422, str(error)) from error
-        if self.data is None and self.crop is None:
+        if self.data is None and self.crop in (None, AUTO):  # described as it was cropped
             return Query(self.retriever, None, self.row, options)
+        file = self._file()
         try:
-            image = self.retriever.prepare(self._file(), self.crop)
+            crop = self.crop
+            if crop == AUTO:
+                crop = apart(lambda: self.retriever.propose(file))
+            image = self.retriever.prepare(file, crop)
         except ValueError as error:
             raise HTTPException(422, f"photo: {error}") from error
-        return Query(self.retriever, image, self.row, options)
+        return Query(self.retriever, image, self.row, options, crop)
 
     def _file(self) -> bytes:
         if self.row is None:
@@ -65,7 +68,11 @@ async def asked(
     row: Annotated[int | None, Form(description="A photo of the gallery instead.")] = None,
     version: Annotated[str | None, Form(description="The run that `row` is of.")] = None,
     crop: Annotated[
-        str | None, Form(description="Only this part: x1,y1,x2,y2 in pixels from 1, inclusive.")
+        str | None,
+        Form(
+            description="Only this part: x1,y1,x2,y2 in pixels from 1, inclusive; or auto: the car "
+            "alone, where the gallery's photos are cropped."
+        ),
     ] = None,
 ) -> Asked:
     """The photo that a form brings; a FastAPI dependency."""
@@ -128,14 +135,16 @@ def check_photo(data: bytes, limit: int) -> None:
         raise HTTPException(413, f"photo: {size[0]} x {size[1]} pixels are too many ({most})")
 
 
-def parsed_crop(text: str | None) -> Crop | None:
-    """`x1,y1,x2,y2` as numbers."""
+def parsed_crop(text: str | None) -> Crop | Auto | None:
+    """`x1,y1,x2,y2` as numbers, or `auto`."""
     if not text:
         return None
+    if text == AUTO:
+        return AUTO
     try:
         x1, y1, x2, y2 = (int(part) for part in text.split(","))
     except ValueError:
-        raise HTTPException(422, f"crop: expected x1,y1,x2,y2, not {text[:40]!r}") from None
+        raise HTTPException(422, f"crop: expected auto or x1,y1,x2,y2, not {text[:40]!r}") from None
     if not (1 <= x1 <= x2 and 1 <= y1 <= y2):
         raise HTTPException(422, f"crop: {text!r} is empty or begins before pixel 1")
     return x1, y1, x2, y2

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from car_retrieval.serving.retriever import Answer, Retriever, Where
+from car_retrieval.serving.retriever import Answer, Crop, Retriever, Where
 
 
 @dataclass(frozen=True)
@@ -28,12 +28,14 @@ class Query:
         image: uint8 [3, R, R]; None stands for the gallery photo `row`, whose descriptor is known.
         row: of the gallery photo that is asked about, and so is not found itself.
         options: None asks for the descriptor alone.
+        crop: the part of the photo that the image shows; None: all of it.
     """
 
     retriever: Retriever
     image: NDArray[np.uint8] | None
     row: int | None = None
     options: Options | None = None
+    crop: Crop | None = None
 
     def pixels(self) -> NDArray[np.uint8]:
         """The photo as the network sees it, uint8 [3, R, R]."""
@@ -45,10 +47,14 @@ class Query:
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """Descriptor, float32 [D], of a query, and what was found, where a search was asked for."""
+    """Descriptor, float32 [D], of a query, and what was found, where a search was asked for.
+
+    `crop` is the query's.
+    """
 
     descriptor: NDArray[np.float32]
     answer: Answer | None = None
+    crop: Crop | None = None
 
 
 def answer(queries: Sequence[Query]) -> list[Found]:
@@ -68,7 +74,7 @@ def answer(queries: Sequence[Query]) -> list[Found]:
             None if row is None else [row],
         )
         for place, one in zip(places, answers, strict=True):
-            found[place] = Found(descriptors[place], one)
+            found[place] = Found(descriptors[place], one, queries[place].crop)
     return found
 
 

@@ -2,7 +2,7 @@
 
 from pydantic import BaseModel, Field
 
-from car_retrieval.serving.retriever import Answer, Match, Retriever
+from car_retrieval.serving.retriever import Answer, Crop, Match, Retriever
 
 
 class Car(BaseModel):
@@ -29,6 +29,9 @@ class Cars(BaseModel):
         "for such a search."
     )
     threshold: float | None
+    crop: Crop | None = Field(
+        description="The part of the photo that was searched with; null for all of it."
+    )
     untrained: str | None = Field(
         description="A line for readers where the network was not trained on these photos."
     )
@@ -53,12 +56,13 @@ class Refusal(BaseModel):
     detail: str
 
 
-def cars(retriever: Retriever, answer: Answer) -> Cars:
+def cars(retriever: Retriever, answer: Answer, crop: Crop | None) -> Cars:
     """An answer of a retriever for a client."""
     return Cars(
         version=retriever.version,
         known=answer.known,
         threshold=answer.threshold,
+        crop=crop,
         untrained=retriever.untrained,
         matches=[_car(match, retriever.version) for match in answer.matches],
     )

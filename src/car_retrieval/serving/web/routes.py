@@ -58,7 +58,7 @@ async def search(
     assert found.answer is not None
     if found.answer.known is False:
         service.telemetry.no_match.inc()
-    return cars(photo.retriever, found.answer)
+    return cars(photo.retriever, found.answer, found.crop)
 
 
 @routes.post(

@@ -1,6 +1,7 @@
 // A part of a photo, chosen by dragging or with the keyboard; in pixels from 1, both corners included.
 
 const SMALLEST = 8; // pixels of the screen: less is a click
+const NEAR = 12; // pixels of the screen: this close to a corner, the corner is dragged
 
 export function cropper(stage, photo, frame, button, chosen) {
   let box = null;
@@ -49,10 +50,21 @@ export function cropper(stage, photo, frame, button, chosen) {
       (event.clientY - bounds.top - stage.clientTop - top) / scale,
     ];
   };
+  // Where a drag begins: near a corner of the part, at the opposite corner, which stays.
+  function anchor(at) {
+    if (!box) return at;
+    const near = NEAR / shown().scale;
+    const [x1, y1, x2, y2] = [box[0] - 1, box[1] - 1, box[2], box[3]];
+    const opposite = (value, low, high) =>
+      Math.abs(value - low) < near ? high : Math.abs(value - high) < near ? low : null;
+    const corner = [opposite(at[0], x1, x2), opposite(at[1], y1, y2)];
+    return corner.includes(null) ? at : corner;
+  }
+
   stage.addEventListener("pointerdown", (event) => {
     if (!photo.naturalWidth || event.button) return;
     if (event.pointerType === "touch" && !box) return; // a finger scrolls until a part is asked for
-    start = { at: place(event), box };
+    start = { at: anchor(place(event)), box };
     stage.setPointerCapture(event.pointerId);
     event.preventDefault();
   });

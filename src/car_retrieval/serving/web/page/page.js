@@ -4,12 +4,12 @@ import { cropper } from "./crop.js";
 import { call, show } from "./call.js";
 
 const $ = (id) => document.getElementById(id);
-const steps = []; // { photo: File | null, row, version, url, crop, how, answer }
+const steps = []; // { photo: File | null, row, version, url, crop, proposed, how, answer }
 let current = -1;
 let latest = 0; // search begun; answers of earlier ones are dropped
 
 const crop = cropper($("stage"), $("photo"), $("crop"), $("part"), (box) => {
-  begin({ ...steps[current], crop: box, answer: null, small: null, heat: null });
+  begin({ ...steps[current], crop: box, proposed: false, answer: null, small: null, heat: null });
 });
 
 function begin(step) {
@@ -43,7 +43,14 @@ function display(step) {
     if (step.photo) $("photo").src = step.url;
     else show($("photo"), step.url);
   }
-  crop.set(step.crop);
+  mark(step);
+}
+
+function mark(step) {
+  crop.set(step.crop === "auto" ? null : step.crop);
+  $("hint").textContent = step.proposed
+    ? "Searched with the marked part. Drag its corners, or over the photo for another part."
+    : "Drag over the photo to search with a part of it.";
 }
 
 function fields(step) {
@@ -53,7 +60,7 @@ function fields(step) {
     form.set("row", step.row);
     form.set("version", step.version);
   }
-  if (step.crop) form.set("crop", step.crop.join(","));
+  if (step.crop) form.set("crop", String(step.crop)); // of an array: with commas
   return form;
 }
 
@@ -69,6 +76,11 @@ async function search(step) {
     const answer = await (await call("search", { method: "POST", body: form })).json();
     if (mine !== latest) return;
     step.answer = { ...answer, seconds: (performance.now() - start) / 1000 };
+    if (step.crop === "auto") {
+      step.crop = answer.crop;
+      step.proposed = Boolean(answer.crop);
+      mark(step);
+    }
     list(step);
   } catch (error) {
     if (mine !== latest) return;
@@ -210,7 +222,7 @@ async function shrunk(step) {
 // ---------------------------------------------------------------- photos come in
 function take(file) {
   if (!file) return;
-  begin({ photo: file, url: URL.createObjectURL(file), crop: null, answer: null });
+  begin({ photo: file, url: URL.createObjectURL(file), crop: "auto", answer: null });
 }
 
 $("file").addEventListener("change", () => {
