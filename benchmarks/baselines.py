@@ -1,4 +1,4 @@
-"""Is the trained network any good? Raw pixels, an untrained network and the newest model.
+"""Is the trained network any good? Raw pixels, the network before training, and the newest model.
 
     kedro run && python benchmarks/baselines.py [--env independent]
 
@@ -18,6 +18,8 @@ from car_retrieval.matrix import Matrix
 from car_retrieval.metrics.retrieval import per_query, required_depth, summarise
 from car_retrieval.models.descriptor import DescriptorNet
 from car_retrieval.models.encoder import Encoder, encode, resized
+from car_retrieval.models.untrained import untrained_network
+from car_retrieval.params import TrainingParams
 from car_retrieval.protocol import labels_of
 from car_retrieval.results import require_results
 from car_retrieval.search.exact import search_exact
@@ -46,11 +48,12 @@ def descriptors(
         for name, values in centred.items()
     }
     yield "raw 32 × 32 pixels, mean-centred", unit
-    torch.manual_seed(7)
-    for title, net in (("untrained", DescriptorNet(model.config)), ("trained", model)):
+    params = TrainingParams.model_validate(model.provenance["parameters"])
+    before = untrained_network(params, model.config.image_size, "")
+    for title, net in (("before training", before), ("trained", model)):
         encoder = Encoder(net, encoding["scales"], encoding["flip"])
         encoded = {name: np.concatenate(list(encode(encoder, m))) for name, m in images.items()}
-        yield f"{title} {model.config.arch}", encoded
+        yield f"{model.config.arch}, {title}", encoded
 
 
 def main() -> None:
@@ -75,7 +78,7 @@ def main() -> None:
         block = (gallery.index.to_numpy(), vectors["gallery"].astype(np.float32))
         result = search_exact(queries.index.to_numpy(), vectors["queries"], [block], depth)
         scores = summarise(per_query(result, queries, gallery, k=K), gallery, K)
-        print(f"{title:34} mAP@{K} {scores[f'mAP@{K}']:.3f}   R@1 {scores['R@1']:.3f}")
+        print(f"{title:46} mAP@{K} {scores[f'mAP@{K}']:.3f}   R@1 {scores['R@1']:.3f}")
 
 
 if __name__ == "__main__":
