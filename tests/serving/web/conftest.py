@@ -57,6 +57,7 @@ class ColourRetriever:
         self.pause = 0.0  # seconds that describing takes
         self.threads: set[str] = set()
         self.proposal: tuple[int, int, int, int] | None = None
+        self.untrained: str | None = None
 
     @property
     def versions(self) -> tuple[str, ...]:
