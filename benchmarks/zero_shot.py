@@ -19,11 +19,12 @@ from car_retrieval.datasets.image_files import ImageFiles
 from car_retrieval.folder_index import classes_of_folders
 from car_retrieval.folder_walk import walk_photos
 from car_retrieval.images.pack import pack
-from car_retrieval.listing import boxes_of, select_views
+from car_retrieval.listing import boxes_of
 from car_retrieval.metrics.retrieval import per_query, required_depth, summarise
 from car_retrieval.models.encoder import encode
 from car_retrieval.models.untrained import untrained_network
 from car_retrieval.params import DataParams, TrainingParams
+from car_retrieval.pipelines.data_processing.nodes import select_gallery
 from car_retrieval.search.exact import search_exact
 from car_retrieval.search.whitening import Whitening, fit_whitening
 
@@ -34,8 +35,8 @@ K = 20
 def photos_of(folder: Path | None, classes: str | None) -> tuple[pd.DataFrame, Mapping[str, bytes]]:
     """Path and Class of the photos to search, and their files."""
     if folder is None:
-        listed = select_views(list_web(SAMPLE), DataParams().front_views)
-        return listed[listed["Problem"] == ""], ImageFiles(SAMPLE / "data" / "image")
+        files = ImageFiles(SAMPLE / "data" / "image")
+        return select_gallery(list_web(SAMPLE), files, DataParams())[0], files
     table = classes_of_folders(walk_photos(folder).photos, folder)
     names = sorted(set(table["Name"]))
     if classes:
