@@ -46,12 +46,12 @@ class Photos(Mapping[str, bytes]):
 
 
 def pack_all(folder: Path, count: int) -> None:
-    from car_retrieval.images.pack import pack
+    from car_retrieval.images.pack import Packing, pack
 
     photos = Photos(count)
     write_matrix(
         folder / "imageset.npy",
-        MatrixStream(pack(photos, list(photos), None, SIZE, "gaussian", workers=2)),
+        MatrixStream(pack(photos, list(photos), None, Packing(SIZE, "gaussian"), workers=2)),
     )
 
 

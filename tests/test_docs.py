@@ -21,7 +21,7 @@ from car_retrieval.pipeline_registry import register_pipelines
 from car_retrieval.settings import CONFIG_LOADER_ARGS
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 PIPELINES = register_pipelines()
 NODES = {node.name for pipeline in PIPELINES.values() for node in pipeline.nodes}
 DATASETS = {name for pipeline in PIPELINES.values() for name in pipeline.datasets()}

@@ -7,6 +7,7 @@ from kedro.io import DataCatalog, MemoryDataset, Version
 from kedro.pipeline import Node, Pipeline
 
 from car_retrieval.datasets.figure import FigureDataset
+from car_retrieval.params import EvaluationParams
 from car_retrieval.run_report import print_run
 
 SUMMARY = pd.DataFrame(
@@ -14,6 +15,8 @@ SUMMARY = pd.DataFrame(
         "split": ["valid", "test"],
         "protocol": ["all", "filtered"],
         "queries": [1234567, 20],
+        "classes": [9, 9],
+        "trained_classes": [9, 4],
         "mAP@20": [0.123456, np.nan],
     }
 )
@@ -29,7 +32,13 @@ def test_scores_stages_and_places(tmp_path, monkeypatch, capsys):
     report = FigureDataset(filepath=str(place), version=Version(None, "v1"))
     (place / "v1").mkdir(parents=True)
     (place / "v1" / "report.html").touch()
-    catalog = DataCatalog({"summary": MemoryDataset(SUMMARY), "report": report})
+    catalog = DataCatalog(
+        {
+            "summary": MemoryDataset(SUMMARY),
+            "report": report,
+            "params:evaluation": MemoryDataset(EvaluationParams()),
+        }
+    )
     seconds, peak = {"training": 12.34, "encoding": 1.0}, {"training": 3 * 10**9, "encoding": 10**8}
     print_run(pipeline("summary", "report"), catalog, seconds, peak)
     text = capsys.readouterr().out
@@ -37,6 +46,20 @@ def test_scores_stages_and_places(tmp_path, monkeypatch, capsys):
         assert wanted in text
     assert f"report: {Path('reporting/report.html/v1/report.html')}" in text
     assert "pictures: reporting/*.png/" in text
+
+
+@pytest.mark.parametrize(
+    ("search_in", "trained", "warned"), [("queries", 3, 1), ("queries", 0, 0), ("gallery", 9, 0)]
+)
+def test_leave_one_out_on_trained_classes_is_warned_of(capsys, search_in, trained, warned):
+    counts = {"queries": [20], "classes": [9], "trained_classes": [trained]}
+    summary = pd.DataFrame({"split": ["test"], "protocol": ["all"]} | counts)
+    params = EvaluationParams(search_in=search_in, min_class_size=None)
+    given = {"summary": MemoryDataset(summary), "params:evaluation": MemoryDataset(params)}
+    print_run(pipeline("summary"), DataCatalog(given), {}, {})
+    text = capsys.readouterr().out
+    assert text.count(f"{trained} of the 9 classes") == warned
+    assert "filtered scores" not in text
 
 
 def test_a_part_of_the_pipeline_shows_its_part(capsys):

@@ -28,13 +28,24 @@ def valid_protocol(split: pd.DataFrame) -> Labels:
 
 
 def query_protocol(test_set: np.ndarray, gallery: pd.DataFrame) -> Labels:
-    """Query photos query the whole gallery."""
+    """Query photos query the whole gallery, which may be their own list: leave one out."""
     queries = pd.Series(test_set[:, 1], index=pd.Index(test_set[:, 0], name="Index"), name="Class")
     return queries, labels_of(gallery)
 
 
+def trained_classes(classes: pd.Series, split: pd.DataFrame) -> int:
+    """Count those of the classes that training saw.
+
+    Args:
+        classes: of the queries, in any order.
+        split: Class and split of the photos that could train.
+    """
+    trained = split.loc[split["split"] == TRAIN, "Class"]
+    return int(classes[classes.isin(trained)].nunique())
+
+
 def filtered_protocol(
-    queries: pd.Series, gallery: pd.Series, photos: pd.DataFrame, min_class_size: int
+    queries: pd.Series, gallery: pd.Series, photos: pd.DataFrame, min_class_size: int | None
 ) -> Labels:
     """Drop the classes with fewer gallery photos than `min_class_size` from both sides.
 
@@ -42,8 +53,10 @@ def filtered_protocol(
         queries: classes of the queries.
         gallery: classes of the gallery rows.
         photos: the whole gallery, whose class sizes count (validation photos included).
-        min_class_size: photos that a class must have to stay.
+        min_class_size: photos that a class must have to stay; None: nothing stays.
     """
+    if min_class_size is None:
+        return queries[:0], gallery[:0]
     sizes = photos["Class"].value_counts()
     large = sizes.index[sizes >= min_class_size]
     return queries[queries.isin(large)], gallery[gallery.isin(large)]

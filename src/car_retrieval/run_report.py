@@ -1,5 +1,6 @@
 """The end of a run at the terminal."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,15 @@ from kedro.pipeline import Pipeline
 from rich.console import Console
 from rich.table import Table
 
+from car_retrieval.params import EvaluationParams
+
 SHOWN = (
     *("sample", "model", "report", "ablation_curves", "ablation_scores"),
     *("onnx_model", "gallery_embeddings", "query_embeddings", "model_card"),
+)
+TRAINED = (
+    "warning: {} of the {} classes of the queries trained the network: leave one out (evaluation."
+    "search_in: queries) is meant for classes that training never saw"
 )
 WITHOUT_FILTERED = (
     "filtered scores are left out where no class that is queried has evaluation.min_class_size "
@@ -35,8 +42,8 @@ def print_run(
     if "summary" in outputs:
         summary = catalog.load("summary")
         console.print(_scores(summary))
-        if (summary["protocol"] == "filtered").sum() < (summary["protocol"] == "all").sum():
-            console.print(WITHOUT_FILTERED, soft_wrap=True, highlight=False)
+        for remark in _remarks(summary, catalog.load("params:evaluation")):
+            console.print(remark, soft_wrap=True, highlight=False)
     described = catalog.load("database").attributes if "database" in pipeline.datasets() else {}
     if note := described.get("untrained"):
         console.print(note, soft_wrap=True, highlight=False)
@@ -63,6 +70,17 @@ def print_run(
     if "report" in outputs:
         pictures = _shown(catalog, "report").parents[2]
         console.print(f"pictures: {pictures}/*.png/", soft_wrap=True, highlight=False)
+
+
+def _remarks(summary: pd.DataFrame, params: EvaluationParams) -> Iterator[str]:
+    """What a reader of the scores has to know."""
+    test = summary[(summary["split"] == "test") & (summary["protocol"] == "all")]
+    for row in test.to_dict("records"):
+        if params.search_in == "queries" and row["trained_classes"]:
+            yield TRAINED.format(row["trained_classes"], row["classes"])
+    counts = summary["protocol"].value_counts()
+    if params.min_class_size and counts.get("filtered", 0) < counts.get("all", 0):
+        yield WITHOUT_FILTERED
 
 
 def _scores(summary: pd.DataFrame) -> Table:

@@ -7,8 +7,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from scipy.ndimage import gaussian_filter
+from torchvision.transforms import CenterCrop, Compose, InterpolationMode, Resize
 
-from car_retrieval.images.letterbox import Fill, content_rectangle, letterbox
+from car_retrieval.images.letterbox import Fill, centre, content_rectangle, letterbox
 
 SIDES = st.one_of(st.integers(1, 40), st.integers(1, 2500))
 SIZES = st.one_of(st.integers(1, 48), st.sampled_from([111, 112, 223, 224, 225, 320]))
@@ -140,3 +141,20 @@ def test_views_and_read_only_pixels_are_taken(smooth):
     np.testing.assert_array_equal(letterbox(pixels[::-1], 32, "gaussian")[0], expected)
     letterbox(frozen, 32, "gaussian")
     np.testing.assert_array_equal(frozen, pixels)
+
+
+@pytest.mark.parametrize("interpolation", ["bicubic", "bilinear"])
+@pytest.mark.parametrize(("height", "width"), [(90, 131), (131, 90), (64, 64), (20, 33)])
+@pytest.mark.parametrize("share", [1.0, 0.875, 0.6])
+def test_the_centre_is_what_torchvision_evaluates(smooth, height, width, share, interpolation):
+    pixels = smooth(height, width)
+    prepare = Compose(
+        [
+            Resize(int(48 / share), InterpolationMode(interpolation)),
+            CenterCrop(48),
+        ]
+    )
+    expected = np.asarray(prepare(Image.fromarray(pixels)))
+    found = centre(pixels, 48, share, interpolation)
+    assert found.shape == (48, 48, 3)
+    assert np.abs(found.astype(int) - expected).max() <= 2  # of 255, by rounding twice

@@ -5,8 +5,8 @@ import pytest
 
 from car_retrieval.images.crop import Box
 from car_retrieval.images.decode import UnreadableImageError, decode
-from car_retrieval.images.letterbox import letterbox
-from car_retrieval.images.pack import pack
+from car_retrieval.images.letterbox import centre, letterbox
+from car_retrieval.images.pack import Packing, pack
 
 SIZE = 32
 
@@ -21,7 +21,7 @@ def files(encode, smooth) -> dict[str, bytes]:
 @pytest.mark.parametrize("block", [1, 3, 11, 256])
 def test_blocks_are_the_pictures_one_by_one_in_order(files, workers, block):
     paths = sorted(files, reverse=True)
-    blocks = list(pack(files, paths, None, SIZE, "gaussian", workers, block))
+    blocks = list(pack(files, paths, None, Packing(SIZE, "gaussian"), workers, block))
     assert [len(b) for b in blocks] == [block] * (11 // block) + [11 % block] * (11 % block > 0)
     assert all(b.dtype == np.uint8 and b.flags.c_contiguous for b in blocks)
     alone = [letterbox(decode(files[path], 2 * SIZE).pixels, SIZE, "gaussian")[0] for path in paths]
@@ -31,7 +31,7 @@ def test_blocks_are_the_pictures_one_by_one_in_order(files, workers, block):
 def test_boxes_crop_and_nan_keeps_the_frame(files):
     paths = ["0.jpg", "1.jpg", "2.jpg"]
     boxes = np.array([[11, 5, 60, 40], [np.nan] * 4, [1, 1, 40, 20]])
-    (packed,) = pack(files, paths, boxes, SIZE, "mean", 2)
+    (packed,) = pack(files, paths, boxes, Packing(SIZE, "mean"), 2)
     for row, box in enumerate([Box(11, 5, 60, 40), None, Box(1, 1, 40, 20)]):
         pixels = decode(files[paths[row]], 2 * SIZE, box).pixels
         expected, _ = letterbox(pixels, SIZE, "mean")
@@ -41,13 +41,15 @@ def test_boxes_crop_and_nan_keeps_the_frame(files):
 def test_a_box_is_not_decoded_too_small(encode, smooth):
     """A box of 1/8 of a big picture keeps its own detail: no shrinking before it is cut out."""
     picture = smooth(800, 800)
-    (packed,) = pack({"a": encode(picture)}, ["a"], np.array([[1, 1, 100, 100]]), 64, "black", 1)
+    (packed,) = pack(
+        {"a": encode(picture)}, ["a"], np.array([[1, 1, 100, 100]]), Packing(64, "black"), 1
+    )
     exact, _ = letterbox(picture[:100, :100], 64, "black")
     assert np.abs(packed[0].transpose(1, 2, 0) - exact.astype(int)).mean() < 1.5
 
 
 def test_nothing_to_pack():
-    assert list(pack({}, [], None, SIZE, "black", 2)) == []
+    assert list(pack({}, [], None, Packing(SIZE, "black"), 2)) == []
 
 
 @pytest.mark.parametrize(
@@ -57,12 +59,12 @@ def test_nothing_to_pack():
 def test_a_bad_file_is_named(files, data, reason):
     bad = files | ({"bad/5.jpg": data} if data else {})
     with pytest.raises(UnreadableImageError, match=f"^bad/5.jpg: {reason}"):
-        list(pack(bad, ["1.jpg", "bad/5.jpg", "2.jpg"], None, SIZE, "black", 2))
+        list(pack(bad, ["1.jpg", "bad/5.jpg", "2.jpg"], None, Packing(SIZE, "black"), 2))
 
 
 def test_a_box_outside_its_picture_is_named(files):
     with pytest.raises(UnreadableImageError, match=r"^1\.jpg: the box 500 1 600 9 holds no pixel"):
-        list(pack(files, ["1.jpg"], np.array([[500.0, 1, 600, 9]]), SIZE, "black", 1))
+        list(pack(files, ["1.jpg"], np.array([[500.0, 1, 600, 9]]), Packing(SIZE, "black"), 1))
 
 
 def test_files_are_read_by_the_workers(files):
@@ -73,6 +75,14 @@ def test_files_are_read_by_the_workers(files):
             readers.add(threading.current_thread())
             return super().__getitem__(key)
 
-    list(pack(Watched(files), list(files), None, SIZE, "black", 2))
+    list(pack(Watched(files), list(files), None, Packing(SIZE, "black"), 2))
     assert threading.current_thread() not in readers
     assert len(readers) <= 2
+
+
+def test_the_centre_is_cut_out_instead_of_letterboxing(files):
+    packing = Packing(SIZE, "black", interpolation="bilinear", centre=0.8)
+    (packed,) = pack(files, ["3.jpg"], None, packing, 1)
+    pixels = decode(files["3.jpg"], 2 * SIZE).pixels
+    expected = centre(pixels, SIZE, 0.8, "bilinear")
+    np.testing.assert_array_equal(packed[0], expected.transpose(2, 0, 1))

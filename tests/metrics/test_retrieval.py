@@ -54,14 +54,14 @@ def test_the_worked_example():
     result, queries, gallery = ranking([1, 0, 1, 0], in_gallery=4)
     row = per_query(result, queries, gallery, ks=(1,), k=2).iloc[0]
     assert (row["AP@2"], row["legacy AP@2"]) == (1 / 2, 1)
-    assert row["MAP@R"] == pytest.approx(5 / 3 / 4)
+    assert (row["MAP@R"], row["RP"]) == (pytest.approx(5 / 3 / 4), 2 / 4)
     assert per_query(result, queries, gallery, k=3, ks=(1,))["AP@3"][0] == pytest.approx(5 / 9)
 
 
 def test_columns_and_types():
     result, queries, gallery = ranking([0, 1, 0], in_gallery=1)
     table = per_query(result, queries, gallery, ks=(2, 3), k=3)
-    metrics = ["AP@3", "R@2", "R@3", "MAP@R", "AP", "legacy AP@3"]
+    metrics = ["AP@3", "R@2", "R@3", "MAP@R", "RP", "AP", "legacy AP@3"]
     assert list(table) == ["Query", "Class", "Relevant", *metrics, "First hit"]
     assert table["First hit"].dtype == "Int64"
     assert table[["Query", "Class", "Relevant"]].dtypes.eq("int64").all()
@@ -70,10 +70,10 @@ def test_columns_and_types():
 def test_perfect_and_worst():
     right, queries, gallery = ranking([1, 1, 1, 0, 0], in_gallery=3)
     row = per_query(right, queries, gallery).iloc[0]
-    assert row[["AP@20", "R@1", "MAP@R", "AP", "legacy AP@20"]].eq(1).all()
+    assert row[["AP@20", "R@1", "MAP@R", "RP", "AP", "legacy AP@20"]].eq(1).all()
     wrong, queries, gallery = ranking([0] * 20, in_gallery=5)
     table = per_query(wrong, queries, gallery)
-    assert table[["AP@20", "R@1", "R@20", "MAP@R", "legacy AP@20"]].eq(0).all(axis=None)
+    assert table[["AP@20", "R@1", "R@20", "MAP@R", "RP", "legacy AP@20"]].eq(0).all(axis=None)
     assert table["First hit"].isna().all()
     assert "AP" not in table  # 20 of 25 gallery images: not the whole ranking
 
@@ -83,7 +83,7 @@ def test_queries_without_a_match_are_left_out_and_counted():
     queries, gallery = pd.Series([0, 1, 9]), pd.Series([0, 1, 0])
     result = search(vectors, vectors, np.arange(3), np.arange(3), 3)
     table = per_query(result, queries, gallery)
-    assert table.loc[2, ["AP@20", "R@1", "MAP@R", "AP", "legacy AP@20"]].isna().all()
+    assert table.loc[2, ["AP@20", "R@1", "MAP@R", "RP", "AP", "legacy AP@20"]].isna().all()
     assert table["Relevant"].tolist() == [2, 1, 0]
     summary = summarise(table, gallery, 20)
     assert (summary["queries"], summary["queries_without_match"]) == (2, 1)
@@ -150,12 +150,12 @@ def test_a_query_among_its_own_hits_is_refused():
 
 
 def pml(queries, query_classes, gallery=None, gallery_classes=None):
-    names = ("mean_average_precision_at_r", "mean_average_precision", "precision_at_1")
+    names = ("mean_average_precision_at_r", "r_precision", "precision_at_1")
     calculator = AccuracyCalculator(names, k="max_bin_count", device=torch.device("cpu"))
     arguments = [queries, query_classes, gallery, gallery_classes]
     tensors = [None if a is None else torch.as_tensor(np.array(a)) for a in arguments]
     at_r = calculator.get_accuracy(*tensors)
-    whole = AccuracyCalculator(names[1:2], k=None, device=torch.device("cpu"))
+    whole = AccuracyCalculator(("mean_average_precision",), k=None, device=torch.device("cpu"))
     return at_r | whole.get_accuracy(*tensors)
 
 
@@ -170,6 +170,7 @@ def test_agrees_with_pytorch_metric_learning(seed):
     expected = pml(vectors[:40], queries, vectors[40:], gallery)
     assert summary["queries_without_match"] > 0
     assert summary["MAP@R"] == pytest.approx(expected["mean_average_precision_at_r"], abs=1e-6)
+    assert summary["RP"] == pytest.approx(expected["r_precision"], abs=1e-6)
     assert summary["mAP"] == pytest.approx(expected["mean_average_precision"], abs=1e-6)
     assert summary["R@1"] == pytest.approx(expected["precision_at_1"], abs=1e-6)
 
@@ -185,6 +186,7 @@ def test_agrees_with_pytorch_metric_learning_where_queries_are_the_gallery(seed)
     expected = pml(vectors, labels)
     assert summary["queries_without_match"] == 1
     assert summary["MAP@R"] == pytest.approx(expected["mean_average_precision_at_r"], abs=1e-6)
+    assert summary["RP"] == pytest.approx(expected["r_precision"], abs=1e-6)
     assert summary["R@1"] == pytest.approx(expected["precision_at_1"], abs=1e-6)
     assert summary["mAP"] == pytest.approx(expected["mean_average_precision"], abs=1e-6)
 
@@ -215,6 +217,7 @@ def naive(right, relevant, k):
     return {
         f"AP@{k}": sums[min(k, len(right))] / min(k, relevant),
         "MAP@R": sums[min(relevant, len(right))] / relevant,
+        "RP": sum(right[:relevant]) / relevant,
         f"legacy AP@{k}": sums[min(k, len(right))] / top if top else 0.0,
         "R@1": float(any(right[:1])),
         "R@4": float(any(right[:4])),

@@ -1,5 +1,3 @@
-from urllib.error import URLError
-
 import pytest
 import torch
 import torchvision
@@ -123,46 +121,3 @@ def test_a_file_of_something_else(tmp_path, kind):
 def test_no_file(tmp_path):
     with pytest.raises(FileNotFoundError, match=rf"{tmp_path / 'none.pth'} does not exist"):
         build_backbone("resnet18", str(tmp_path / "none.pth"), 64)
-
-
-class TestImagenet:
-    NAME = "resnet18-f37072fd.pth"
-
-    @pytest.fixture
-    def cache(self, tmp_path):
-        before = torch.hub.get_dir()
-        torch.hub.set_dir(str(tmp_path))
-        yield tmp_path / "checkpoints"
-        torch.hub.set_dir(before)
-
-    @pytest.mark.parametrize("error", [URLError("no route"), ConnectionResetError("reset")])
-    def test_offline(self, cache, monkeypatch, error):
-        def fail(url, file):
-            raise error
-
-        monkeypatch.setattr(torch.hub, "download_url_to_file", fail)
-        with pytest.raises(FileNotFoundError) as found:
-            build_backbone("resnet18", "imagenet", 64)
-        message = str(found.value)
-        assert f"Put https://download.pytorch.org/models/{self.NAME} at" in message
-        assert str(cache / self.NAME) in message
-        assert "no route" in message or "reset" in message
-
-    def test_from_the_cache(self, cache, resnet, monkeypatch):
-        monkeypatch.setattr(torch.hub, "download_url_to_file", None)
-        cache.mkdir()
-        torch.save(resnet.state_dict(), cache / self.NAME)
-        net, _ = build_backbone("resnet18", "imagenet", 64)
-        assert torch.equal(net[0].weight, resnet.conv1.weight)
-
-    def test_downloaded(self, cache, resnet, monkeypatch):
-        asked = []
-
-        def download(url, file):
-            asked.append(url)
-            torch.save(resnet.state_dict(), file)
-
-        monkeypatch.setattr(torch.hub, "download_url_to_file", download)
-        for _ in range(2):
-            build_backbone("resnet18", "imagenet", 64)
-        assert asked == [f"https://download.pytorch.org/models/{self.NAME}"]

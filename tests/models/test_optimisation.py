@@ -90,7 +90,7 @@ class TestGroups:
         with torch.device("meta"):
             net = get_model(arch)
         groups = parameter_groups(net, nn.Identity(), TrainingParams(weight_decay=0.3))
-        decaying = {id(weight) for weight in groups[0]["params"]}
+        decaying = {id(w) for group in groups if group["weight_decay"] for w in group["params"]}
         layers = (nn.Linear, nn.Conv2d)
         kernels = {id(m.weight) for m in net.modules() if isinstance(m, layers)}
         kernels |= {
@@ -100,19 +100,27 @@ class TestGroups:
         spared = {name for name, w in net.named_parameters() if id(w) not in decaying}
         assert all(any(name.endswith(kind) for name in spared) for kind in kinds)
 
-    def test_the_losses_own_weights_have_their_own_rate(self, net):
+    def test_backbone_head_and_loss_have_rates_of_their_own(self, net):
         loss = build_loss("ArcFaceLoss", {}, classes=4, dimension=8)
-        optimisation = Optimisation(net, loss, TrainingParams(weight_decay=0, loss_lr=7))
-        before = [w.detach().clone() for w in (net.projection.weight, loss.W)]
-        for weight in (net.projection.weight, loss.W):
+        params = TrainingParams(weight_decay=0, backbone_lr=0.5, loss_lr=7)
+        optimisation = Optimisation(net, loss, params)
+        weights = (net.backbone[0].weight, net.projection.weight, loss.W)
+        before = [weight.detach().clone() for weight in weights]
+        for weight in weights:
             weight.grad = torch.ones_like(weight)
         optimisation.step(0.01)  # Adam's first step is the rate itself
-        moved = [
-            b - w.detach() for b, w in zip(before, (net.projection.weight, loss.W), strict=True)
-        ]
-        torch.testing.assert_close(moved[0], torch.full_like(moved[0], 0.01), rtol=1e-3, atol=0)
-        torch.testing.assert_close(moved[1], torch.full_like(moved[1], 0.07), rtol=1e-3, atol=0)
+        for weight, old, rate in zip(weights, before, (0.005, 0.01, 0.07), strict=True):
+            moved = old - weight.detach()
+            torch.testing.assert_close(moved, torch.full_like(moved, rate), rtol=1e-3, atol=1e-8)
         assert loss.W.grad is None
+
+    def test_a_backbone_without_a_rate_stays(self, net):
+        loss = build_loss("CrossEntropy", {}, classes=4, dimension=8)
+        optimisation = Optimisation(net, loss, TrainingParams(weight_decay=0.1, backbone_lr=0))
+        before = net.backbone[0].weight.detach().clone()
+        net.backbone[0].weight.grad = torch.ones_like(before)
+        optimisation.step(0.01)
+        assert torch.equal(net.backbone[0].weight, before)
 
 
 def test_an_average_of_equal_weights_is_these_weights(net):

@@ -58,6 +58,16 @@ def test_labels_choose_rows(net):
     assert part["R@1"] == pytest.approx(own[possible].mean())  # each finds its own copy
 
 
+def test_queries_search_each_other_but_not_themselves(net):
+    queries, labels = images(20, 2), classes(20, 4)
+    scores = QueryTest(queries, labels, images(5, 1), labels[:5], K, leave_one_out=True)(net)
+    products = described(net, queries) @ described(net, queries).T
+    np.fill_diagonal(products, -np.inf)
+    first = labels.to_numpy()[products.argmax(axis=1)]
+    assert scores["R@1"] == pytest.approx((first == labels).mean())
+    assert scores["gallery"] == 20
+
+
 def test_queries_of_no_known_class_have_no_score(net):
     scores = QueryTest(images(9, 1), classes(9, 3) + 7, images(5, 2), classes(5, 4), K)(net)
     assert (scores["queries"], scores["queries_without_match"]) == (0, 9)

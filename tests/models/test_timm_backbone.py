@@ -1,4 +1,5 @@
 import pytest
+import timm
 import torch
 
 from car_retrieval.models.backbone import build_backbone
@@ -8,18 +9,7 @@ IMAGES = torch.rand(2, 3, 56, 56, generator=torch.Generator().manual_seed(0))
 DINO = ["vit_small_patch16_224.dino", "vit_small_patch14_dinov2", "vit_small_patch16_dinov3"]
 
 
-@pytest.fixture
-def timm():
-    return pytest.importorskip("timm")
-
-
-def test_without_the_extra(monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "timm", None)
-    with pytest.raises(ValueError, match=r"pip install -e '\.\[timm\]'"):
-        build_backbone("timm/resnet18", None, 64)
-
-
-def test_no_such_network(timm):
+def test_no_such_network():
     with pytest.raises(ValueError, match="timm has no network 'no_such'"):
         build_backbone("timm/no_such", None, 64)
 
@@ -34,7 +24,7 @@ def test_no_such_network(timm):
         ("vit_base_patch16_siglip_224", (2, 768, 4, 4), False),
     ],
 )
-def test_shape(timm, name, shape, token):
+def test_shape(name, shape, token):
     size = 64 if "16" in name else 56
     with torch.device("meta"):
         net, example = build_backbone(f"timm/{name}", None, size)
@@ -48,7 +38,7 @@ def test_shape(timm, name, shape, token):
 
 @pytest.mark.parametrize("pooling", ["gem", "average", "cls"])
 @pytest.mark.parametrize("name", DINO)
-def test_gradients_reach_all_of_a_dino(timm, name, pooling):
+def test_gradients_reach_all_of_a_dino(name, pooling):
     torch.manual_seed(0)
     size = 56 if "14" in name else 64
     images = 255 * torch.rand(2, 3, size, size)
@@ -64,7 +54,7 @@ def test_gradients_reach_all_of_a_dino(timm, name, pooling):
             assert weight.grad.any(), layer
 
 
-def test_tokens_lie_where_their_patches_do(timm):
+def test_tokens_lie_where_their_patches_do():
     """With nothing but the first layer, a token says what its patch shows."""
     net, _ = build_backbone("timm/vit_small_patch16_224.dino", None, 64)
     net.net.blocks = torch.nn.Identity()
@@ -77,7 +67,7 @@ def test_tokens_lie_where_their_patches_do(timm):
     assert odd.nonzero().tolist() == [[1, 5]]
 
 
-def test_an_odd_size_is_refused(timm):
+def test_an_odd_size_is_refused():
     with pytest.raises(ValueError, match="patches of 14 px: choose an image_size"):
         build_backbone("timm/vit_small_patch14_dinov2", None, 64)
     with pytest.raises(ValueError, match=r"timm/cait_xxs24_224 does not take .*image_size = 112"):
@@ -85,7 +75,7 @@ def test_an_odd_size_is_refused(timm):
 
 
 class TestWeights:
-    def test_of_a_file(self, timm, tmp_path):
+    def test_of_a_file(self, tmp_path):
         state = timm.create_model("resnet18", num_classes=7).state_dict()
         torch.save(state, tmp_path / "weights.pth")
         net, _ = build_backbone("timm/resnet18", str(tmp_path / "weights.pth"), 64)
@@ -93,7 +83,7 @@ class TestWeights:
         with pytest.raises(ValueError, match="does not hold the weights of timm/resnet34"):
             build_backbone("timm/resnet34", str(tmp_path / "weights.pth"), 64)
 
-    def test_of_a_transformer_for_images_of_another_size(self, timm, tmp_path):
+    def test_of_a_transformer_for_images_of_another_size(self, tmp_path):
         torch.manual_seed(0)
         whole = timm.create_model("vit_tiny_patch16_224", num_classes=5).eval()
         torch.save(whole.state_dict(), tmp_path / "weights.pth")
@@ -113,7 +103,7 @@ class TestWeights:
         yield tmp_path / "checkpoints"
         torch.hub.set_dir(before)
 
-    def test_offline(self, timm, cache, monkeypatch):
+    def test_offline(self, cache, monkeypatch):
         def fail(*args, **kwargs):
             raise OSError("no route")
 
@@ -125,7 +115,7 @@ class TestWeights:
         assert "Put https://huggingface.co/timm/resnet18.a1_in1k/resolve/main/model.saf" in message
         assert f"at {cache / 'resnet18.safetensors'}, or" in message
 
-    def test_where_the_error_says(self, timm, cache):
+    def test_where_the_error_says(self, cache):
         from safetensors.torch import save_file
 
         state = timm.create_model("resnet18").state_dict()

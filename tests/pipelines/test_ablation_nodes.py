@@ -16,7 +16,7 @@ from car_retrieval.listing import digest
 from car_retrieval.matrix import Matrix, MatrixStream, write_matrix
 from car_retrieval.metrics.verification import sample_pairs
 from car_retrieval.models.provenance import provenance
-from car_retrieval.params import AblationParams, TrainingParams
+from car_retrieval.params import AblationParams, EvaluationParams, TrainingParams
 from car_retrieval.pipelines.ablation import create_pipeline
 from car_retrieval.protocol import valid_protocol
 
@@ -71,6 +71,7 @@ def run(tmp_path: Path) -> Run:
         params = AblationParams(**({"recipes": RECIPES} | ablation))
         given = images | {"split": split, "valid_pairs": pairs, "test_index": queries}
         given |= {"params:training": training, "params:ablation": params}
+        given |= {"params:evaluation": EvaluationParams()}
         catalog = DataCatalog({name: MemoryDataset(data) for name, data in given.items()})
         for name in ("ablation_runs", "previous_ablation_runs"):
             catalog[name] = RunResultsDataset(str(tmp_path / "runs"))
@@ -156,4 +157,7 @@ def test_images_of_another_list_are_refused(tmp_path: Path) -> None:
     other = table.assign(Hash="ab")
     for lists in ((other, table), (table, other)):
         with pytest.raises(ValueError, match=r"i\.npy was packed from another list .* again"):
-            plan_recipes(images, lists[0], images, lists[1], TRAINING, AblationParams())
+            plan_recipes(
+                *(images, lists[0], images, lists[1]),
+                *(TRAINING, AblationParams(), EvaluationParams()),
+            )

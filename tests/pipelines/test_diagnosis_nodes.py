@@ -113,7 +113,9 @@ def test_attributes_are_those_that_the_lists_know() -> None:
     first = ranking([[0, 1, 2, 3]] * 6)
     valid = per_query(first, labels(GALLERY), labels(GALLERY), k=2, ks=(1,))
     test = per_query(HITS, labels(QUERIES), labels(GALLERY), k=2, ks=(1,))
-    table, _ = diagnosis.score_attributes(valid, test, GALLERY, QUERIES, EvaluationParams(k=2))
+    table, _ = diagnosis.score_attributes(
+        valid, test, GALLERY, QUERIES, GALLERY, EvaluationParams(k=2)
+    )
     counts = table.groupby(["split", "attribute"], sort=False)["queries"].sum()
     assert counts["valid"].to_dict() == {
         "domain": 6,
@@ -172,6 +174,7 @@ def calibrated(
         pd.Series([1, 9]),  # of class 9 there is no photo
         labels(GALLERY),
         whole or valid,
+        labels(GALLERY),
         gallery,
         EvaluationParams(false_match_rate=rate, **params),
     )
@@ -201,8 +204,8 @@ def test_a_validation_photo_alone_in_its_class_is_not_mated(
 ) -> None:
     alone, hits = pd.Series([1, 2, 2]), ranking([[1, 2], [2, 0], [1, 0]])
     result, _ = diagnosis.calibrate_no_match(
-        *(hits, alone, alone, HITS, pd.Series([1, 9])),
-        *(pd.Series([1, 2, 2, 2, 3, 3]), hits, described[1]),
+        *(hits, alone, alone, HITS, pd.Series([1, 9]), pd.Series([1, 2, 2, 2, 3, 3])),
+        *(hits, pd.Series([1, 2, 2, 2, 3, 3]), described[1]),
         EvaluationParams(false_match_rate=0.5),
     )
     assert result["validated_by"] == "class"

@@ -14,7 +14,7 @@ from car_retrieval.listing import digest
 from car_retrieval.matrix import Matrix, MatrixStream, write_matrix
 from car_retrieval.models.descriptor import DescriptorConfig, DescriptorNet
 from car_retrieval.models.encoder import Encoder
-from car_retrieval.params import ExportParams, TrainingParams
+from car_retrieval.params import EvaluationParams, ExportParams, TrainingParams
 from car_retrieval.pipelines.export import nodes
 from car_retrieval.pipelines.export.card import write_model_card
 from car_retrieval.search.pca import PCA
@@ -49,7 +49,13 @@ def model() -> DescriptorNet:
 def database(tmp_path: Path, model: DescriptorNet) -> Matrix:
     signature = Encoder(model, [1.0, 0.5]).signature() | {
         "whitening": None,
-        "packing": {"size": 32, "fill": "mean", "crop_to_box": True},
+        "packing": {
+            "size": 32,
+            "fill": "mean",
+            "crop_to_box": True,
+            "interpolation": "bicubic",
+            "centre": None,
+        },
     }
     path = tmp_path / "mine" / "database.npy" / "2026-01-02" / "database.npy"
     attributes = {"encoder": signature, "photos": digest(PHOTOS), "checkpoint": "best"}
@@ -72,6 +78,8 @@ def told(database: Matrix, model: DescriptorNet) -> dict[str, Any]:
     return {
         "database": database,
         "car_front": PHOTOS,
+        "test_index": PHOTOS[:0],
+        "evaluation": EvaluationParams(),
         "split": SPLIT,
         "data_report": {
             "gallery": {"photos": 20, "classes": 4, "problems": {"a | b": 3}},
@@ -249,3 +257,14 @@ class TestOnnx:
         other = Whitening(PCA(np.zeros(16, np.float32), np.eye(16, dtype=np.float32)))
         with pytest.raises(ValueError, match="another whitening than the newest"):
             export(other)
+
+
+def test_a_card_of_leave_one_out_says_so_and_names_its_classes(told: dict[str, Any]) -> None:
+    told["evaluation"] = EvaluationParams(search_in="queries")
+    told["test_index"] = pd.DataFrame(
+        {"Path": ["q.jpg"], "Class": [9], "MakeName": ["Audi"], "ModelName": ["A9"]}
+    )
+    card = write_model_card(**told)
+    assert "the query photos search each other" in card
+    assert "Audi A9" in card
+    assert "of no class in the gallery" not in card

@@ -57,6 +57,9 @@ def photos(rows: int) -> pd.DataFrame:
     return table.assign(Hash=table["Path"], DHash=looks, Class=table["Index"] % 5)
 
 
+SPLIT = photos(10).assign(split="train")
+
+
 def changed(table: pd.DataFrame, column: str, value: object = "new") -> pd.DataFrame:
     """As many photos, of which one is another."""
     table = table.copy()
@@ -108,11 +111,11 @@ def test_test_set_of_another_list_is_refused(tmp_path: Path, column: str) -> Non
     table = photos(7)
     write_matrix(tmp_path / "test.npy", table[["Index", "Class"]].to_numpy(np.int64))
     test_set = Matrix(tmp_path / "test.npy")
-    queries, _ = evaluation.select_test(test_set, table, photos(50))
+    queries, _ = evaluation.select_test(test_set, table, photos(50), SPLIT, EvaluationParams())
     assert queries.equals(labels(7))
     for other in (changed(table, column, 99), table[:6]):
         with pytest.raises(ValueError, match=r"test_set .* data_processing again"):
-            evaluation.select_test(test_set, other, photos(50))
+            evaluation.select_test(test_set, other, photos(50), SPLIT, EvaluationParams())
 
 
 PACKING = {"size": 32, "fill": "mean", "crop_to_box": False}
@@ -271,7 +274,7 @@ def test_no_queries_still_give_a_summary(tmp_path: Path, reranking: dict | None)
     hits = evaluation.search(*both, none, labels(50), params)
     pairs = evaluation.compare_pairs(*both, none, labels(50), params)
     by_query, by_class, metrics = evaluation.score(
-        hits, pairs, gallery, gallery, none, labels(50), params
+        hits, pairs, gallery, gallery, none, labels(50), SPLIT, params
     )
     evaluation.draw_curves(by_query, by_class, pairs)
     summary = report.summarise_metrics(test_all=metrics)
@@ -290,7 +293,7 @@ def test_one_class_in_the_gallery_still_gives_scores(tmp_path: Path) -> None:
     hits = evaluation.search(*both, queries, only, params)
     pairs = evaluation.compare_pairs(*both, queries, only, params)
     by_query, by_class, metrics = evaluation.score(
-        hits, pairs, gallery, gallery, queries, only, params
+        hits, pairs, gallery, gallery, queries, only, SPLIT, params
     )
     evaluation.draw_curves(by_query, by_class, pairs)
     assert metrics["R@1"] == 1
@@ -411,7 +414,9 @@ def test_twins_across_classes_are_reported_and_stay_in_the_gallery(
     queries = pd.DataFrame({"Path": ["q"], "Class": [9], "Hash": ["x"], "Index": [0]})
     queries["DHash"] = "f" * 16
     found = pd.DataFrame({"Path": ["a", "b"], "Problem": "same photo", "Action": "gallery only"})
-    table, report = data.report_problems(photos, queries, found, found.iloc[:0], DataParams())
+    table, report = data.report_problems(
+        photos, queries, found, found.iloc[:0], DataParams(), EvaluationParams()
+    )
     assert table["Path"].tolist() == ["a", "b", "q"]
     assert table.iloc[2].tolist() == ["queries", "q", "also in the gallery", "kept"]
     assert report["gallery"]["problems"] == {"same photo": 2}
@@ -426,7 +431,7 @@ def test_twins_across_classes_are_reported_and_stay_in_the_gallery(
     caplog.clear()
     other = queries.assign(Hash="y", DHash="0" * 16, Class=2)
     table, report = data.report_problems(
-        photos, other, found.iloc[:0], found.iloc[:0], DataParams()
+        photos, other, found.iloc[:0], found.iloc[:0], DataParams(), EvaluationParams()
     )
     assert table.empty
     assert report["queries"][key] == 0
@@ -535,7 +540,9 @@ def test_near_duplicates_are_listed_and_counted(caplog: pytest.LogCaptureFixture
     queries = photos(3).assign(Path=["q0", "q1", "q2"], Hash=["0.jpg", "new", "other"])
     queries["DHash"] = ["0" * 16, "1" * 15 + "3", "3" * 16]  # a copy, one bit off, another class
     none = pd.DataFrame(columns=["Path", "Problem", "Action"])
-    table, report = data.report_problems(gallery, queries, none, none, DataParams())
+    table, report = data.report_problems(
+        gallery, queries, none, none, DataParams(), EvaluationParams()
+    )
     assert table["Path"].tolist() == ["q0", "q1"]
     assert table["Problem"].tolist() == ["also in the gallery", "in the gallery as another file"]
     assert report["queries"]["photos that are in the gallery as another file"] == 1
@@ -547,13 +554,39 @@ def test_packed_images_and_split_know_their_list(
 ) -> None:
     table, files = surveillance
     listed, _, _ = data.select_queries(table, files, DataParams())
-    stream = data.pack_images(listed, files, DataParams(image_size=16, fill="mean"))
+    stream = data.pack_images(
+        listed, files, DataParams(image_size=16, fill="mean"), TrainingParams(arch="resnet18")
+    )
     split, _ = data.split_photos(
         listed.assign(Class=[3, 3, 4, 4]), DataParams(valid_ratio=2, near_duplicates=None)
     )
     with pytest.raises(ValueError, match="one class only: training needs two"):
         data.split_photos(listed, DataParams(valid_ratio=2))
     packing = {"size": 16, "fill": "mean", "crop_to_box": False}
+    packing |= {"interpolation": "bilinear", "centre": None}
     assert stream.attributes == {"photos": digest(listed), "packing": packing}
     assert digest(listed) == digest(split)
     assert digest(listed) != digest(listed[::-1])
+
+
+@pytest.mark.parametrize(
+    ("arch", "changes", "expected"),
+    [
+        ("resnet18", {}, (224, "bilinear", None)),
+        ("resnet18", {"fit": "centre"}, (224, "bilinear", 224 / 256)),
+        ("resnet18", {"image_size": 64, "interpolation": "bicubic"}, (64, "bicubic", None)),
+        ("timm/tf_efficientnet_lite2", {"fit": "centre"}, (260, "bicubic", 0.89)),
+    ],
+)
+def test_photos_are_packed_as_the_weights_expect_them(
+    surveillance: tuple[pd.DataFrame, dict[str, bytes]],
+    arch: str,
+    changes: dict[str, object],
+    expected: tuple[int, str, float | None],
+) -> None:
+    table, files = surveillance
+    listed, _, _ = data.select_queries(table, files, DataParams())
+    stream = data.pack_images(listed, files, DataParams(**changes), TrainingParams(arch=arch))
+    packing = stream.attributes["packing"]
+    assert (packing["size"], packing["interpolation"], packing["centre"]) == expected
+    assert next(iter(stream.blocks)).shape[2:] == (expected[0], expected[0])

@@ -15,7 +15,7 @@ from tests.conftest import make_project
 from car_retrieval.images.inspect import inspect
 from car_retrieval.matrix import Matrix, write_matrix
 from car_retrieval.models.descriptor import DescriptorConfig, DescriptorNet
-from car_retrieval.params import DataParams, EncodingParams, EvaluationParams
+from car_retrieval.params import DataParams, EncodingParams, EvaluationParams, TrainingParams
 from car_retrieval.pipelines.data_processing.nodes import pack_images
 from car_retrieval.pipelines.encoding.nodes import encode_images
 from car_retrieval.pipelines.evaluation.compare import index_gallery
@@ -74,7 +74,9 @@ def write_run(
     net = DescriptorNet(DescriptorConfig("resnet18", 16, 32)).eval()
     catalog.save("model", net)
     catalog.save("whitening", Whitening())
-    stream = pack_images(photos, catalog.load("web_images"), packing)
+    stream = pack_images(
+        photos, catalog.load("web_images"), packing, TrainingParams(arch="resnet18")
+    )
     pixels = project / f"{version}.npy"
     write_matrix(pixels, stream)
     catalog.save("database", encode_images(Matrix(pixels), photos, net, {}, Whitening(), encoding))

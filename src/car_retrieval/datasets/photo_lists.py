@@ -13,7 +13,7 @@ TAKEN = ("Hash", "DHash", "Width", "Height", "Problem")
 OPTIONAL = ["View Point", "Year", "CarMake", *compcars.BOX]
 
 
-class _PhotoList(AbstractDataset[Any, pd.DataFrame]):
+class PhotoListDataset(AbstractDataset[Any, pd.DataFrame]):
     """A table of photos made from what lies on disk. Read only."""
 
     def __init__(self, filepath: str, metadata: dict[str, Any] | None = None) -> None:
@@ -30,7 +30,7 @@ class _PhotoList(AbstractDataset[Any, pd.DataFrame]):
         return {"filepath": str(self._path)}
 
 
-class WebNatureDataset(_PhotoList):
+class WebNatureDataset(PhotoListDataset):
     """The web photos below a CompCars root (see `compcars.list_web`)."""
 
     def load(self) -> pd.DataFrame:
@@ -38,7 +38,7 @@ class WebNatureDataset(_PhotoList):
         return compcars.list_web(self._path)
 
 
-class SurveillanceNatureDataset(_PhotoList):
+class SurveillanceNatureDataset(PhotoListDataset):
     """The surveillance photos below a CompCars root (see `compcars.list_surveillance`)."""
 
     def load(self) -> pd.DataFrame:
@@ -46,7 +46,7 @@ class SurveillanceNatureDataset(_PhotoList):
         return compcars.list_surveillance(self._path)
 
 
-class IndexedPhotosDataset(_PhotoList):
+class IndexedPhotosDataset(PhotoListDataset):
     """A user's own `indexinfo.csv` (Path, Index, Class), checked row by row.
 
     Args:

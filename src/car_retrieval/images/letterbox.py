@@ -1,11 +1,13 @@
-"""Letterboxing: a picture of any shape becomes a square, its own shape kept."""
+"""A picture of any shape becomes a square, its own shape kept: letterboxed, or its centre."""
 
+from math import floor
 from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 from PIL import Image, ImageFilter
 
 Fill = Literal["gaussian", "black", "white", "mean"]
+Interpolation = Literal["bicubic", "bilinear"]
 
 BLUR_GRID = 28  # the blur is computed on a grid this fine, where it costs next to nothing
 BLUR_SIGMA = BLUR_GRID / 16  # in cells of the grid: 1/16 of the square's side
@@ -39,7 +41,33 @@ def content_rectangle(height: int, width: int, size: int) -> Rectangle:
     return Rectangle((size - rows) // 2, (size - columns) // 2, rows, columns)
 
 
-def letterbox(pixels: np.ndarray, size: int, fill: Fill) -> tuple[np.ndarray, Rectangle]:
+def centre(
+    pixels: np.ndarray, size: int, share: float, interpolation: Interpolation = "bicubic"
+) -> np.ndarray:
+    """Resize a picture and cut the centre out, as most networks are evaluated on ImageNet.
+
+    The short side becomes size / share pixels, and the long one in proportion, rounded down, as in
+    torchvision and timm. What is cut off is lost: of a wide car, both ends.
+
+    Args:
+        pixels: uint8 [h, w, 3], any h and w from 1.
+        size: Side of the square in pixels.
+        share: Of the short side that the square keeps, above 0 and at most 1.
+        interpolation: Kernel, antialiased where it shrinks.
+
+    Returns:
+        uint8 [size, size, 3].
+    """
+    short, side = min(pixels.shape[:2]), max(size, floor(size / share))
+    height, width = (int(side * long / short) for long in pixels.shape[:2])
+    resized = _resize(pixels, height, width, interpolation)
+    top, left = round((height - size) / 2), round((width - size) / 2)
+    return np.ascontiguousarray(resized[top : top + size, left : left + size])
+
+
+def letterbox(
+    pixels: np.ndarray, size: int, fill: Fill, interpolation: Interpolation = "bicubic"
+) -> tuple[np.ndarray, Rectangle]:
     """Resize a picture and fill the rest of the square.
 
     Args:
@@ -48,6 +76,7 @@ def letterbox(pixels: np.ndarray, size: int, fill: Fill) -> tuple[np.ndarray, Re
         fill: What surrounds the picture. `gaussian`: its own reflection, repeated as often as
             needed, sharp where it meets the picture and soon fading into a Gaussian blur; `black`
             0; `white` 255; `mean`: the mean colour of the picture.
+        interpolation: Kernel, antialiased where it shrinks.
 
     Returns:
         The square, uint8 [size, size, 3], and where the picture lies in it.
@@ -55,7 +84,7 @@ def letterbox(pixels: np.ndarray, size: int, fill: Fill) -> tuple[np.ndarray, Re
     if fill not in get_args(Fill):
         raise ValueError(f"fill must be one of {', '.join(get_args(Fill))}, not {fill!r}")
     place = content_rectangle(pixels.shape[0], pixels.shape[1], size)
-    content = _resize(pixels, place.height, place.width)
+    content = _resize(pixels, place.height, place.width, interpolation)
     if fill == "gaussian":
         return _reflect_and_blur(content, place, size), place
     square = np.full((size, size, 3), 255 if fill == "white" else 0, np.uint8)
@@ -65,8 +94,10 @@ def letterbox(pixels: np.ndarray, size: int, fill: Fill) -> tuple[np.ndarray, Re
     return square, place
 
 
-def _resize(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Bicubic resize of uint8 [h, w, 3], antialiased where it shrinks.
+def _resize(
+    pixels: np.ndarray, height: int, width: int, interpolation: Interpolation = "bicubic"
+) -> np.ndarray:
+    """Resize uint8 [h, w, 3], antialiased where it shrinks.
 
     torch's 8-bit kernel makes the same picture as Pillow's, several times faster.
     """
@@ -75,7 +106,7 @@ def _resize(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
 
     batch = torch.from_numpy(np.require(pixels, requirements=["C", "W"]))[None]
     channels_last = batch.permute(0, 3, 1, 2)
-    resized = interpolate(channels_last, (height, width), mode="bicubic", antialias=True)
+    resized = interpolate(channels_last, (height, width), mode=interpolation, antialias=True)
     return resized[0].permute(1, 2, 0).numpy()
 
 

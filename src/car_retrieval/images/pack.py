@@ -8,7 +8,7 @@ from tqdm import tqdm
 
 from car_retrieval.images.crop import Box
 from car_retrieval.images.decode import UnreadableImageError, decode
-from car_retrieval.images.letterbox import Fill, letterbox
+from car_retrieval.images.letterbox import Fill, Interpolation, centre, letterbox
 from car_retrieval.images.stream import in_order, read
 
 OVERSAMPLING = 2  # a JPEG decoded at twice the final size loses nothing that can be seen
@@ -22,37 +22,48 @@ class Packing:
         size: Side of the squares in pixels.
         fill: What surrounds a picture, see `letterbox`.
         crop_to_box: Whether photos were cut to their labelled box, where they have one.
+        interpolation: Kernel of the resizing.
+        centre: Share of the short side that is cut out of the middle, see `centre`; None: the whole
+            picture is letterboxed.
     """
 
     size: int
     fill: Fill
-    crop_to_box: bool
+    crop_to_box: bool = False
+    interpolation: Interpolation = "bicubic"
+    centre: float | None = None
+
+    @property
+    def decoded_size(self) -> int:
+        """Pixels that the long side of a picture keeps at least when it is decoded."""
+        return OVERSAMPLING * self.size
 
 
-def square(pixels: np.ndarray, size: int, fill: Fill) -> np.ndarray:
-    """Letterbox decoded pixels uint8 [h, w, 3] to uint8 [3, size, size]."""
-    boxed, _ = letterbox(pixels, size, fill)
-    return np.ascontiguousarray(boxed.transpose(2, 0, 1))
+def square(pixels: np.ndarray, packing: Packing) -> np.ndarray:
+    """Make decoded pixels uint8 [h, w, 3] a square uint8 [3, size, size]."""
+    if packing.centre is None:
+        made, _ = letterbox(pixels, packing.size, packing.fill, packing.interpolation)
+    else:
+        made = centre(pixels, packing.size, packing.centre, packing.interpolation)
+    return np.ascontiguousarray(made.transpose(2, 0, 1))
 
 
 def pack(
     files: Mapping[str, bytes],
     paths: Sequence[str],
     boxes: np.ndarray | None,
-    size: int,
-    fill: Fill,
+    packing: Packing,
     workers: int,
     block: int = 256,
 ) -> Iterator[np.ndarray]:
-    """Letterbox pictures to one size, a block at a time; memory does not grow with their number.
+    """Make pictures squares of one size, a block at a time; memory does not grow with their number.
 
     Args:
         files: Bytes by relative path; a file is read when its key is, in a worker thread.
         paths: The files to pack, in the order of the matrix.
         boxes: float [n, 4], x1 y1 x2 y2 in 1-based inclusive pixels of the full upright picture;
             a row with NaN, or None for all, keeps the full frame.
-        size: Side of the squares in pixels.
-        fill: What surrounds a picture, see `letterbox`.
+        packing: How, but for the boxes.
         workers: Number of threads.
         block: Pictures in a block; the next block is under way while one is being stored.
 
@@ -67,10 +78,10 @@ def pack(
     def pack_one(row: int) -> np.ndarray:
         box = None if boxes is None or np.isnan(boxes[row]).any() else Box(*boxes[row])
         try:
-            decoded = decode(read(files, paths[row]), OVERSAMPLING * size, box)
+            decoded = decode(read(files, paths[row]), packing.decoded_size, box)
         except ValueError as error:
             raise UnreadableImageError(f"{paths[row]}: {error}") from None
-        return square(decoded.pixels, size, fill)
+        return square(decoded.pixels, packing)
 
     squares = in_order(pack_one, len(paths), workers, window=block)
     gathered: list[np.ndarray] = []

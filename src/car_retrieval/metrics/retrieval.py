@@ -7,6 +7,7 @@ class, the query itself never counted.
 
 Example: R = 4 and the ranking right, wrong, right, wrong, ... give S(2) = 1 and S(3) = 1 + 2/3,
 so AP@2 = 1 / 2, AP@3 = (5/3) / 3, MAP@R = (5/3) / 4; the legacy AP@2 divides by the one hit: 1.
+RP, the R-precision, is the share of right hits among the first R: 2 / 4.
 """
 
 import re
@@ -57,9 +58,10 @@ def per_query(
     Returns:
         A row per query: `Query`, `Class`, `Relevant` (R), `AP@k` = S(k) / min(k, R), `R@j` for
         each j of `ks` (1 if a hit is among the first j), `MAP@R` = S(R) / R (Musgrave et al.,
-        "A Metric Learning Reality Check", 2020), `AP` = S(all) / R if every ranking covers the
-        gallery, `legacy AP@k` = S(k) / hits among the first k (the reference system's), and
-        `First hit`, its rank, <NA> if there is none. Metrics are NaN where R = 0.
+        "A Metric Learning Reality Check", 2020), `RP` = right hits among the first R / R
+        (R-precision), `AP` = S(all) / R if every ranking covers the gallery, `legacy AP@k` = S(k) /
+        hits among the first k (the reference system's), and `First hit`, its rank, <NA> if there is
+        none. Metrics are NaN where R = 0.
 
     Raises:
         ValueError: If the rankings are too short for a metric, a label is missing, or a query is
@@ -104,11 +106,13 @@ def _score(
     right: NDArray[np.bool_], relevant: NDArray[np.int64], ks: Sequence[int], k: int
 ) -> pd.DataFrame:
     depth = right.shape[1]
-    precision = np.cumsum(right, axis=1) / np.arange(1, depth + 1)
+    found = np.pad(np.cumsum(right, axis=1), ((0, 0), (1, 0)))  # right hits among the first d
+    precision = found[:, 1:] / np.arange(1, depth + 1)
     sums = np.pad(np.cumsum(precision * right, axis=1), ((0, 0), (1, 0)))  # sums[:, d] is S(d)
     sum_at_k = sums[:, min(k, depth)]
-    sum_at_r = np.take_along_axis(sums, np.minimum(relevant, depth)[:, None], axis=1)[:, 0]
-    hits_at_k = right[:, :k].sum(axis=1)
+    at_r = np.minimum(relevant, depth)[:, None]
+    sum_at_r, found_at_r = (np.take_along_axis(x, at_r, axis=1)[:, 0] for x in (sums, found))
+    hits_at_k = found[:, min(k, depth)]
     # The extra True gives a row without a hit the rank depth + 1.
     first = np.pad(right, ((0, 0), (0, 1)), constant_values=True).argmax(axis=1) + 1
     r = np.where(relevant > 0, relevant, np.nan)
@@ -116,6 +120,7 @@ def _score(
     columns = {f"AP@{k}": sum_at_k / np.minimum(k, r)}
     columns |= {f"R@{j}": np.where(relevant > 0, first <= min(j, depth), np.nan) for j in ks}
     columns["MAP@R"] = sum_at_r / r
+    columns["RP"] = found_at_r / r
     columns["AP"] = sums[:, -1] / r
     columns[f"legacy AP@{k}"] = np.where(relevant > 0, sum_at_k / np.maximum(hits_at_k, 1), np.nan)
     table = pd.DataFrame(columns)
@@ -156,8 +161,9 @@ def summarise(table: pd.DataFrame, gallery_labels: pd.Series, k: int) -> dict[st
     Returns:
         Counts: `queries` (scored), `queries_without_match` (left out), `classes` (of the scored
         queries), `gallery` (images) and `gallery_classes`. Means over queries: `mAP@k`, each
-        `R@j`, `MAP@R`, `mAP` where rankings were complete, and `legacy_mAP@k`. `macro_mAP@k` is
-        the mean over classes of the class means. Means are NaN if no query was scored.
+        `R@j`, `MAP@R`, `RP`, `mAP` where rankings were complete, and `legacy_mAP@k`.
+        `macro_mAP@k` is the mean over classes of the class means. Means are NaN if no query was
+        scored.
     """
     scored = table[table["Relevant"] > 0]
     summary: dict[str, float] = {

@@ -1,7 +1,7 @@
 """The descriptor network: backbone, pooling, projection, neck, unit length."""
 
 import hashlib
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 import torch
@@ -13,10 +13,13 @@ from car_retrieval.models.checkpoint import Checkpoint
 from car_retrieval.models.features import Features
 from car_retrieval.models.neck import BNNeck
 from car_retrieval.models.pooling import CLASS_TOKEN, POOLINGS
+from car_retrieval.models.weights import pixels_of
 from car_retrieval.params import TrainingParams
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+
+Normalisation = Literal["weights", "imagenet", "image"]
 
 
 @dataclass(frozen=True)
@@ -27,22 +30,34 @@ class DescriptorConfig:
         arch: name of the backbone.
         dimension: of the descriptor; None: as many as the backbone has channels.
         image_size: side in pixels of the images that it was trained on.
-        normalisation: of the pixels: `imagenet`, by that collection's mean and deviation, as
-            pretrained weights expect; or `image`, by each image's own, which makes dark
-            surveillance photos look like bright ones.
+        normalisation: of the pixels: `weights`, by the mean and deviation that the network's
+            weights were trained with; `imagenet`, by that collection's; or `image`, by each
+            image's own, which makes dark surveillance photos look like bright ones.
         pooling: of the feature map; or `cls`, a transformer's class token.
         neck: what follows the projection; `bnneck`: batch normalisation.
         projection: whether a learnt projection follows the pooling. Without one the pooled features
             are the descriptor: `dimension` is None, and `neck` none.
+        mean: of red, green and blue in 0…1, which is subtracted; not where `image` normalises.
+        std: what the difference is divided by.
     """
 
     arch: str
     dimension: int | None
     image_size: int
-    normalisation: Literal["imagenet", "image"] = "imagenet"
+    normalisation: Normalisation = "imagenet"
     pooling: Literal["gem", "average", "max", "cls", "gem_max"] = "gem"
     neck: Literal["none", "bnneck"] = "none"
+    mean: list[float] = field(default_factory=lambda: list(IMAGENET_MEAN))
+    std: list[float] = field(default_factory=lambda: list(IMAGENET_STD))
     projection: bool = True
+
+
+def mean_and_std(arch: str, normalisation: Normalisation) -> dict[str, list[float]]:
+    """`mean` and `std` of a `DescriptorConfig`, as the network's weights or ImageNet have them."""
+    if normalisation == "weights":
+        pixels = pixels_of(arch)
+        return {"mean": list(pixels.mean), "std": list(pixels.std)}
+    return {"mean": list(IMAGENET_MEAN), "std": list(IMAGENET_STD)}
 
 
 class DescriptorNet(nn.Module):
@@ -82,7 +97,7 @@ class DescriptorNet(nn.Module):
             self.dimension = config.dimension or example.map.shape[1]
             self.projection = nn.Linear(width, self.dimension)
         self.neck = BNNeck(self.dimension) if config.neck == "bnneck" else nn.Identity()
-        for name, values in (("mean", IMAGENET_MEAN), ("std", IMAGENET_STD)):
+        for name, values in (("mean", config.mean), ("std", config.std)):
             self.register_buffer(name, 255 * torch.tensor(values).view(3, 1, 1), persistent=False)
         self.to(memory_format=torch.channels_last)
 
@@ -111,7 +126,7 @@ class DescriptorNet(nn.Module):
         return features.token
 
     def _normalised(self, pixels: Tensor) -> Tensor:
-        if self.config.normalisation == "imagenet":
+        if self.config.normalisation != "image":
             return (pixels - self.mean) / self.std
         mean = pixels.mean((1, 2, 3), keepdim=True)
         # One level of 255 keeps a plain image finite.
@@ -141,6 +156,7 @@ def config_of(params: TrainingParams, image_size: int) -> DescriptorConfig:
         pooling=params.pooling,
         neck=params.neck if learnt else "none",
         projection=learnt,
+        **mean_and_std(params.arch, params.normalisation),
     )
 
 

@@ -63,24 +63,26 @@ class Optimisation:
 
 
 def parameter_groups(net: nn.Module, loss: nn.Module, params: TrainingParams) -> list[dict]:
-    """Groups of weights for an optimiser: what decays and what does not, of network and loss.
+    """Group the weights of a network and its loss for an optimiser, by rate and by decay.
 
     What decays are the matrices and kernels of layers, and the loss's proxies. Norms, biases and
     single numbers (GeM's p) have one dimension and do not; nor do what transformers add to (class
     token, position embeddings and biases) or multiply with (scales), which no layer calls `weight`.
-    `factor` is what a group's rate is of `learning_rate`.
+    `factor` is a group's rate as a multiple of `learning_rate`.
     """
-    groups = []
-    for module, factor in ((net, 1.0), (loss, params.loss_lr)):
-        decaying: list[nn.Parameter] = []
-        spared: list[nn.Parameter] = []
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for module in (net, loss):
         for name, weight in module.named_parameters():
             if weight.requires_grad:
                 decays = weight.ndim > 1 and (module is loss or name.endswith("weight"))
-                (decaying if decays else spared).append(weight)
-        for chosen, decay in ((decaying, params.weight_decay), (spared, 0.0)):
-            groups.append({"params": chosen, "weight_decay": decay, "factor": factor})
-    return groups
+                head = params.loss_lr if module is loss else 1.0
+                factor = params.backbone_lr if name.startswith("backbone.") else head
+                decay = params.weight_decay if decays else 0.0
+                groups.setdefault((factor, decay), []).append(weight)
+    return [
+        {"params": weights, "weight_decay": decay, "factor": factor}
+        for (factor, decay), weights in groups.items()
+    ]
 
 
 def learning_rate(params: TrainingParams, epoch: int, step: int, steps: int) -> float:

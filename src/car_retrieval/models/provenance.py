@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytorch_metric_learning
+import timm
 import torch
 import torchvision
 
@@ -12,7 +13,7 @@ from car_retrieval.params import TrainingParams
 
 def provenance(params: TrainingParams, data: str) -> dict[str, Any]:
     """Plain values: parameters of training, versions of libraries, and the data's digest."""
-    libraries = (car_retrieval, torch, torchvision, pytorch_metric_learning)
+    libraries = (car_retrieval, torch, torchvision, timm, pytorch_metric_learning)
     return {
         "parameters": params.model_dump(mode="json"),
         "versions": {library.__name__: str(library.__version__) for library in libraries},

@@ -15,7 +15,7 @@ from car_retrieval.search.exact import Block, search_exact
 
 @dataclass(frozen=True)
 class QueryTest:
-    """All queries search the whole gallery.
+    """All queries search the whole gallery, or each other.
 
     Attributes:
         queries: images uint8 [q, 3, R, R].
@@ -23,6 +23,7 @@ class QueryTest:
         gallery: images uint8 [n, 3, R, R].
         gallery_labels: classes by row of `gallery`.
         k: of mAP@k.
+        leave_one_out: each query searches the other queries; the gallery is not used.
     """
 
     queries: Matrix | np.ndarray
@@ -30,6 +31,7 @@ class QueryTest:
     gallery: Matrix | np.ndarray
     gallery_labels: pd.Series
     k: int
+    leave_one_out: bool = False
 
     def __call__(self, net: DescriptorNet) -> dict[str, float]:
         """The means of `summarise`: mAP@k, R@1, MAP@R and their like, with their counts."""
@@ -37,10 +39,15 @@ class QueryTest:
         queries = np.concatenate(
             list(encode(net, self.queries, rows=ids, batch_size=256, title="testing"))
         )
-        depth = max(1, required_depth(self.query_labels, self.gallery_labels, self.k))
-        result = search_exact(ids, queries, self._blocks(net), depth)
-        scores = per_query(result, self.query_labels, self.gallery_labels, ks=(1,), k=self.k)
-        return summarise(scores, self.gallery_labels, self.k)
+        own = self.leave_one_out
+        labels = self.query_labels if own else self.gallery_labels
+        blocks = [(ids, queries)] if own else self._blocks(net)
+        depth = max(1, required_depth(self.query_labels, labels, self.k))
+        result = search_exact(ids, queries, blocks, depth, exclude=ids if own else None)
+        scores = per_query(
+            result, self.query_labels, labels, ks=(1,), k=self.k, self_in_gallery=own
+        )
+        return summarise(scores, labels, self.k)
 
     def _blocks(self, net: DescriptorNet) -> Iterator[Block]:
         rows, start = self.gallery_labels.index.to_numpy(), 0

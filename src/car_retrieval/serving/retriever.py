@@ -14,7 +14,7 @@ from car_retrieval.images import crop as crops
 from car_retrieval.images.crop import Box
 from car_retrieval.images.decode import decode, upright_rgb
 from car_retrieval.images.inspect import digest_of
-from car_retrieval.images.pack import OVERSAMPLING, Packing, square
+from car_retrieval.images.pack import Packing, square
 from car_retrieval.listing import boxes_of
 from car_retrieval.matrix import Matrix
 from car_retrieval.models.encoder import Encoder
@@ -118,10 +118,10 @@ class Retriever:
         else:
             data = photo if isinstance(photo, bytes) else Path(photo).read_bytes()
             box = box or self._labelled_box(data)
-            pixels, width, height = decode(data, OVERSAMPLING * self._packing.size, box)
+            pixels, width, height = decode(data, self._packing.decoded_size, box)
         if box:
             crops.check_inside(box, width, height)
-        return square(pixels, self._packing.size, self._packing.fill)
+        return square(pixels, self._packing)
 
     def describe(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Describe packed images uint8 [n, 3, R, R] as float32 [n, D] of unit length."""
@@ -187,9 +187,8 @@ class Retriever:
 
     def packed(self, row: int) -> NDArray[np.uint8]:
         """A photo of the gallery, packed as it was described: uint8 [3, R, R]."""
-        size = self._packing.size
-        decoded = decode(self.image(row), OVERSAMPLING * size, self._box(row))
-        return square(decoded.pixels, size, self._packing.fill)
+        decoded = decode(self.image(row), self._packing.decoded_size, self._box(row))
+        return square(decoded.pixels, self._packing)
 
     def descriptor(self, row: int) -> NDArray[np.float32]:
         """The descriptor float32 [D] of a photo of the gallery."""

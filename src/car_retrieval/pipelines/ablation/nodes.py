@@ -12,7 +12,7 @@ from car_retrieval.ablation import Recipe, Result
 from car_retrieval.listing import digest
 from car_retrieval.matrix import Matrix
 from car_retrieval.models.query_test import QueryTest
-from car_retrieval.params import AblationParams, TrainingParams
+from car_retrieval.params import AblationParams, EvaluationParams, TrainingParams
 from car_retrieval.protocol import labels_of
 from car_retrieval.reporting import ablation as drawing
 from car_retrieval.splits import TRAIN
@@ -27,6 +27,7 @@ def plan_recipes(
     test_index: pd.DataFrame,
     training: TrainingParams,
     ablation: AblationParams,
+    evaluation: EvaluationParams,
 ) -> dict[str, Recipe]:
     """Check every recipe, and fit it to the budget."""
     for images, photos in ((imageset, split), (test_image, test_index)):
@@ -38,6 +39,8 @@ def plan_recipes(
     classes = split.loc[split["split"] == TRAIN, "Class"]
     labels = np.unique(classes, return_inverse=True)[1]
     data = craft.fingerprint((imageset, split), (test_image, test_index))
+    if evaluation.search_in == "queries":
+        data += " leave one out"  # other scores of the same photos
     return craft.planned(labels, training, ablation, data)
 
 
@@ -50,6 +53,7 @@ def run_recipes(
     test_image: Matrix,
     test_index: pd.DataFrame,
     ablation: AblationParams,
+    evaluation: EvaluationParams,
 ) -> Iterator[Result]:
     """Train by each recipe with each seed, all recipes with the first seed first.
 
@@ -62,6 +66,7 @@ def run_recipes(
         test_image: packed query images.
         test_index: their list.
         ablation: seeds, and which recipes to train.
+        evaluation: says whether test queries search the gallery, or each other.
 
     Returns:
         A generator of the results that were missing.
@@ -76,7 +81,8 @@ def run_recipes(
         )
     ]
     k = next(iter(recipes.values())).params.k
-    test = QueryTest(test_image, labels_of(test_index), imageset, labels_of(split), k)
+    each_other = evaluation.search_in == "queries"
+    test = QueryTest(test_image, labels_of(test_index), imageset, labels_of(split), k, each_other)
 
     def results() -> Iterator[Result]:
         log.info("ablation: %d runs, %d of them done before", len(runs), len(runs) - len(missing))

@@ -13,8 +13,9 @@ from car_retrieval.images.inspect import inspect_all
 from car_retrieval.images.pack import Packing, pack
 from car_retrieval.matrix import MatrixStream
 from car_retrieval.metrics.verification import sample_pairs
+from car_retrieval.models.weights import pixels_of
 from car_retrieval.near_duplicates import near_copies, near_elsewhere, near_groups, near_in
-from car_retrieval.params import DataParams
+from car_retrieval.params import DataParams, EvaluationParams, TrainingParams
 from car_retrieval.protocol import valid_protocol
 from car_retrieval.splits import EXCLUDED, TRAIN, VALID, split_classes, split_gallery
 
@@ -22,6 +23,7 @@ log = logging.getLogger(__name__)
 
 IN_GALLERY = "photos that are also in the gallery"
 NEAR_GALLERY = "photos that are in the gallery as another file"
+IN_QUERIES = "photos that are among the queries more than once"
 
 
 def select_gallery(
@@ -99,21 +101,34 @@ def report_problems(
     gallery_problems: pd.DataFrame,
     query_problems: pd.DataFrame,
     params: DataParams,
+    evaluation: EvaluationParams,
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """List every problem with its photo, and count each kind."""
+    """List every problem with its photo, and count each kind.
+
+    Args:
+        gallery: the listed gallery.
+        queries: the listed queries.
+        gallery_problems: what was found wrong in the gallery.
+        query_problems: what was found wrong in the queries.
+        params: says what near-duplicates are.
+        evaluation: says whether test queries search the gallery, or each other.
+    """
     collections = {"gallery": gallery_problems, "queries": query_problems}
+    each_other = evaluation.search_in == "queries"
     copies = queries[queries["Hash"].isin(gallery["Hash"])]
     near = queries[near_in(queries, gallery, params.near_duplicates)]
-    table = pd.concat(
-        [
-            *(found.assign(Collection=name) for name, found in collections.items()),
-            listing.problems(copies, "kept", "also in the gallery").assign(Collection="queries"),
-            listing.problems(near, "kept", "in the gallery as another file").assign(
-                Collection="queries"
-            ),
-        ],
-        ignore_index=True,
-    )
+    flattered = [
+        (IN_GALLERY, "also in the gallery", copies),
+        (NEAR_GALLERY, "in the gallery as another file", near),
+    ]
+    if each_other:
+        groups = near_groups(queries, params.near_duplicates)
+        twice = queries[queries.groupby(["Class", groups])["Hash"].transform("size") > 1]
+        flattered.append((IN_QUERIES, "also among the queries", twice))
+    tables = [found.assign(Collection=name) for name, found in collections.items()]
+    for _, problem, found in flattered:
+        tables.append(listing.problems(found, "kept", problem).assign(Collection="queries"))
+    table = pd.concat(tables, ignore_index=True)
     report: dict[str, Any] = {
         "gallery": {"photos": len(gallery), "classes": int(gallery["Class"].nunique())},
         "queries": {"photos": len(queries), "classes": int(queries["Class"].nunique())},
@@ -121,17 +136,21 @@ def report_problems(
     report["queries"]["photos without a class in the gallery"] = int(
         (~queries["Class"].isin(gallery["Class"])).sum()
     )
-    for name, found in ((IN_GALLERY, copies), (NEAR_GALLERY, near)):
+    for name, _, found in flattered:
         report["queries"][name] = len(found)
         if len(found):
+            fault = "trained" if each_other and name != IN_QUERIES else "find themselves"
             log.warning(
-                "%d of %d query photos find themselves, which inflates the scores: '%s' in "
-                "data_report; rejected_images names them",
-                *(len(found), len(queries), name),
+                "%d of %d query photos %s, which inflates the scores: '%s' in data_report; "
+                "rejected_images names them",
+                *(len(found), len(queries), fault, name),
             )
-    if not queries["Class"].isin(gallery["Class"]).any():
+    if each_other and not queries["Class"].duplicated().any():
+        log.warning("no two query photos are of one class: there will be no scores of queries")
+    elif not each_other and not queries["Class"].isin(gallery["Class"]).any():
         log.warning(
-            "no query photo is of a class in the gallery: there will be no scores of queries"
+            "no query photo is of a class in the gallery: there will be no scores of queries; "
+            "evaluation.search_in: queries lets them search each other"
         )
     for name, found in collections.items():
         report[name]["problems"] = found["Problem"].value_counts().to_dict()
@@ -139,18 +158,31 @@ def report_problems(
 
 
 def pack_images(
-    photos: pd.DataFrame, images: Mapping[str, bytes], params: DataParams
+    photos: pd.DataFrame,
+    images: Mapping[str, bytes],
+    params: DataParams,
+    training: TrainingParams,
 ) -> MatrixStream:
-    """Letterbox the photos into a matrix uint8 [n, 3, R, R] whose row is the photo's Index.
+    """Make the photos squares in a matrix uint8 [n, 3, R, R] whose row is the photo's Index.
 
     Its attributes are `photos`, the digest of the list, and `packing`, how it was made.
     """
     boxes = listing.boxes_of(photos) if params.crop_to_box else None
-    blocks = pack(
-        images, photos["Path"].tolist(), boxes, params.image_size, params.fill, params.workers
-    )
-    packing = Packing(params.image_size, params.fill, params.crop_to_box)
+    packing = _packing(params, training)
+    blocks = pack(images, photos["Path"].tolist(), boxes, packing, params.workers)
     return MatrixStream(blocks, {"photos": listing.digest(photos), "packing": asdict(packing)})
+
+
+def _packing(params: DataParams, training: TrainingParams) -> Packing:
+    """How photos are packed: as it is said, or else as the network's weights expect them."""
+    pixels = pixels_of(training.arch)
+    return Packing(
+        params.image_size or pixels.size,
+        params.fill,
+        params.crop_to_box,
+        pixels.interpolation if params.interpolation == "weights" else params.interpolation,
+        pixels.centre if params.fit == "centre" else None,
+    )
 
 
 def split_photos(gallery: pd.DataFrame, params: DataParams) -> tuple[pd.DataFrame, np.ndarray]:

@@ -26,19 +26,22 @@ def create_pipeline(**kwargs: Any) -> Pipeline:
             ),
             Node(
                 nodes.report_problems,
-                inputs=["car_front", "test_index", "gallery_problems", "query_problems", params],
+                inputs=[
+                    *("car_front", "test_index", "gallery_problems", "query_problems"),
+                    *(params, "params:evaluation"),
+                ],
                 outputs=["rejected_images", "data_report"],
                 name="report_problems",
             ),
             Node(
                 nodes.pack_images,
-                inputs=["car_front", "web_images", params],
+                inputs=["car_front", "web_images", params, "params:training"],
                 outputs="imageset",
                 name="pack_gallery",
             ),
             Node(
                 nodes.pack_images,
-                inputs=["test_index", "surveillance_images", params],
+                inputs=["test_index", "surveillance_images", params, "params:training"],
                 outputs="test_image",
                 name="pack_queries",
             ),

@@ -16,6 +16,7 @@ from car_retrieval.metrics.confusions import confusions
 from car_retrieval.metrics.open_set import no_match_threshold, open_set, open_set_rates
 from car_retrieval.metrics.results import RetrievalResult
 from car_retrieval.params import EvaluationParams
+from car_retrieval.pipelines.evaluation.checks import self_in_gallery
 from car_retrieval.pipelines.evaluation.photos import class_names, confusion_rows
 from car_retrieval.reporting.descriptor_map import descriptor_map, draw_sample, project
 from car_retrieval.reporting.diagnosis import attribute_scores, open_set_figure
@@ -67,15 +68,16 @@ def score_attributes(
     test_by_query: pd.DataFrame,
     gallery_photos: pd.DataFrame,
     query_photos: pd.DataFrame,
+    test_gallery_photos: pd.DataFrame,
     params: EvaluationParams,
 ) -> tuple[pd.DataFrame, Figure]:
     """Scores by domain, and by make, model, year and viewpoint as far as the lists know them."""
     parts = []
-    for split, by_query, photos in (
-        ("valid", valid_by_query, gallery_photos),
-        ("test", test_by_query, query_photos),
+    for split, by_query, photos, searched in (
+        ("valid", valid_by_query, gallery_photos, gallery_photos),
+        ("test", test_by_query, query_photos, test_gallery_photos),
     ):
-        known = _attributes(photos, gallery_photos)
+        known = _attributes(photos, searched)
         known.insert(0, "domain", DOMAINS[split])
         rows = by_attribute(by_query, known, params.k)
         rows.insert(0, "split", split)
@@ -92,13 +94,18 @@ def map_descriptors(
     gallery_photos: pd.DataFrame,
     params: EvaluationParams,
 ) -> tuple[pd.DataFrame, Figure]:
-    """Descriptors of some query and gallery photos on a plane, neighbours beside each other."""
+    """Descriptors of some query and gallery photos on a plane, neighbours beside each other.
+
+    Queries that search each other are drawn once.
+    """
     sides = {"query": (queries, query_labels), "gallery": (gallery, gallery_labels)}
+    if self_in_gallery(queries, gallery):
+        del sides["gallery"]
     matched = query_labels[query_labels.isin(gallery_labels)]
     shown = matched.value_counts().index[:SHOWN_CLASSES]
     parts, vectors = [], []
     for side, (matrix, labels) in sides.items():
-        chosen = draw_sample(labels, shown, MAPPED // 2, params.seed)
+        chosen = draw_sample(labels, shown, MAPPED // len(sides), params.seed)
         parts.append(
             pd.DataFrame({"side": side, "Index": chosen.index, "Class": chosen.to_numpy()})
         )
@@ -117,6 +124,7 @@ def calibrate_no_match(
     test_query_labels: pd.Series,
     test_gallery_labels: pd.Series,
     whole_hits: RetrievalResult,
+    whole_gallery_labels: pd.Series,
     gallery: Matrix,
     params: EvaluationParams,
 ) -> tuple[dict[str, Any], Figure]:
@@ -134,11 +142,12 @@ def calibrate_no_match(
     """
     mated, strangers = (
         open_set(hits, valid_query_labels, labels, self_in_gallery=True)
-        for hits, labels in ((valid_hits, valid_gallery_labels), (whole_hits, test_gallery_labels))
+        for hits, labels in ((valid_hits, valid_gallery_labels), (whole_hits, whole_gallery_labels))
     )
+    own = params.search_in == "queries"
     searches = {
         "valid": replace(mated, non_mated=strangers.non_mated),
-        "test": open_set(test_hits, test_query_labels, test_gallery_labels),
+        "test": open_set(test_hits, test_query_labels, test_gallery_labels, self_in_gallery=own),
     }
     rate, queries = params.false_match_rate, len(searches["valid"].non_mated)
     if rate * queries < 1:

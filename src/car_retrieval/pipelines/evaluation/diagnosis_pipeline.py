@@ -3,6 +3,7 @@
 from kedro.pipeline import Node, Pipeline
 
 from car_retrieval.pipelines.evaluation import diagnosis, nodes
+from car_retrieval.protocol import labels_of
 
 PARAMS = "params:evaluation"
 
@@ -46,21 +47,33 @@ def diagnosis_pipeline() -> Pipeline:
         [
             Node(
                 diagnosis.score_attributes,
-                inputs=["valid_all_queries", "test_all_queries", "car_front", "test_index", PARAMS],
+                inputs=[
+                    *("valid_all_queries", "test_all_queries"),
+                    *("car_front", "test_index", "test_gallery_photos", PARAMS),
+                ],
                 outputs=["attributes", "attributes_figure"],
                 name="score_attributes",
             ),
             Node(
                 diagnosis.map_descriptors,
-                inputs=["tdatabase", "database", *labels["test"], "car_front", PARAMS],
+                inputs=[
+                    *("tdatabase", "test_gallery_descriptors", *labels["test"]),
+                    *("test_gallery_photos", PARAMS),
+                ],
                 outputs=["descriptor_map", "descriptor_map_figure"],
                 name="map_descriptors",
+            ),
+            Node(
+                labels_of,
+                inputs="car_front",
+                outputs="valid_whole_gallery_labels",
+                name="select_whole_gallery",
             ),
             Node(
                 nodes.search,
                 inputs=[
                     *("database", "database", "car_front", "car_front"),
-                    *("valid_all_query_labels", "test_all_gallery_labels", PARAMS),
+                    *("valid_all_query_labels", "valid_whole_gallery_labels", PARAMS),
                 ],
                 outputs="valid_whole_exact_hits",
                 name="search_whole_gallery",
@@ -73,6 +86,7 @@ def diagnosis_pipeline() -> Pipeline:
                     "test_all_exact_hits",
                     *labels["test"],
                     "valid_whole_exact_hits",
+                    "valid_whole_gallery_labels",
                     "database",
                     PARAMS,
                 ],

@@ -1,6 +1,7 @@
 """Select, search exactly, score, draw."""
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,11 @@ from car_retrieval.search.gallery import Gallery, joined
 from car_retrieval.search.kreciprocal import KReciprocal
 
 PAIRS_BLOCK = 16_384
+WHOLE_CELLS = 1 << 22  # hits of whole rankings that are held at a time
+log = logging.getLogger(__name__)
+
+Collection = tuple[Matrix, pd.DataFrame, Mapping[str, bytes], Matrix]
+"""Descriptors, list, files and packed images of the same photos."""
 
 
 def select_valid(split: pd.DataFrame, gallery: pd.DataFrame) -> protocol.Labels:
@@ -37,13 +43,47 @@ def select_valid(split: pd.DataFrame, gallery: pd.DataFrame) -> protocol.Labels:
     return protocol.valid_protocol(split)
 
 
-def select_test(test_set: Matrix, queries: pd.DataFrame, gallery: pd.DataFrame) -> protocol.Labels:
-    """Query photos query the whole gallery."""
+def choose_test_gallery(
+    gallery: Matrix,
+    gallery_photos: pd.DataFrame,
+    gallery_images: Mapping[str, bytes],
+    gallery_pixels: Matrix,
+    queries: Matrix,
+    query_photos: pd.DataFrame,
+    query_images: Mapping[str, bytes],
+    query_pixels: Matrix,
+    params: EvaluationParams,
+) -> Collection:
+    """Choose what test queries search: the gallery, or each other (`search_in`).
+
+    Returns:
+        Descriptors, list, files and packed images of the chosen side, as they are.
+    """
+    if params.search_in == "queries":
+        return queries, query_photos, query_images, query_pixels
+    return gallery, gallery_photos, gallery_images, gallery_pixels
+
+
+def select_test(
+    test_set: Matrix,
+    queries: pd.DataFrame,
+    gallery: pd.DataFrame,
+    split: pd.DataFrame,
+    params: EvaluationParams,
+) -> protocol.Labels:
+    """Query photos query the test gallery, as a whole."""
     labels = test_set[:]
     if not np.array_equal(labels, queries[["Index", "Class"]]):
         raise ValueError(
             "test_set does not hold Index and Class of test_index: run the pipeline "
             "data_processing again"
+        )
+    trained = protocol.trained_classes(queries["Class"], split)
+    if params.search_in == "queries" and trained:
+        log.warning(
+            "%d of %d classes of the queries trained the network: these scores cannot be compared "
+            "with those of classes that training never saw (evaluation.search_in: queries)",
+            *(trained, queries["Class"].nunique()),
         )
     return protocol.query_protocol(labels, gallery)
 
@@ -73,18 +113,52 @@ def search(
     both are one collection, a query does not find itself.
     """
     check_descriptors(queries, gallery, query_photos, gallery_photos)
-    own = self_in_gallery(queries, gallery)
     depth = required_depth(query_labels, gallery_labels, max(params.k, *params.recall_at))
     depth = max(1, min(depth + 1, len(gallery_labels)))
-    query_ids, rows = query_labels.index.to_numpy(), np.sort(gallery_labels.index.to_numpy())
-    ranking = _ranking(Gallery(gallery, rows), params.reranking)
-    batches = range(0, len(query_ids), params.batch_size)
+    rankings = _rankings(
+        *(queries, gallery, query_labels.index, gallery_labels.index),
+        *(depth, params.batch_size, params.reranking),
+    )
+    return joined(list(rankings), depth)
+
+
+def _rankings(
+    queries: Matrix,
+    gallery: Matrix,
+    query_ids: pd.Index,
+    gallery_ids: pd.Index,
+    depth: int,
+    batch_size: int,
+    reranking: RerankingParams | None,
+) -> Iterator[RetrievalResult]:
+    """Rank so many queries at a time; where both sides are one collection, each without itself."""
+    ids, rows = query_ids.to_numpy(), np.sort(gallery_ids.to_numpy())
+    own = self_in_gallery(queries, gallery)
+    ranking = _ranking(Gallery(gallery, rows), reranking)
+    batches = range(0, len(ids), batch_size)
+    for start in tqdm(batches, desc="searching", unit="batch", disable=None, leave=False):
+        part = ids[start : start + batch_size]
+        yield ranking.search(part, queries[part], depth, exclude=part if own else None)
+
+
+def _whole_ap(
+    queries: Matrix,
+    gallery: Matrix,
+    query_labels: pd.Series,
+    gallery_labels: pd.Series,
+    params: EvaluationParams,
+) -> pd.Series:
+    """Average precision of whole rankings by query id, some queries at a time."""
+    rankings = _rankings(
+        *(queries, gallery, query_labels.index, gallery_labels.index),
+        *(len(gallery_labels), max(1, WHOLE_CELLS // len(gallery_labels)), params.reranking),
+    )
+    own = self_in_gallery(queries, gallery)
     parts = [
-        ranking.search(ids, queries[ids], depth, exclude=ids if own else None)
-        for start in tqdm(batches, desc="searching", unit="batch", disable=None, leave=False)
-        for ids in [query_ids[start : start + params.batch_size]]
+        per_query(part, query_labels, gallery_labels, (1,), 1, self_in_gallery=own)
+        for part in rankings
     ]
-    return joined(parts, depth)
+    return pd.concat(parts).set_index("Query")["AP"]
 
 
 def _ranking(gallery: Gallery, params: RerankingParams | None) -> Gallery | Expansion | KReciprocal:
@@ -125,9 +199,10 @@ def score(
     gallery: Matrix,
     query_labels: pd.Series,
     gallery_labels: pd.Series,
+    split: pd.DataFrame,
     params: EvaluationParams,
 ) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
-    """Score the rankings and the pairs.
+    """Score the rankings and the pairs, and count which of the scored classes trained.
 
     Returns:
         A row a query; a row a class; and the metrics over all queries.
@@ -136,11 +211,19 @@ def score(
     by_query = per_query(
         hits, query_labels, gallery_labels, params.recall_at, params.k, self_in_gallery=own
     )
+    if params.whole_ranking and "AP" not in by_query and len(by_query):
+        whole = _whole_ap(queries, gallery, query_labels, gallery_labels, params)
+        place = list(by_query).index("RP") + 1
+        by_query.insert(place, "AP", by_query["Query"].map(whole))
+    by_class = per_class(by_query)
     metrics: dict[str, Any] = summarise(by_query, gallery_labels, params.k)
+    untrained = "untrained" in gallery.attributes
+    trained = 0 if untrained else protocol.trained_classes(by_class["Class"], split)
+    metrics["trained_classes"] = trained
     if (check := _verified(pairs)) is not None:
         metrics |= {"AUC": check.auc, "EER": check.eer, "threshold": check.threshold}
     metrics = {name: None if pd.isna(value) else value for name, value in metrics.items()}
-    return by_query, per_class(by_query), metrics
+    return by_query, by_class, metrics
 
 
 def draw_curves(

@@ -18,14 +18,19 @@ REPORTED = (
     *("database", "searchers", "searchers_figure", "no_match_threshold"),
     *("attributes_figure", "descriptor_map_figure", "open_set_figure", "model", "checkpoints"),
 )
-GALLERY = {"gallery": "database", "gallery_photos": "car_front", "gallery_images": "web_images"}
-QUERIES = {
+SPLITS = {
     "test": {
         "queries": "tdatabase",
         "query_photos": "test_index",
         "query_images": "surveillance_images",
+        "gallery": "test_gallery_descriptors",
+        "gallery_photos": "test_gallery_photos",
+        "gallery_images": "test_gallery_images",
     },
-    "valid": {"queries": "database", "query_photos": "car_front", "query_images": "web_images"},
+    "valid": {
+        **{"queries": "database", "query_photos": "car_front", "query_images": "web_images"},
+        **{"gallery": "database", "gallery_photos": "car_front", "gallery_images": "web_images"},
+    },
 }
 RESULTS = {
     "hits": "exact_hits",
@@ -40,7 +45,10 @@ OF_ALL = {  # more of the protocol `all`
     "confusions_figure": "all_confusions_figure",
     "heat": "all_heat_figure",
 }
-PIXELS = {"test": "test_image", "valid": "imageset"}
+PIXELS = {
+    "test": {"query_pixels": "test_image", "gallery_pixels": "test_gallery_pixels"},
+    "valid": {"query_pixels": "imageset", "gallery_pixels": "imageset"},
+}
 COMPARED = [
     "queries",
     "gallery",
@@ -53,7 +61,7 @@ COMPARED = [
 
 def create_pipeline(**kwargs: Any) -> Pipeline:
     """Evaluate each split under each protocol with one template, then report."""
-    parts = list(product(QUERIES, ("all", "filtered")))
+    parts = list(product(SPLITS, ("all", "filtered")))
     return Pipeline(
         [
             _selection(),
@@ -75,16 +83,27 @@ def _selection() -> Pipeline:
             inputs=[
                 f"{split}_all_query_labels",
                 f"{split}_all_gallery_labels",
-                "car_front",
+                SPLITS[split]["gallery_photos"],
                 PARAMS,
             ],
             outputs=[f"{split}_filtered_query_labels", f"{split}_filtered_gallery_labels"],
             name=f"filter_{split}",
         )
-        for split in QUERIES
+        for split in SPLITS
     ]
     return Pipeline(
         [
+            Node(
+                nodes.choose_test_gallery,
+                inputs=[
+                    *("database", "car_front", "web_images", "imageset"),
+                    *("tdatabase", "test_index", "surveillance_images", "test_image", PARAMS),
+                ],
+                outputs=[
+                    f"test_gallery_{part}" for part in ("descriptors", "photos", "images", "pixels")
+                ],
+                name="choose_test_gallery",
+            ),
             Node(
                 nodes.select_valid,
                 inputs=["split", "car_front"],
@@ -93,7 +112,7 @@ def _selection() -> Pipeline:
             ),
             Node(
                 nodes.select_test,
-                inputs=["test_set", "test_index", "car_front"],
+                inputs=["test_set", "test_index", "test_gallery_photos", "split", PARAMS],
                 outputs=["test_all_query_labels", "test_all_gallery_labels"],
                 name="select_test",
             ),
@@ -105,13 +124,12 @@ def _selection() -> Pipeline:
 def _evaluation(split: str, protocol: str) -> Pipeline:
     name = f"{split}_{protocol}"
     labels = {side: f"{name}_{side}" for side in ("query_labels", "gallery_labels")}
-    inputs = GALLERY | QUERIES[split] | labels
+    inputs = SPLITS[split] | labels | {"split": "split"}
     outputs = {inner: f"{name}_{outer}" for inner, outer in RESULTS.items()}
     template, parameters = _template(), {PARAMS: PARAMS}
     if protocol == "all":
         template += _comparison() + confusions_template() + _heat()
-        inputs |= {"query_pixels": PIXELS[split], "gallery_pixels": "imageset"}
-        inputs |= {name: name for name in ("model", "checkpoints", "whitening")}
+        inputs |= PIXELS[split] | {name: name for name in ("model", "checkpoints", "whitening")}
         outputs |= {inner: f"{split}_{outer}" for inner, outer in OF_ALL.items()}
         parameters |= {ENCODING: ENCODING}
     return Pipeline(template, namespace=name, inputs=inputs, outputs=outputs, parameters=parameters)
@@ -127,7 +145,7 @@ def _template() -> Pipeline:
                 nodes.score,
                 inputs=[
                     *("hits", "pairs", "queries", "gallery"),
-                    *("query_labels", "gallery_labels", PARAMS),
+                    *("query_labels", "gallery_labels", "split", PARAMS),
                 ],
                 outputs=["by_query", "by_class", "metrics"],
                 name="score",
@@ -209,7 +227,7 @@ def _searchers() -> Pipeline:
 def _report(parts: list[tuple[str, str]]) -> Pipeline:
     names = [f"{split}_{protocol}" for split, protocol in parts]
     drawn = [f"{name}_{kind}" for name in names for kind in report.CAPTIONS]
-    drawn += [f"{split}_all_{kind}" for split in QUERIES for kind in ("confusions", "heat")]
+    drawn += [f"{split}_all_{kind}" for split in SPLITS for kind in ("confusions", "heat")]
     pictures = {name: f"{name}_figure" for name in drawn}
     return Pipeline(
         [

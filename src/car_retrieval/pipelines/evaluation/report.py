@@ -30,7 +30,8 @@ HEAT_CAPTION = (
     "similarity, before any re-ranking"
 )
 PROTOCOLS = {
-    "test": "Queries: the query photos; gallery: the gallery photos",
+    "gallery": "Queries: the query photos; gallery: the gallery photos",
+    "queries": "Leave one out: each query photo searches all other query photos",
     "valid": "Queries: the validation photos; gallery: the training photos, or, where whole "
     "classes validate, the other validation photos",
 }
@@ -75,7 +76,7 @@ def summarise_metrics(**metrics: dict[str, Any]) -> pd.DataFrame:
 
     The filtered ones without a query are left out.
     """
-    shown = ["queries", "classes", "gallery"]
+    shown = ["queries", "classes", "trained_classes", "gallery"]
     rows = []
     for name, values in metrics.items():
         split, selection = name.split("_")
@@ -113,6 +114,7 @@ def write_report(
         "all": "",
         "filtered": f", of the classes with at least {params.min_class_size} gallery photos only",
     }
+    protocols = {"valid": PROTOCOLS["valid"], "test": PROTOCOLS[params.search_in]}
     sections = []
     for split, selection in zip(summary["split"], summary["protocol"], strict=True):
         name = f"{split}_{selection}"
@@ -122,7 +124,7 @@ def write_report(
         sections.append(
             Section(
                 f"{split.capitalize()}, {selection}",
-                f"{PROTOCOLS[split]}{selections[selection]}.",
+                f"{protocols[split]}{selections[selection]}.",
                 shown,
             )
         )
@@ -155,13 +157,29 @@ def write_report(
         about += f" · {warning}"
     if params.reranking:
         about += f" · hits re-ranked: {params.reranking.kind}"
+    if params.search_in == "queries":
+        about += f" · test: leave one out{_seen_in_training(summary)}"
     filtered = summary.loc[summary["protocol"] == "filtered", "split"]
-    if unfiltered := [split for split in summary["split"].unique() if split not in set(filtered)]:
+    unfiltered = [split for split in summary["split"].unique() if split not in set(filtered)]
+    if unfiltered and params.min_class_size is not None:
         about += (
             f". No filtered scores of {' and '.join(unfiltered)}: no class that is queried has "
             f"{params.min_class_size} gallery photos; lower evaluation.min_class_size"
         )
     return html_report("Car retrieval", summary, sections, about)
+
+
+def _seen_in_training(summary: pd.DataFrame) -> str:
+    """A warning, if training saw classes that leave one out is scored on."""
+    test = summary[(summary["split"] == "test") & (summary["protocol"] == "all")]
+    trained, classes = test["trained_classes"].sum(), test["classes"].sum()
+    if not trained:
+        return ""
+    return (
+        f". Warning: {trained} of the {classes} classes of the "
+        "queries trained the network, so that the scores of test cannot be compared with those of "
+        "classes that training never saw"
+    )
 
 
 def _no_match(measured: dict[str, Any], database: Matrix) -> str:

@@ -9,6 +9,7 @@ from car_retrieval.listing import digest
 from car_retrieval.matrix import Matrix
 from car_retrieval.models.checkpoint import Checkpoint
 from car_retrieval.models.descriptor import DescriptorNet
+from car_retrieval.params import EvaluationParams
 from car_retrieval.pipelines.evaluation.photos import class_names
 from car_retrieval.pipelines.export.nodes import about, check_photos, network_behind
 from car_retrieval.reporting.model_card import model_card
@@ -21,6 +22,7 @@ COSTS = ("single", "batch q/s 2", "fit", "add", "peak")  # of searchers, that th
 def write_model_card(
     database: Matrix,
     car_front: pd.DataFrame,
+    test_index: pd.DataFrame,
     split: pd.DataFrame,
     data_report: dict[str, Any],
     model: DescriptorNet,
@@ -30,6 +32,7 @@ def write_model_card(
     by_class: pd.DataFrame,
     searchers: pd.DataFrame,
     no_match_threshold: dict[str, Any],
+    evaluation: EvaluationParams,
 ) -> str:
     """Write the model card of what described the gallery, from the results alone."""
     check_photos(database, car_front)
@@ -80,7 +83,8 @@ def write_model_card(
         rates=pd.DataFrame(
             [{"split": name} | own for name, own in no_match_threshold["splits"].items()]
         ),
-        worst=_worst(by_class, car_front),
+        leave_one_out=evaluation.search_in == "queries",
+        worst=_worst(by_class, pd.concat([car_front, test_index])),
         versions=provenance["versions"],
     )
 

@@ -14,7 +14,15 @@ NETWORK = ["model", "checkpoints"]
 TOLD = {
     name: name
     for name in (
-        *("database", "car_front", "split", "data_report", *NETWORK, "training_history"),
+        *(
+            "database",
+            "car_front",
+            "test_index",
+            "split",
+            "data_report",
+            *NETWORK,
+            "training_history",
+        ),
         *("summary", "searchers", "no_match_threshold"),
     )
 }
@@ -37,7 +45,7 @@ def create_pipeline(**kwargs: Any) -> Pipeline:
             *tables,
             Node(
                 card.write_model_card,
-                inputs=TOLD | {"by_class": "test_all_classes"},
+                inputs=TOLD | {"by_class": "test_all_classes", "evaluation": "params:evaluation"},
                 outputs="model_card",
                 name="write_model_card",
             ),

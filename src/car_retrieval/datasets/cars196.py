@@ -1,0 +1,31 @@
+"""The photos of some classes of Cars196."""
+
+from typing import Any
+
+import pandas as pd
+
+from car_retrieval import cars196
+from car_retrieval.datasets.photo_lists import PhotoListDataset
+
+
+class Cars196Dataset(PhotoListDataset):
+    """A list of Cars196's photos, in whichever layout lies there (see `cars196.list_cars`).
+
+    Args:
+        filepath: the root of Cars196.
+        classes: which to list, first and last, such as `1-98`.
+        metadata: ignored by Kedro, read by plugins.
+    """
+
+    def __init__(
+        self, filepath: str, classes: str | int, metadata: dict[str, Any] | None = None
+    ) -> None:
+        super().__init__(filepath, metadata)
+        self._classes = str(classes)
+
+    def load(self) -> pd.DataFrame:
+        """Read the annotations."""
+        return cars196.list_cars(self._path, cars196.parse_classes(self._classes))
+
+    def _describe(self) -> dict[str, Any]:
+        return super()._describe() | {"classes": self._classes}
