@@ -18,12 +18,11 @@ from car_retrieval.compcars import list_web
 from car_retrieval.datasets.image_files import ImageFiles
 from car_retrieval.folder_index import classes_of_folders
 from car_retrieval.folder_walk import walk_photos
-from car_retrieval.images.pack import pack
-from car_retrieval.listing import boxes_of, select_views
 from car_retrieval.metrics.retrieval import per_query, required_depth, summarise
 from car_retrieval.models.encoder import encode
 from car_retrieval.models.untrained import untrained_network
 from car_retrieval.params import DataParams, TrainingParams
+from car_retrieval.pipelines.data_processing.nodes import pack_images, select_gallery
 from car_retrieval.search.exact import search_exact
 from car_retrieval.search.whitening import Whitening, fit_whitening
 
@@ -34,8 +33,8 @@ K = 20
 def photos_of(folder: Path | None, classes: str | None) -> tuple[pd.DataFrame, Mapping[str, bytes]]:
     """Path and Class of the photos to search, and their files."""
     if folder is None:
-        listed = select_views(list_web(SAMPLE), DataParams().front_views)
-        return listed[listed["Problem"] == ""], ImageFiles(SAMPLE / "data" / "image")
+        files = ImageFiles(SAMPLE / "data" / "image")
+        return select_gallery(list_web(SAMPLE), files, DataParams())[0], files
     table = classes_of_folders(walk_photos(folder).photos, folder)
     names = sorted(set(table["Name"]))
     if classes:
@@ -70,18 +69,21 @@ def main() -> None:
     parser.add_argument("--classes", help="first and last folder in the order of names: 50-98")
     parser.add_argument("--arch", default="timm/tf_efficientnet_lite0")
     parser.add_argument("--weights", default="imagenet")
+    parser.add_argument("--normalisation", default="weights")
     parser.add_argument("--image-size", type=int, default=224)
     parser.add_argument("--fitted-to", type=int, help="photos that whitening is fitted to: all")
     wanted = parser.parse_args()
     photos, files = photos_of(wanted.folder, wanted.classes)
-    boxes = boxes_of(photos)
-    packed = pack(files, photos["Path"].tolist(), boxes, wanted.image_size, "gaussian", 1)
-    images = np.concatenate(list(packed))
+    params = TrainingParams(
+        arch=wanted.arch, weights=wanted.weights, normalisation=wanted.normalisation, epochs=0
+    )
+    packing = DataParams(image_size=wanted.image_size, crop_to_box=True)
+    images = np.concatenate(list(pack_images(photos, files, packing, params).blocks))
     classes = pd.Series(photos["Class"].to_numpy(), name="Class")
     print(f"{len(images):,} photos of {classes.nunique()} classes, {wanted.image_size} px")
     for pooling in ("gem", "average"):
-        params = TrainingParams(arch=wanted.arch, weights=wanted.weights, pooling=pooling, epochs=0)
-        net = untrained_network(params, wanted.image_size, data="")
+        pooled = params.model_copy(update={"pooling": pooling})
+        net = untrained_network(pooled, wanted.image_size, data="")
         vectors = np.concatenate(list(encode(net, images)))
         for way, own in ways(vectors, wanted.fitted_to):
             scores = leave_one_out(own, classes)

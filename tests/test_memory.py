@@ -1,4 +1,5 @@
 import os
+import platform
 import subprocess
 import sys
 import time
@@ -53,3 +54,31 @@ def test_a_childs_memory_counts(watch):
         wait(lambda: watch._peak > own + SIZE // 2)
         child.communicate(b"\n")
     assert watch.reset() > own + SIZE // 2
+
+
+KEPT = """
+import psutil, numpy as np
+from car_retrieval.memory import keep_freed_memory, return_freed_memory
+keep_freed_memory()
+resident = lambda: psutil.Process().memory_info().rss
+before = resident()
+block = np.ones(100 << 20, np.uint8)
+del block
+kept = resident()
+return_freed_memory()
+print(kept - before, resident() - before)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library")
+def test_freed_memory_is_kept_until_it_is_returned():
+    output = subprocess.run(
+        [sys.executable, "-c", KEPT],
+        env=os.environ | {"PYTHONPATH": SRC},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    kept, returned = map(int, output.split())
+    assert kept > 90 << 20
+    assert returned < 30 << 20

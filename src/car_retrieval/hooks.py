@@ -9,7 +9,7 @@ from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
-from car_retrieval.memory import MemoryWatch
+from car_retrieval.memory import MemoryWatch, keep_freed_memory, return_freed_memory
 
 STAGES = (
     *("sample_data", "data_processing", "training", "encoding", "evaluation", "ablation"),
@@ -22,7 +22,8 @@ class InputChecks:
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
-        """Check the parameters."""
+        """Check the parameters, and prepare for networks that run on the CPU."""
+        keep_freed_memory()
         from car_retrieval.parameter_check import check_parameters
 
         check_parameters(context.config_loader["parameters"])
@@ -58,7 +59,10 @@ class RunReport:
     def before_node_run(self, node: Node) -> None:
         """Charge what passed since the last node to that node's stage."""
         self._close_stage()
-        self._stage = next((tag for tag in STAGES if tag in node.tags), None)
+        stage = next((tag for tag in STAGES if tag in node.tags), None)
+        if stage != self._stage:
+            return_freed_memory()
+        self._stage = stage
 
     @hook_impl
     def on_pipeline_error(self) -> None:

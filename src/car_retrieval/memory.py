@@ -1,13 +1,36 @@
-"""How much memory a stretch of work takes."""
+"""How much memory a stretch of work takes, and what becomes of memory that is freed."""
 
 import contextlib
+import ctypes
 import itertools
+import platform
 import threading
 
 import psutil
 
 SECONDS_BETWEEN_LOOKS = 0.05
 LOOKS_PER_SEARCH = 40  # finding children reads the whole process table
+TRIM_THRESHOLD, MMAP_MAX = -1, -4  # of mallopt, in glibc's malloc.h
+
+
+def keep_freed_memory() -> None:
+    """Let the C library keep up to 2 GiB that are freed for what is allocated next.
+
+    By default glibc maps each block of more than 32 MB from the system and unmaps it when it is
+    freed. A network frees and allocates such a block a layer, and the system clears each page
+    again, which takes as long as the convolutions (`benchmarks/freed_memory.py`). Other C
+    libraries are left as they are.
+    """
+    if platform.libc_ver()[0] == "glibc":
+        library = ctypes.CDLL(None)
+        library.mallopt(MMAP_MAX, 0)
+        library.mallopt(TRIM_THRESHOLD, 2**31 - 1)
+
+
+def return_freed_memory() -> None:
+    """Return what `keep_freed_memory` kept to the system."""
+    if platform.libc_ver()[0] == "glibc":
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 class MemoryWatch:

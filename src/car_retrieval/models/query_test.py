@@ -37,7 +37,7 @@ class QueryTest:
         """The means of `summarise`: mAP@k, R@1, MAP@R and their like, with their counts."""
         ids = self.query_labels.index.to_numpy()
         queries = np.concatenate(
-            list(encode(net, self.queries, rows=ids, batch_size=256, title="testing"))
+            list(encode(net, self.queries, rows=ids, batch_size=64, title="testing"))
         )
         own = self.leave_one_out
         labels = self.query_labels if own else self.gallery_labels
@@ -51,6 +51,6 @@ class QueryTest:
 
     def _blocks(self, net: DescriptorNet) -> Iterator[Block]:
         rows, start = self.gallery_labels.index.to_numpy(), 0
-        for vectors in encode(net, self.gallery, rows=rows, batch_size=256, title="testing"):
+        for vectors in encode(net, self.gallery, rows=rows, batch_size=64, title="testing"):
             yield rows[start : start + len(vectors)], vectors
             start += len(vectors)

@@ -96,5 +96,5 @@ class Validation:
 
     def _describe(self, net: DescriptorNet, labels: pd.Series) -> Iterator[np.ndarray]:
         return encode(
-            net, self.images, rows=labels.index.to_numpy(), batch_size=256, title="validating"
+            net, self.images, rows=labels.index.to_numpy(), batch_size=64, title="validating"
         )

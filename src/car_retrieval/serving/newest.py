@@ -13,6 +13,7 @@ from kedro.utils import find_kedro_project
 
 from car_retrieval.listing import digest
 from car_retrieval.matrix import Matrix
+from car_retrieval.memory import keep_freed_memory
 from car_retrieval.settings import CONFIG_LOADER_ARGS
 
 if TYPE_CHECKING:
@@ -111,6 +112,7 @@ class Results:
         Raises:
             ValueError: the network or the whitening is not what the descriptors were made with.
         """
+        keep_freed_memory()
         from car_retrieval.images.pack import Packing
         from car_retrieval.params import EncodingParams
         from car_retrieval.serving.retriever import Retriever

@@ -217,7 +217,9 @@ def score(
         by_query.insert(place, "AP", by_query["Query"].map(whole))
     by_class = per_class(by_query)
     metrics: dict[str, Any] = summarise(by_query, gallery_labels, params.k)
-    metrics["trained_classes"] = protocol.trained_classes(by_class["Class"], split)
+    untrained = "untrained" in gallery.attributes
+    trained = 0 if untrained else protocol.trained_classes(by_class["Class"], split)
+    metrics["trained_classes"] = trained
     if (check := _verified(pairs)) is not None:
         metrics |= {"AUC": check.auc, "EER": check.eer, "threshold": check.threshold}
     metrics = {name: None if pd.isna(value) else value for name, value in metrics.items()}
