@@ -76,5 +76,6 @@ def test_what_is_said(about, says) -> None:
 
 def test_configurations_of_older_checkpoints_have_a_projection() -> None:
     old = {"arch": "resnet18", "dimension": 16, "image_size": SIZE, "pooling": "average"}
-    new = config_of(PARAMS.model_copy(update={"epochs": 1, "neck": "none"}), SIZE)
+    changes = {"epochs": 1, "neck": "none", "normalisation": "imagenet"}
+    new = config_of(PARAMS.model_copy(update=changes), SIZE)
     assert DescriptorConfig(**old) == new

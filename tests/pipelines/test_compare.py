@@ -79,9 +79,8 @@ def test_a_collection_that_queries_itself(gallery: Matrix) -> None:
     nearest = chosen.index.to_numpy()[np.argsort(-products, axis=1)]
     np.testing.assert_array_equal(hits.hits[:, :5], nearest[:, :5])
 
-    _, _, metrics = nodes.score(
-        hits, nodes.compare_pairs(*given, params), gallery, gallery, chosen, chosen, params
-    )
+    pairs, split = nodes.compare_pairs(*given, params), listed.assign(split="train")
+    _, _, metrics = nodes.score(hits, pairs, gallery, gallery, chosen, chosen, split, params)
     found = chosen.loc[nearest.ravel()].to_numpy().reshape(nearest.shape)
     right = found == chosen.to_numpy()[:, None]
     assert metrics["R@1"] == pytest.approx(right[:, 0].mean())

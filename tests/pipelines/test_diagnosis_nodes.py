@@ -252,7 +252,9 @@ def test_the_report_says_what_the_threshold_does(described: tuple[Matrix, Matrix
     rates = report._rates(measured)
     assert rates["split"].tolist() == ["valid", "test"]
     assert rates["FPIR_unknown"].dtype == float  # null, where no query is unknown, included
-    assert "less similar than 0.3667" in report._no_match(measured)
-    assert "a class that it never saw is answered more often" in report._no_match(measured)
-    unseen = report._no_match(measured | {"validated_by": "class"})
+    assert "less similar than 0.3667" in report._no_match(measured, described[1])
+    assert "a class that it never saw is answered more often" in report._no_match(
+        measured, described[1]
+    )
+    unseen = report._no_match(measured | {"validated_by": "class"}, described[1])
     assert "this holds for cars that it does not know" in unseen

@@ -13,7 +13,7 @@ from car_retrieval.datasets.photo_lists import read_index
 from car_retrieval.params import DataParams
 from car_retrieval.pipelines.data_processing.nodes import select_gallery, split_photos
 
-NOTE = "random network, not trained at all"
+NOTE = "not trained on these photos"
 
 
 @pytest.fixture(scope="module")
