@@ -360,7 +360,7 @@ def test_a_checkpoint_says_what_it_was_made_with(make, split):
     assert TrainingParams(**about["parameters"]) == trainer.params
     assert about["versions"]["torch"] == torch.__version__
     assert set(about["versions"]) == {
-        *("car_retrieval", "torch", "torchvision", "pytorch_metric_learning")
+        *("car_retrieval", "torch", "torchvision", "timm", "pytorch_metric_learning")
     }
     assert about["data"] == trainer.split
     assert about["data"] != make(table=split.assign(Class=split["Class"] + 1)).split

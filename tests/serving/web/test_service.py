@@ -138,6 +138,7 @@ def test_the_gallery_says_what_can_be_asked(client: TestClient) -> None:
         "years": [2001, 2004],
         "methods": ["exact", "lopq"],
         "largest_k": 100,
+        "untrained": None,
     }
 
 
