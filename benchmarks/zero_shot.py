@@ -41,7 +41,8 @@ def photos_of(folder: Path | None, classes: str | None) -> tuple[pd.DataFrame, M
         first, last = map(int, classes.split("-"))
         names = names[first - 1 : last]
     table = table[table["Name"].isin(names)]
-    return table.assign(Class=table["Name"].map(names.index)), ImageFiles(folder)
+    table = table.assign(Class=table["Name"].map(names.index), Hash="")  # packing names its list
+    return table, ImageFiles(folder)
 
 
 def leave_one_out(vectors: np.ndarray, classes: pd.Series) -> dict[str, float]:
@@ -77,7 +78,7 @@ def main() -> None:
     params = TrainingParams(
         arch=wanted.arch, weights=wanted.weights, normalisation=wanted.normalisation, epochs=0
     )
-    packing = DataParams(image_size=wanted.image_size, crop_to_box=True)
+    packing = DataParams(image_size=wanted.image_size, crop="box")
     images = np.concatenate(list(pack_images(photos, files, packing, params).blocks))
     classes = pd.Series(photos["Class"].to_numpy(), name="Class")
     print(f"{len(images):,} photos of {classes.nunique()} classes, {wanted.image_size} px")
