@@ -52,6 +52,10 @@ class TestPlan:
         assert recipe().params == BASE.model_copy(update={"images_per_epoch": len(LABELS)})
         assert recipe(TUPLES).params.epochs == BASE.epochs
 
+    def test_images_of_an_epoch_count(self):
+        long = BASE.model_copy(update={"images_per_epoch": 3 * len(LABELS)})
+        assert recipe(base=long).params.epochs == 3 * BASE.epochs
+
     @pytest.mark.parametrize(
         ("changes", "message"),
         [

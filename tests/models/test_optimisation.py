@@ -8,9 +8,11 @@ from car_retrieval.models.losses import build_loss
 from car_retrieval.models.optimisation import (
     Optimisation,
     average_of,
+    freeze,
     keep_statistics,
     learning_rate,
     parameter_groups,
+    scale_in,
 )
 from car_retrieval.params import TrainingParams
 
@@ -37,6 +39,37 @@ def rates_of(make_scheduler, every):
         if (step + 1) % every == 0:
             scheduler.step()
     return found
+
+
+@pytest.mark.parametrize(
+    ("scale", "expected"), [(0.5, [0.5] * 4), ((0.4, 1.0), [0.4, 0.6, 0.8, 1.0])]
+)
+def test_scale_rises_from_the_first_epoch_to_the_last(scale, expected):
+    params = TrainingParams(epochs=EPOCHS, scale=scale)
+    assert [scale_in(params, epoch) for epoch in range(EPOCHS)] == pytest.approx(expected)
+
+
+def test_one_epoch_has_the_first_scale():
+    assert scale_in(TrainingParams(epochs=1, scale=(0.4, 1.0)), 0) == 0.4
+
+
+class TestFreeze:
+    def learning(self, count):
+        with torch.device("meta"):
+            net = get_model("resnet18")
+        freeze(net, count)
+        return {name.split(".")[0] for name, w in net.named_parameters() if w.requires_grad}
+
+    def test_the_first_blocks_and_what_precedes_them(self):
+        layers = {"layer1", "layer2", "layer3", "layer4", "fc"}
+        assert self.learning(0) == {"conv1", "bn1"} | layers
+        assert self.learning(1) == layers
+        assert self.learning(2) == layers - {"layer1"}
+        assert self.learning(8) == {"fc"}
+
+    def test_more_blocks_than_there_are(self):
+        with pytest.raises(ValueError, match=r"training\.frozen_blocks.* 8 .*9"):
+            self.learning(9)
 
 
 class TestLearningRate:

@@ -143,10 +143,20 @@ def test_each_epoch_draws_anew(make, monkeypatch):
     assert len(set(seeds)) == 3
 
 
-@pytest.mark.parametrize(("wanted", "seen"), [(1, 8), (8, 8), (9, 16), (10**6, 32)])
+@pytest.mark.parametrize(
+    ("wanted", "seen"), [(1, 8), (8, 8), (9, 16), (None, 32), (33, 40), (96, 96)]
+)
 def test_an_epoch_ends_with_the_batch_that_reaches_its_images(make, wanted, seen):
     report = next(make(images_per_epoch=wanted).epochs())["report"]
     assert report["images"] == seen
+
+
+def test_a_second_pass_is_drawn_anew(make):
+    photos = len(make().labels)
+    trainer = make(images_per_epoch=2 * photos, sampler={"name": "shuffle"})
+    first, second = np.split(np.concatenate(trainer._batches(seed=1)), 2)
+    assert sorted(first) == sorted(second) == list(range(photos))
+    assert list(first) != list(second)
 
 
 def test_the_seed_decides(make):
@@ -352,6 +362,15 @@ def test_batch_norms_keep_their_statistics(make):
     for name, value in before.items():
         kept = name.endswith(("running_mean", "running_var", "num_batches_tracked"))
         assert torch.equal(value, after[name]) == kept, name
+
+
+def test_frozen_blocks_stay_and_keep_their_statistics(make):
+    trainer = make(epochs=1, frozen_blocks=3)
+    before = {name: value.clone() for name, value in trainer.net.state_dict().items()}
+    after = next(trainer.epochs())["model"]
+    frozen = ("backbone.0.", "backbone.1.", "backbone.4.", "backbone.5.0.")
+    for name, value in before.items():
+        assert torch.equal(value, after[name]) == name.startswith(frozen), name
 
 
 def test_a_checkpoint_says_what_it_was_made_with(make, split):

@@ -10,6 +10,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from car_retrieval.models.checkpoint import Checkpoint
 from car_retrieval.models.descriptor import DescriptorNet
+from car_retrieval.models.recomputation import blocks_of
 from car_retrieval.params import TrainingParams
 
 
@@ -118,8 +119,39 @@ def average_of(net: nn.Module, decay: float) -> AveragedModel:
     return AveragedModel(net, multi_avg_fn=update, use_buffers=True)
 
 
-def keep_statistics(modules: nn.Module) -> None:
-    """Put the batch norms of a network in training into evaluation; their weights still learn."""
+def freeze(net: nn.Module, count: int) -> None:
+    """Keep the weights of a network's first blocks, and of the layers before them.
+
+    Raises:
+        ValueError: the network has fewer blocks.
+    """
+    blocks = list(blocks_of(net))
+    if count > len(blocks):
+        raise ValueError(
+            f"training.frozen_blocks: this network has {len(blocks)} blocks, not {count}"
+        )
+    kept = {id(weight) for block in blocks[:count] for weight in block.parameters()}
+    for weight in net.parameters():
+        if not kept:
+            return
+        weight.requires_grad_(False)
+        kept.discard(id(weight))
+
+
+def keep_statistics(modules: nn.Module, frozen_only: bool = False) -> None:
+    """Put batch norms of a network in training into evaluation: all, or those of frozen weights."""
     for module in modules.modules():
-        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+        learns = any(weight.requires_grad for weight in module.parameters())
+        if isinstance(module, nn.modules.batchnorm._BatchNorm) and not (frozen_only and learns):
             module.eval()
+
+
+def scale_in(params: TrainingParams, epoch: int) -> float:
+    """The factor that resizes the images of an epoch: from the first to the last in equal steps.
+
+    Small images first cost less and learn as much (Tan & Le, "EfficientNetV2", ICML 2021, sec. 4).
+    """
+    if not isinstance(params.scale, tuple):
+        return params.scale
+    first, last = params.scale
+    return first + (last - first) * epoch / max(1, params.epochs - 1)

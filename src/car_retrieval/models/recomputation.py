@@ -17,18 +17,18 @@ def recompute_blocks(net: nn.Module) -> None:
     Chen et al., "Training deep nets with sublinear memory cost", 2016. Gradients and batch norms'
     statistics stay what they are.
     """
-    for block in _blocks(net):
+    for block in blocks_of(net):
         setattr(block, "forward", partial(_recomputed, block, block.forward))  # noqa: B010
 
 
-def _blocks(net: nn.Module) -> Iterator[nn.Module]:
+def blocks_of(net: nn.Module) -> Iterator[nn.Module]:
     """The outermost members of sequences that are made of parts: a ResNet's residual blocks."""
     for child in net.children():
         made_of_parts = next(child.children(), None) is not None
         if isinstance(net, CONTAINERS) and made_of_parts and not isinstance(child, CONTAINERS):
             yield child
         else:
-            yield from _blocks(child)
+            yield from blocks_of(child)
 
 
 def _recomputed(block: nn.Module, forward: Any, *inputs: Any) -> Any:

@@ -27,7 +27,13 @@ from car_retrieval.models.descriptor import (
 )
 from car_retrieval.models.encoder import resized
 from car_retrieval.models.losses import build_loss, build_miner, needs_pairs, with_memory
-from car_retrieval.models.optimisation import Optimisation, keep_statistics, learning_rate
+from car_retrieval.models.optimisation import (
+    Optimisation,
+    freeze,
+    keep_statistics,
+    learning_rate,
+    scale_in,
+)
 from car_retrieval.models.provenance import provenance
 from car_retrieval.models.read_ahead import read_ahead
 from car_retrieval.models.recomputation import recompute_blocks
@@ -74,6 +80,7 @@ class Trainer:
             config = config_of(params, images.shape[-1])
             self.net = DescriptorNet(config, params.weights).to(self.device)
             self.loss, self.miner = self._loss_and_miner()
+        freeze(self.net.backbone, params.frozen_blocks)
         self.optimisation = Optimisation(self.net, self.loss, params)
         if params.checkpointing:
             recompute_blocks(self.net.backbone)
@@ -127,12 +134,11 @@ class Trainer:
     def _train_epoch(self, epoch: int) -> dict[str, float]:
         """Train on every batch; returns mean loss, last learning rate, and number of images."""
         self.net.train()
-        if self.params.freeze_bn:
-            keep_statistics(self.net.backbone)
+        keep_statistics(self.net.backbone, frozen_only=not self.params.freeze_bn)
         seed = self.params.seed * 100_003 + epoch
         augment, batches = self._augmentation(seed), self._batches(seed)
         pairless = self._check_pairs(batches)
-        size = self.params.accumulation
+        size, scale = self.params.accumulation, scale_in(self.params, epoch)
         steps = math.ceil(len(batches) / size)
         total, lr = torch.zeros((), device=self.device), 0.0
         bar = tqdm(
@@ -141,7 +147,7 @@ class Trainer:
         with bar, self._seeded(seed):
             for number, read in enumerate(read_ahead(self._read, batches), start=1):
                 images, labels = (part.to(self.device, non_blocking=True) for part in read)
-                loss = self._loss(augment(images), labels)
+                loss = self._loss(augment(resized(images, scale)), labels)
                 step = (number - 1) // size
                 together = min(size, len(batches) - step * size)
                 (loss / together).backward()  # type: ignore[no-untyped-call]
@@ -186,7 +192,7 @@ class Trainer:
     def _loss(self, images: Tensor, labels: Tensor) -> Tensor:
         half = self.params.precision == "bfloat16"
         with torch.autocast(self.device.type, torch.bfloat16, enabled=half):
-            descriptors = self.embed(resized(images, self.params.scale))
+            descriptors = self.embed(images)
         descriptors = descriptors.float()
         mined = self.miner(descriptors, labels) if self.miner else None
         return self.loss(descriptors, labels, mined)
@@ -210,14 +216,18 @@ class Trainer:
     def _batches(self, seed: int) -> list[np.ndarray]:
         sampler = SAMPLERS[self.params.sampler.name]
         rng = np.random.default_rng(seed)
-        batches = sampler(self.labels, self.params.batch_size, rng, **self.params.sampler.args)
-        drawn, images = [], 0
-        for batch in batches:
-            drawn.append(batch)
-            images += len(batch)
-            if self.params.images_per_epoch and images >= self.params.images_per_epoch:
-                break
-        return drawn
+        drawn: list[np.ndarray] = []
+        images, wanted = 0, self.params.images_per_epoch
+        while True:
+            for batch in sampler(
+                self.labels, self.params.batch_size, rng, **self.params.sampler.args
+            ):
+                drawn.append(batch)
+                images += len(batch)
+                if wanted and images >= wanted:
+                    return drawn
+            if not wanted or not drawn:
+                return drawn
 
     def _augmentation(self, seed: int) -> Callable[[Tensor], Tensor]:
         wanted = self.params.augmentation

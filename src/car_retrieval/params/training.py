@@ -115,7 +115,7 @@ class TrainingParams(Params):
         6, description="of the whole run, resumed ones included; 0: the network as it is"
     )
     images_per_epoch: Count | None = Field(
-        None, description="an epoch ends with the batch that reaches it; none: all of the sampler's"
+        None, description="after which an epoch ends, in as many passes as that takes; none: one"
     )
     batch_size: Annotated[int, Field(ge=2)] = Field(32, description="images")
     accumulation: Count = Field(1, description="batches a step; a loss sees one at a time")
@@ -137,6 +137,9 @@ class TrainingParams(Params):
     ema: Annotated[float, Field(ge=0, lt=1)] = Field(
         0.0, description="decay of the average of weights that is validated and kept; 0: none"
     )
+    frozen_blocks: Annotated[int, Field(ge=0)] = Field(
+        0, description="of the backbone, that keep their weights, with the layers before them"
+    )
     freeze_bn: bool = Field(
         False, description="keep the batch norms' statistics as the backbone's weights bring them"
     )
@@ -147,7 +150,9 @@ class TrainingParams(Params):
     checkpointing: bool = Field(
         False, description="compute each block again in the backward pass: less memory, more time"
     )
-    scale: Factor = Field(1.0, description="resizes training images")
+    scale: Factor | tuple[Factor, Factor] = Field(
+        1.0, description="resizes training images; two: of the first epoch and of the last"
+    )
     augmentation: AugmentationParams | None = AugmentationParams()
     patience: Count | None = Field(
         None, description="epochs without a better score that end the training; none: never"
