@@ -1,3 +1,4 @@
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
@@ -5,10 +6,11 @@ import pandas as pd
 import pytest
 from kedro.io import DataCatalog, MemoryDataset, Version
 from kedro.pipeline import Node, Pipeline
+from rich.console import Console
 
 from car_retrieval.datasets.figure import FigureDataset
 from car_retrieval.params import EvaluationParams
-from car_retrieval.run_report import print_run
+from car_retrieval.run_report import _searchers, print_run
 
 SUMMARY = pd.DataFrame(
     {
@@ -98,3 +100,18 @@ def test_recipes_with_their_spread(capsys):
         assert wanted in text
     assert text.splitlines()[-2].count("±") == 0
     assert "…" not in text
+
+
+def test_searchers_fit_eighty_columns():
+    names = ("exact", "lopq + rerank", "ivfpq + rerank")
+    found = {"mAP@20": 0.856, "R@1": 0.914, "recall@20": 0.998}
+    costs = {"batch q/s 1 thread": 123456.0, "single q/s 1 thread": 8123.0, "fit s": 12.34}
+    costs |= {"bytes/vector": 2048}
+    rows = [{"split": "valid", "searcher": name} | found | costs for name in names]
+    console = Console(width=80, file=StringIO())
+    console.print(_searchers(pd.DataFrame(rows)))
+    lines = console.file.getvalue().splitlines()
+    assert all(any(name in line for line in lines) for name in names)
+    assert max(map(len, lines)) <= 80
+    assert "…" not in "".join(lines)
+    assert all(word in " ".join(lines) for word in ("searcher", "recall", "vector", "batch"))

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -96,13 +97,14 @@ def _scores(summary: pd.DataFrame) -> Table:
 
 def _searchers(table: pd.DataFrame) -> Table:
     """What a searcher finds, its pace on one thread and its size; the rest is in the report."""
-    shown = Table(title="Searchers, all classes", title_justify="left")
+    shown = Table(title="Searchers, all classes", title_justify="left", box=SIMPLE_HEAD, padding=0)
     for name in ("split", "searcher"):
-        shown.add_column(name)
+        shown.add_column(name, no_wrap=True)
     found = [name for name in table.columns if name.startswith(("mAP@", "R@", "recall@"))]
     columns = [*found, "batch q/s 1 thread", "single q/s 1 thread", "fit s", "bytes/vector"]
     for name in columns:
-        shown.add_column(name.replace(" q/s 1 thread", "\nq/s"), justify="right")
+        broken = name.replace(" q/s 1 thread", "\nq/s").replace("/v", "/\nv").replace("l@", "l\n@")
+        shown.add_column(broken, justify="right")
     for row in table.to_dict("records"):
         cells = [_cell(row[name]) for name in columns]
         shown.add_row(str(row["split"]), str(row["searcher"]), *cells)

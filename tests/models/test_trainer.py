@@ -185,7 +185,7 @@ def test_a_loss_that_is_not_a_number(make):
     with torch.no_grad():
         trainer.net.projection.weight[0, 0] = torch.nan
     with pytest.raises(
-        FloatingPointError, match=r"loss is nan in epoch 0, by batch \d; lower training\.lr"
+        FloatingPointError, match=r"loss is nan in epoch 1, by batch \d; lower training\.lr"
     ):
         next(trainer.epochs())
 

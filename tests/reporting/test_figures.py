@@ -73,6 +73,15 @@ def test_every_chart_is_drawn_without_a_warning(build, arguments):
     assert (pixels < 200).sum() > 100  # there is ink on it
 
 
+def test_every_tick_of_a_histogram_says_its_share():
+    figure = similarity_histogram(np.linspace(0, 1, 4000), np.linspace(0, 1, 4000), 0.5)
+    (axes,) = figure.axes
+    axes.set_yticks([0, 0.025, 0.05, 0.075])  # as matplotlib chooses them for some pairs
+    figure.canvas.draw()
+    told = [float(label.get_text().rstrip("%")) / 100 for label in axes.get_yticklabels()]
+    assert told == pytest.approx([0, 0.025, 0.05, 0.075])
+
+
 def test_charts_leave_matplotlibs_global_state_alone():
     before = dict(matplotlib.rcParams)
     training_curves(HISTORY)

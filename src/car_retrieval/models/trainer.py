@@ -97,7 +97,7 @@ class Trainer:
             log.info(
                 "epoch %d of %d: loss %.4f, validation mAP@%d %.3f, MAP@R %.3f, R@1 %.3f, AUC %.3f "
                 "(%d images in %.0f s)",
-                *(epoch, self.params.epochs, report["loss"]),
+                *(epoch + 1, self.params.epochs, report["loss"]),
                 *(self.params.k, report[f"mAP@{self.params.k}"], report["MAP@R"], report["R@1"]),
                 *(report["auc"], report["images"], report["seconds"]),
             )
@@ -142,7 +142,11 @@ class Trainer:
         steps = math.ceil(len(batches) / size)
         total, lr = torch.zeros((), device=self.device), 0.0
         bar = tqdm(
-            total=len(batches), desc=f"epoch {epoch}", unit="batch", disable=None, leave=False
+            total=len(batches),
+            desc=f"epoch {epoch + 1} of {self.params.epochs}",
+            unit="batch",
+            disable=None,
+            leave=False,
         )
         with bar, self._seeded(seed):
             for number, read in enumerate(read_ahead(self._read, batches), start=1):
@@ -160,14 +164,14 @@ class Trainer:
                     mean = total.item() / number  # only here is the device waited for
                     if not math.isfinite(mean):
                         raise FloatingPointError(
-                            f"training: the loss is {mean} in epoch {epoch}, by batch {number}; "
-                            + (_WANTS_PAIRS if pairless else "lower training.lr")
+                            f"training: the loss is {mean} in epoch {epoch + 1}, by batch "
+                            f"{number}; " + (_WANTS_PAIRS if pairless else "lower training.lr")
                         )
                     bar.set_postfix(loss=f"{mean:.4f}")
         if mean == 0:
             log.warning(
                 "the loss is 0 in all of epoch %d, which taught nothing: %s",
-                *(epoch, _WANTS_PAIRS if pairless else "no photos violate its margin"),
+                *(epoch + 1, _WANTS_PAIRS if pairless else "no photos violate its margin"),
             )
         return {"loss": mean, "lr": lr, "images": sum(map(len, batches))}
 

@@ -118,7 +118,7 @@ def recall_curve(results: Mapping[str, pd.DataFrame]) -> Figure:
         axes.plot(1, recall[0], "o", color=colour, markersize=5)
     count_by_log(axes)
     axes.set_ylim(0, 1.02)
-    axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    axes.yaxis.set_major_formatter(PercentFormatter(1))
     dress(axes, "Recall@k", "k, hits looked at (log)", "queries with a hit", empty=not ranks)
     return figure
 
@@ -164,7 +164,7 @@ def similarity_histogram(positive: ArrayLike, negative: ArrayLike, threshold: fl
         label = f"EER threshold {threshold:.3f}"
         axes.axvline(threshold, color=INK, linewidth=1.2, linestyle="--", label=label)
         axes.margins(y=0.2)
-        axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+        axes.yaxis.set_major_formatter(PercentFormatter(1))
     dress(axes, "Similarity of pairs", "cosine similarity", "share of pairs", empty=not groups)
     return figure
 

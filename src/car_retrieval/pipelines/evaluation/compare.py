@@ -54,7 +54,9 @@ def compare_searchers(
         }
 
     table: list[dict[str, Any]] = [{"searcher": "exact"} | accuracy(nearest) | row]
-    for name, searcher in tqdm(params.searchers.items(), desc="searchers", disable=None):
+    for name, searcher in tqdm(
+        params.searchers.items(), desc="searchers", disable=None, leave=False
+    ):
         try:
             row, found = measure(*_plain(searcher), task, params.seed)
         except ValueError as error:

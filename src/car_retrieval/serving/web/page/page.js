@@ -111,7 +111,7 @@ function list(step) {
     );
   } else
     say(
-      `The ${matches.length} most similar, in ${seconds.toFixed(2)} s`,
+      `The ${matches.length > 1 ? `${matches.length} ` : ""}most similar, in ${seconds.toFixed(2)} s`,
       known ? `A similarity of ${number(threshold)} or more counts as a match.` : "",
       "",
     );
