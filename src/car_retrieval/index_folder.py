@@ -17,6 +17,7 @@ from car_retrieval.folder_index import (
 )
 from car_retrieval.folder_walk import walk_photos
 from car_retrieval.images.inspect import inspect_all
+from car_retrieval.listing import counted
 
 LISTS = ("indexinfo.csv", "tindexinfo.csv", "test.npy")
 WORKERS = 2
@@ -52,9 +53,9 @@ def index_folder(
         ValueError: photos, classes or names cannot be used; one line says which and what to do.
         FileExistsError: the lists are there already.
     """
-    _refuse_lists(out, force)
     folders = [gallery] if queries is None else [gallery, queries]
     named = [_named(folder, classes, say) for folder in folders]
+    _refuse_lists(out, force)
     if classes is not None:
         _refuse_other_photos(classes, named, folders)
     kept = out / "classes.csv"
@@ -88,7 +89,7 @@ def index_folder(
     os.replace(part, out / "test.npy")
     _tell_unreadable(pd.concat(seen), out / "left_out.csv", say)
     for table, kind in zip(tables, ("gallery photos", "queries"), strict=True):
-        say(f"{len(table):,} {kind} of {table['Class'].nunique():,} classes")
+        say(f"{len(table):,} {kind} of {counted(table['Class'].nunique(), 'class', 'classes')}")
 
 
 def index_unlabelled(folder: Path, out: Path, force: bool, say: Callable[[str], None]) -> None:
@@ -104,8 +105,8 @@ def index_unlabelled(folder: Path, out: Path, force: bool, say: Callable[[str], 
         ValueError: no photo can be used.
         FileExistsError: there are lists of an earlier call.
     """
-    _refuse_lists(out, force)
     paths = _walked(folder, say)
+    _refuse_lists(out, force)
     seen = inspect_all(ImageFiles(folder), paths, WORKERS)
     usable = seen.loc[seen["Problem"] == "", "Path"].tolist()
     if not usable:
@@ -119,7 +120,7 @@ def index_unlabelled(folder: Path, out: Path, force: bool, say: Callable[[str], 
         pd.DataFrame({"Path": usable, "Index": range(len(usable)), "Class": ""}), out / LISTS[0]
     )
     _tell_unreadable(seen, out / "left_out.csv", say)
-    say(f"{len(usable):,} photos without classes")
+    say(f"{counted(len(usable), 'photo', 'photos')} without classes")
 
 
 def point_to(link: Path, folder: Path, force: bool) -> None:
@@ -162,7 +163,7 @@ def _walked(folder: Path, say: Callable[[str], None]) -> list[str]:
     walk = walk_photos(folder)
     if walk.other:
         kinds = ", ".join(f"{count:,} {suffix}" for suffix, count in walk.other.most_common(SHOWN))
-        say(f"{folder}: {walk.other.total():,} files that are no photos: {kinds}")
+        say(f"{folder}: {counted(walk.other.total(), 'file', 'files')} of other kinds: {kinds}")
     for name, why in walk.bad_names.items():
         say(f"{folder}/{name} is left out: {why}")
     if not walk.photos:
@@ -178,7 +179,8 @@ def _named(folder: Path, classes: Path | None, say: Callable[[str], None]) -> pd
     rows = read_classes(classes)
     photos = rows[rows["Path"].isin(paths)].reset_index(drop=True)
     if unlisted := len(paths) - len(photos):
-        say(f"{folder}: {unlisted:,} photos are not in {classes.name} and are left out")
+        photos_are = counted(unlisted, "photo is", "photos are")
+        say(f"{folder}: {photos_are} not in {classes.name} and left out")
     return photos
 
 
@@ -213,6 +215,6 @@ def _tell_unreadable(photos: pd.DataFrame, file: Path, say: Callable[[str], None
     if bad.empty:
         return
     write_csv(bad, file)
-    say(f"{len(bad):,} photos cannot be read and are left out; {file} names them:")
+    say(f"{counted(len(bad), 'photo', 'photos')} cannot be read: left out, and listed in {file}:")
     for path, problem in bad.head(SHOWN).itertuples(index=False):
         say(f"  {path}: {problem}")

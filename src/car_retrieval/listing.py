@@ -157,3 +157,8 @@ def require_columns(photos: pd.DataFrame, columns: Sequence[str]) -> None:
 def boxes_of(photos: pd.DataFrame) -> np.ndarray | None:
     """Boxes float64 [n, 4] of x1, y1, x2, y2; NaN where the full frame is meant."""
     return photos[BOX].to_numpy(np.float64, na_value=np.nan) if "x1" in photos else None
+
+
+def counted(count: int, one: str, many: str) -> str:
+    """A count with its noun: `1 photo`, `2,000 photos`."""
+    return f"{count:,} {one if count == 1 else many}"

@@ -11,6 +11,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from car_retrieval.listing import counted
 from car_retrieval.params import EvaluationParams
 
 SHOWN = (
@@ -132,8 +133,9 @@ def _recipes(table: pd.DataFrame) -> Table:
 
 def _counts(name: str, about: dict[str, Any]) -> str:
     problems = "".join(f"; {count:,} {problem}" for problem, count in about["problems"].items())
-    classes = f"of {about['classes']:,} classes" if about["classes"] else "without classes"
-    return f"{name}: {about['photos']:,} photos {classes}{problems}"
+    classes = f"of {counted(about['classes'], 'class', 'classes')}"
+    photos = counted(about["photos"], "photo", "photos")
+    return f"{name}: {photos} {classes if about['classes'] else 'without classes'}{problems}"
 
 
 def _stages(seconds: dict[str, float], peak: dict[str, int]) -> Table:

@@ -1,5 +1,6 @@
 """`kedro index-folder` and `kedro compcars-unpack`: where photos come from."""
 
+import shlex
 from pathlib import Path
 
 import click
@@ -54,7 +55,7 @@ def index_folder(
         raise ValueError("--unlabelled goes with neither --queries nor --classes")
     from car_retrieval import index_folder as command
 
-    variable = f"INDEPENDENT_ROOT={out} " if out else ""
+    variable = f"INDEPENDENT_ROOT={shlex.quote(str(out))} " if out else ""
     if out is None:
         from kedro.framework.session import KedroSession
 
@@ -101,4 +102,5 @@ def compcars_unpack(archives: Path, dest: Path) -> None:
             "beside the downloads, in instruction.txt"
         )
     unpack_compcars(archives, dest, environ[PASSWORD], say=click.echo)
-    click.echo(f"next: COMPCARS_ROOT={dest} kedro run --env=compcars --pipelines=data_processing")
+    root = shlex.quote(str(dest))
+    click.echo(f"next: COMPCARS_ROOT={root} kedro run --env=compcars --pipelines=data_processing")
