@@ -54,6 +54,14 @@ def test_integers_of_64_bits_are_exact(index):
     assert table["Class"].tolist() == [most, least]
 
 
+def test_integers_as_pandas_writes_them_beside_a_missing_one(index):
+    rows = ("a,0,17.0,2010.0", "..b/c,1,4.,")
+    table = read_index(index(*rows, header="Path,Index,Class,Year"))
+    assert table["Class"].tolist() == [17, 4]
+    assert table["Year"][0] == 2010
+    assert pd.isna(table["Year"][1])
+
+
 def test_known_columns_become_integers_and_others_stay_text(index):
     file = index(
         *("a,0,1,4,,12,1,20,9,x", "b,1,1,,2012,3,,,,07"),
@@ -127,7 +135,7 @@ def test_a_byte_order_mark_and_windows_line_ends(tmp_path):
 @pytest.mark.parametrize(
     ("lines", "message"),
     [
-        (["a,0,1", "b,1.0,1"], "line 3, Index: '1.0' is not an integer"),
+        (["a,0,1", "b,1.5,1"], "line 3, Index: '1.5' is not an integer"),
         (["a,0,x"], "line 2, Class: 'x' is not an integer"),
         (["a,0,", "b,1,1"], "line 2, Class: '' is not an integer"),
         (["a,0", "b,1,1"], "line 2, Class: '' is not an integer"),
@@ -137,7 +145,13 @@ def test_a_byte_order_mark_and_windows_line_ends(tmp_path):
         (["a,0,99999999999999999999999"], "line 2, Class: .* does not fit into 64 bits"),
         (["a,0,1", "b,-1,1"], "line 3, Index: '-1' is negative"),
         (["a,5,1", "b,5,1"], "line 3, Index: '5' stands twice"),
-        (["a,0,1", "a,1,1", "a,2,1"], r"line 3, Path: 'a' stands twice \(2 such rows\)"),
+        (["a,0,1", "a,1,1", "a,2,1"], r"line 3, Path: 'a' .*earlier.* \(2 such rows\)"),
+        (["b/a,0,1", "b//a,1,1"], "line 3, Path: 'b//a' .*earlier"),
+        (["b/a,0,1", "./c/../b/a,1,1"], "line 3, Path: './c/../b/a' .*earlier"),
+        (["a,0,1", "/etc/a,1,1"], "line 3, Path: '/etc/a' leaves"),
+        (["C:/a,0,1"], "line 2, Path: 'C:/a' leaves"),
+        (["a,0,1", "b/../../a,1,1"], r"line 3, Path: 'b/../../a' leaves"),
+        (["..,0,1"], r"line 2, Path: '..' leaves"),
         ([" ,0,1"], "line 2, Path: ' ' is empty"),
         (["a,0,1", "b\\c.jpg,1,1"], r"line 3, Path: 'b\\c.jpg' has a backslash"),
     ],

@@ -1,5 +1,6 @@
 """Lists of photos: walked from a CompCars tree, or read from a user's own index."""
 
+import posixpath
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,8 @@ class IndexedPhotosDataset(PhotoListDataset):
 def read_index(file: Path) -> pd.DataFrame:
     """Read a CSV of Path, Index, Class (integers of any size up to 64 bits).
 
+    An integer may end in `.0`, as pandas writes those of a column where one is missing.
+
     A list without classes leaves all of them empty: they are missing then, of dtype Int64.
 
     Raises:
@@ -116,7 +119,10 @@ def read_index(file: Path) -> pd.DataFrame:
     _refuse(file, table["Path"], table["Path"].str.strip() == "", "is empty")
     backslash = table["Path"].str.contains("\\", regex=False)
     _refuse(file, table["Path"], backslash, "has a backslash; folders are separated by /")
-    _refuse(file, table["Path"], table["Path"].duplicated(), "stands twice")
+    plain = table["Path"].map(posixpath.normpath)
+    leaves = plain.str.match(r"/|[A-Za-z]:/|\.\.(/|$)")
+    _refuse(file, table["Path"], leaves, "leaves the folder of photos; a path is relative to it")
+    _refuse(file, table["Path"], plain.duplicated(), "names a photo that an earlier line has")
     _refuse(file, table["Index"], table["Index"] < 0, "is negative")
     _refuse(file, table["Index"], table["Index"].duplicated(), "stands twice")
     return table.sort_values("Index", ignore_index=True)
@@ -124,8 +130,8 @@ def read_index(file: Path) -> pd.DataFrame:
 
 def _integers(column: pd.Series, file: Path) -> pd.Series:
     text = column.str.strip()
-    _refuse(file, column, ~text.str.fullmatch(r"[+-]?\d{1,99}"), "is not an integer")
-    values = text.map(int).astype(object)
+    _refuse(file, column, ~text.str.fullmatch(r"[+-]?\d{1,99}(\.0*)?"), "is not an integer")
+    values = text.str.split(".").str[0].map(int).astype(object)
     bounds = np.iinfo(np.int64)
     outside = (values < bounds.min) | (values > bounds.max)
     _refuse(file, column, outside, "does not fit into 64 bits")
