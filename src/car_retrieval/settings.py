@@ -6,7 +6,7 @@ from os.path import expanduser
 from omegaconf.resolvers import oc
 
 from car_retrieval.hooks import InputChecks, RunReport
-from car_retrieval.tracking import Tracking
+from car_retrieval.hooks.mlflow import Tracking
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # else that extra phones home
 

@@ -6,10 +6,10 @@ import click
 from kedro.framework.cli.project import run as kedro_run
 
 from car_retrieval.cli.collections import compcars_unpack, index_folder
-from car_retrieval.cli.photos import search, serve
+from car_retrieval.cli.errors import hide_known_errors
 from car_retrieval.cli.plain_errors import PlainErrorCommand
 from car_retrieval.cli.results import prune, tune
-from car_retrieval.user_errors import hide_known_errors
+from car_retrieval.cli.serve import search, serve
 
 # Kedro deprecates --pipeline for --pipelines; both work here, and old habits need no scolding.
 warnings.filterwarnings("ignore", message="Option '--pipeline'")

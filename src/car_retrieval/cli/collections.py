@@ -53,7 +53,7 @@ def index_folder(
     """
     if unlabelled and (queries or classes):
         raise ValueError("--unlabelled goes with neither --queries nor --classes")
-    from car_retrieval import index_folder as command
+    import car_retrieval.cli.index_folder as command
 
     variable = f"INDEPENDENT_ROOT={shlex.quote(str(out))} " if out else ""
     if out is None:
@@ -94,7 +94,7 @@ def compcars_unpack(archives: Path, dest: Path) -> None:
     """
     from os import environ
 
-    from car_retrieval.compcars_unpack import PASSWORD, unpack_compcars
+    from car_retrieval.cli.compcars_unpack import PASSWORD, unpack_compcars
 
     if not environ.get(PASSWORD):
         raise ValueError(

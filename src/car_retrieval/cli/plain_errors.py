@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from car_retrieval.user_errors import user_error
+from car_retrieval.cli.errors import user_error
 
 log = logging.getLogger(__name__)
 

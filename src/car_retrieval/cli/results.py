@@ -17,7 +17,7 @@ def prune(keep: int, dry_run: bool, env: str | None) -> None:
     """
     from kedro.framework.session import KedroSession
 
-    from car_retrieval.prune import by_version, delete, project_datasets, prunable, size_of
+    from car_retrieval.cli.prune import by_version, delete, project_datasets, prunable, size_of
 
     context = KedroSession.create(env=env).load_context()
     paths = prunable(project_datasets(context.catalog), keep)
@@ -52,8 +52,8 @@ def tune(recall: float, code_bytes: int, k: int, seed: int, env: str | None) -> 
     """
     from kedro.framework.session import KedroSession
 
+    from car_retrieval.cli.tune import print_tuning
     from car_retrieval.search.tune import tune as measure
-    from car_retrieval.tuning_report import print_tuning
 
     catalog = KedroSession.create(env=env).load_context().catalog
     for name in ("database", "tdatabase"):

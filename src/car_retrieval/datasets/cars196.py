@@ -4,7 +4,7 @@ from typing import Any
 
 import pandas as pd
 
-from car_retrieval import cars196
+from car_retrieval.data import cars196
 from car_retrieval.datasets.photo_lists import PhotoListDataset
 
 

@@ -50,7 +50,7 @@ class ImageFilesDataset(AbstractDataset[Any, ImageFiles]):
 
     def load(self) -> ImageFiles:
         """Open the folder."""
-        from car_retrieval.compcars import find_tree
+        from car_retrieval.data.compcars import find_tree
 
         root = find_tree(self._root, self._tree) / "image" if self._tree else self._root
         if not root.is_dir():

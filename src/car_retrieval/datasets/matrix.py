@@ -6,7 +6,7 @@ import numpy as np
 
 from car_retrieval.datasets.preview import ImagePreview, JSONPreview, png_preview
 from car_retrieval.datasets.versioned import LocalVersionedDataset
-from car_retrieval.matrix import Matrix, MatrixStream, write_matrix
+from car_retrieval.io.matrix import Matrix, MatrixStream, write_matrix
 
 
 class MatrixDataset(LocalVersionedDataset):

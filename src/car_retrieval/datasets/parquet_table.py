@@ -5,9 +5,9 @@ import os
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from car_retrieval.data.embedding_table import TableStream
 from car_retrieval.datasets.preview import JSONPreview
 from car_retrieval.datasets.versioned import LocalVersionedDataset
-from car_retrieval.embeddings import TableStream
 
 if TYPE_CHECKING:
     from pyarrow.dataset import Dataset

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from kedro.io import AbstractDataset, DatasetError
 
-from car_retrieval import compcars
+from car_retrieval.data import compcars
 
 TAKEN = ("Hash", "DHash", "Width", "Height", "Problem")
 OPTIONAL = ["View Point", "Year", "CarMake", *compcars.BOX]

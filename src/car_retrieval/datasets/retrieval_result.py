@@ -7,7 +7,7 @@ import pandas as pd
 
 from car_retrieval.datasets.preview import TablePreview, table_preview
 from car_retrieval.datasets.versioned import LocalVersionedDataset
-from car_retrieval.metrics.results import RetrievalResult
+from car_retrieval.search.result import RetrievalResult
 
 
 class RetrievalResultDataset(LocalVersionedDataset):

@@ -8,8 +8,8 @@ from safetensors.numpy import save_file
 
 from car_retrieval.datasets.preview import JSONPreview
 from car_retrieval.datasets.versioned import LocalVersionedDataset
+from car_retrieval.models.whitening import Whitening
 from car_retrieval.search.pca import PCA
-from car_retrieval.search.whitening import Whitening
 
 
 class WhiteningDataset(LocalVersionedDataset):

@@ -8,7 +8,7 @@ def difference_hash(pixels: np.ndarray) -> str:
     """Whether brightness rises from each cell of a grid 9 wide and 8 high to its right neighbour.
 
     Bits come row by row, the first one highest (dHash: Krawetz, "Kind of Like That", 2013). Files
-    of one picture differ in few of them: see `car_retrieval.near_duplicates`.
+    of one picture differ in few of them: see `car_retrieval.data.near_duplicates`.
 
     Args:
         pixels: uint8 [h, w, 3], upright.

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from car_retrieval.metrics.results import RetrievalResult
+from car_retrieval.search.result import RetrievalResult
 
 
 def confusions(

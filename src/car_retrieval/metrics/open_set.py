@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from car_retrieval.metrics.results import RetrievalResult, row_blocks
+from car_retrieval.search.result import RetrievalResult, row_blocks
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from car_retrieval.metrics.results import RetrievalResult, row_blocks
+from car_retrieval.search.result import RetrievalResult, row_blocks
 
 
 def required_depth(query_labels: pd.Series, gallery_labels: pd.Series, k: int) -> int:

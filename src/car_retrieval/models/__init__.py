@@ -1,1 +1,1 @@
-"""Networks that turn a photo into a descriptor, and how they are trained."""
+"""Networks that turn a photo into a descriptor."""

@@ -9,9 +9,9 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from car_retrieval.matrix import Matrix
+from car_retrieval.io.matrix import Matrix
+from car_retrieval.io.prefetch import read_ahead
 from car_retrieval.models.descriptor import DescriptorNet
-from car_retrieval.models.read_ahead import read_ahead
 
 
 class Encoder(nn.Module):

@@ -9,7 +9,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from car_retrieval.models.encoder import Encoder
-from car_retrieval.search.whitening import Whitening
+from car_retrieval.models.whitening import Whitening
 
 if TYPE_CHECKING:
     from onnx import ModelProto

@@ -8,7 +8,7 @@ from car_retrieval.params.base import Count, Factor, Fraction, Params
 
 
 class WhiteningParams(Params):
-    """Whitening of descriptors; see `car_retrieval.search.whitening.fit_whitening`."""
+    """Whitening of descriptors; see `car_retrieval.models.whitening.fit_whitening`."""
 
     kind: Literal["auto", "pca", "learnt"] = Field(
         description="by all variation, or within classes; auto: `pca` without training, else none"

@@ -16,7 +16,7 @@ SPLITS = ("valid", "test")
 COSTS = {"images": "images", "seconds": "seconds", "cpu_seconds": "CPU seconds"}
 SHOWN = 5  # recipes of which the learning curves are drawn, beside the baseline
 Run = Mapping[str, Any]
-"""The result of one training, see `car_retrieval.ablation.train`."""
+"""The result of one training, see `car_retrieval.training.ablation.train`."""
 
 
 def scores_shown(k: int) -> tuple[str, str, str]:

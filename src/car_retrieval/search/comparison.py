@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from car_retrieval.matrix import Matrix
-from car_retrieval.memory import MemoryWatch
-from car_retrieval.metrics.results import RetrievalResult
+from car_retrieval.io.matrix import Matrix
+from car_retrieval.io.memory import MemoryWatch
 from car_retrieval.search.build import fill, make_index, row_blocks
 from car_retrieval.search.exact import Block, search_exact
 from car_retrieval.search.index import Vectors
 from car_retrieval.search.products import inner_products
+from car_retrieval.search.result import RetrievalResult
 from car_retrieval.search.searcher import Searcher
 from car_retrieval.search.threads import available_threads, threads
 

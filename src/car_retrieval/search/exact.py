@@ -6,9 +6,9 @@ from functools import cache
 import faiss
 import numpy as np
 
-from car_retrieval.metrics.results import RetrievalResult
 from car_retrieval.search.index import check_wanted, checked_vectors
 from car_retrieval.search.products import best_first, inner_products
+from car_retrieval.search.result import RetrievalResult
 
 SPARE = 8  # candidates more than wanted, so that the cut between them is seldom close
 LISTED = 2**22  # candidates listed at a time where many products are nearly equal

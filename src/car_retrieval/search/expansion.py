@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from car_retrieval.metrics.results import RetrievalResult
 from car_retrieval.search.gallery import Gallery
+from car_retrieval.search.result import RetrievalResult
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from tqdm import tqdm
 
-from car_retrieval.metrics.results import RetrievalResult
 from car_retrieval.search.exact import Block, search_exact
 from car_retrieval.search.index import Vectors
+from car_retrieval.search.result import RetrievalResult
 
 BLOCK = 16_384
 ASKING = 4_096  # gallery rows that search their neighbours at a time

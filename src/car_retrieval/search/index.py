@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from car_retrieval.matrix import Matrix
+from car_retrieval.io.matrix import Matrix
 
 Vectors = np.ndarray | Matrix
 """Descriptors float32 [n, D], in memory or on disk."""

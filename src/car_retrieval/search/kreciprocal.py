@@ -12,9 +12,9 @@ import numpy as np
 from scipy.sparse import csr_array, vstack
 from tqdm import tqdm
 
-from car_retrieval.metrics.results import RetrievalResult
 from car_retrieval.search.gallery import Gallery
 from car_retrieval.search.products import best_first, inner_products
+from car_retrieval.search.result import RetrievalResult
 
 PHOTOS = 256  # whose sets are made at a time, from all descriptors that are in them
 PAIRS = 8_192  # of queries and candidates that are compared at a time

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from car_retrieval.matrix import Matrix
+from car_retrieval.io.matrix import Matrix
 from car_retrieval.search.index import Index, Vectors, check_wanted
 from car_retrieval.search.products import best_first, inner_products
 

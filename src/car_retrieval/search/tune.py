@@ -8,13 +8,13 @@ from functools import partial
 import numpy as np
 from tqdm import tqdm
 
-from car_retrieval.matrix import Matrix
-from car_retrieval.metrics.recall import recall_against_exact
+from car_retrieval.io.matrix import Matrix
 from car_retrieval.search.exact import search_exact
 from car_retrieval.search.index import ADD_BLOCK, Vectors
 from car_retrieval.search.lopq.fit import LopqParams
 from car_retrieval.search.lopq.index import LopqIndex
 from car_retrieval.search.products import inner_products
+from car_retrieval.search.recall import recall_against_exact
 from car_retrieval.search.searcher import rerank
 
 LISTS = ((2, 8), (2, 16), (2, 32), (1, 16), (1, 64), (1, 256), (1, 1_024))  # splits, coarse

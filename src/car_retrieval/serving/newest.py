@@ -11,9 +11,9 @@ from kedro.io import DataCatalog
 from kedro.io.core import AbstractVersionedDataset, VersionNotFoundError
 from kedro.utils import find_kedro_project
 
-from car_retrieval.listing import digest
-from car_retrieval.matrix import Matrix
-from car_retrieval.memory import keep_freed_memory
+from car_retrieval.data.photo_table import digest
+from car_retrieval.io.matrix import Matrix
+from car_retrieval.io.memory import keep_freed_memory
 from car_retrieval.settings import CONFIG_LOADER_ARGS
 
 if TYPE_CHECKING:

@@ -11,20 +11,20 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+from car_retrieval.data.photo_table import boxes_of
+from car_retrieval.explain.heat_map import heat_map
 from car_retrieval.images import crop as crops
 from car_retrieval.images.crop import Box
 from car_retrieval.images.decode import Decoded, decode, upright_rgb
 from car_retrieval.images.inspect import digest_of
 from car_retrieval.images.pack import Packing, square
-from car_retrieval.listing import boxes_of
-from car_retrieval.matrix import Matrix
+from car_retrieval.io.matrix import Matrix
 from car_retrieval.models.car_box import DECODED, propose_box
 from car_retrieval.models.encoder import Encoder
-from car_retrieval.models.heat_map import heat_map
+from car_retrieval.models.whitening import Whitening
 from car_retrieval.search.gallery import Gallery
 from car_retrieval.search.index import Index, check_wanted
 from car_retrieval.search.searcher import rerank
-from car_retrieval.search.whitening import Whitening
 from car_retrieval.serving.answer import Answer, Match
 from car_retrieval.serving.where import Where, makes_of, models_of, years_of
 
@@ -227,7 +227,7 @@ class Retriever:
     def heat(self, image: NDArray[np.uint8], other: NDArray[np.float32]) -> NDArray[np.float32]:
         """Where a packed image [3, R, R] is similar to a descriptor [D]: float32 [R, R].
 
-        Below 0 where it speaks against it; see `car_retrieval.models.heat_map`.
+        Below 0 where it speaks against it; see `car_retrieval.explain.heat_map`.
         """
         pixels = torch.from_numpy(image).to(self._device)
         goal = torch.from_numpy(np.ascontiguousarray(other, np.float32)).to(self._device)

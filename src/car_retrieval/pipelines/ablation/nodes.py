@@ -7,15 +7,15 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from car_retrieval import ablation as craft
-from car_retrieval.ablation import Recipe, Result
-from car_retrieval.listing import digest
-from car_retrieval.matrix import Matrix
-from car_retrieval.models.query_test import QueryTest
+from car_retrieval.data.photo_table import digest
+from car_retrieval.data.protocols import labels_of
+from car_retrieval.data.splits import TRAIN
+from car_retrieval.io.matrix import Matrix
 from car_retrieval.params import AblationParams, EvaluationParams, TrainingParams
-from car_retrieval.protocol import labels_of
 from car_retrieval.reporting import ablation as drawing
-from car_retrieval.splits import TRAIN
+from car_retrieval.training import ablation as craft
+from car_retrieval.training.ablation import Recipe, Result
+from car_retrieval.training.evaluator import QueryTest
 
 log = logging.getLogger(__name__)
 

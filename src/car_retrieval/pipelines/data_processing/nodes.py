@@ -8,17 +8,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from car_retrieval import listing
+from car_retrieval.data import photo_table
+from car_retrieval.data.near_duplicates import near_copies, near_elsewhere, near_groups, near_in
+from car_retrieval.data.protocols import valid_protocol
+from car_retrieval.data.splits import EXCLUDED, TRAIN, VALID, split_classes, split_gallery
 from car_retrieval.images.inspect import inspect_all
 from car_retrieval.images.pack import Packing, pack
-from car_retrieval.matrix import MatrixStream
+from car_retrieval.io.matrix import MatrixStream
 from car_retrieval.metrics.verification import sample_pairs
+from car_retrieval.models.proposed_boxes import with_proposed_boxes
 from car_retrieval.models.weights import pixels_of
-from car_retrieval.near_duplicates import near_copies, near_elsewhere, near_groups, near_in
 from car_retrieval.params import DataParams, EvaluationParams, TrainingParams
-from car_retrieval.proposed_boxes import with_proposed_boxes
-from car_retrieval.protocol import valid_protocol
-from car_retrieval.splits import EXCLUDED, TRAIN, VALID, split_classes, split_gallery
 
 log = logging.getLogger(__name__)
 
@@ -36,25 +36,25 @@ def select_gallery(
         `car_front`, whose Index is its row; `car_rear`; and the problems found.
     """
     usable, unusable = _listed(web_nature, "gallery", params)
-    front = listing.select_views(usable, params.front_views)
+    front = photo_table.select_views(usable, params.front_views)
     if front.empty:
         raise ValueError(f"no gallery photo has a viewpoint of {params.front_views}")
     photos, found = _readable(front, web_images, unusable, len(web_nature), params)
     labelled = bool(photos["Class"].notna().any())
     alike = photos if labelled else photos.assign(Class=0)
-    twins, kept = listing.duplicates(alike), "kept on one side" if labelled else "kept"
+    twins, kept = photo_table.duplicates(alike), "kept on one side" if labelled else "kept"
     problems = [
         found,
-        listing.problems(twins[~twins["Conflict"]], kept, "exact duplicate"),
-        listing.problems(
+        photo_table.problems(twins[~twins["Conflict"]], kept, "exact duplicate"),
+        photo_table.problems(
             twins[twins["Conflict"]],
             "gallery only" if params.twins == "exclude" else "kept",
             "same photo under several classes",
         ),
-        listing.problems(
+        photo_table.problems(
             photos[near_copies(alike, params.near_duplicates)], kept, "near-duplicate"
         ),
-        listing.problems(
+        photo_table.problems(
             photos[near_elsewhere(alike, params.near_duplicates)],
             "kept",
             "near-duplicate under another class",
@@ -62,12 +62,14 @@ def select_gallery(
     ]
     if "Year" in photos:
         undated = photos[photos["Year"].isna()]
-        problems.append(listing.problems(undated, "year left empty", "year unknown or impossible"))
+        problems.append(
+            photo_table.problems(undated, "year left empty", "year unknown or impossible")
+        )
     if "View Point" in web_nature:
-        rear = listing.select_views(web_nature, params.rear_views)
+        rear = photo_table.select_views(web_nature, params.rear_views)
     else:
         rear = web_nature.iloc[:0]
-    rear = listing.numbered(rear.drop(columns="Problem", errors="ignore"))
+    rear = photo_table.numbered(rear.drop(columns="Problem", errors="ignore"))
     return photos, rear, pd.concat(problems, ignore_index=True)
 
 
@@ -128,7 +130,7 @@ def report_problems(
         flattered.append((IN_QUERIES, "also among the queries", twice))
     tables = [found.assign(Collection=name) for name, found in collections.items()]
     for _, problem, found in flattered:
-        tables.append(listing.problems(found, "kept", problem).assign(Collection="queries"))
+        tables.append(photo_table.problems(found, "kept", problem).assign(Collection="queries"))
     table = pd.concat(tables, ignore_index=True)
     report: dict[str, Any] = {
         "gallery": {"photos": len(gallery), "classes": int(gallery["Class"].nunique())},
@@ -168,10 +170,10 @@ def pack_images(
 
     Its attributes are `photos`, the digest of the list, and `packing`, how it was made.
     """
-    boxes = None if params.crop == "none" else listing.boxes_of(photos)
+    boxes = None if params.crop == "none" else photo_table.boxes_of(photos)
     packing = _packing(params, training)
     blocks = pack(images, photos["Path"].tolist(), boxes, packing, params.workers)
-    return MatrixStream(blocks, {"photos": listing.digest(photos), "packing": asdict(packing)})
+    return MatrixStream(blocks, {"photos": photo_table.digest(photos), "packing": asdict(packing)})
 
 
 def _packing(params: DataParams, training: TrainingParams) -> Packing:
@@ -230,8 +232,8 @@ def _listed(
     """The photos that their list could place, and the others, which must not be too many."""
     if photos.empty:
         raise ValueError(f"there is no {kind} photo: the list is empty")
-    unusable = listing.unusable(photos)
-    listing.refuse_too_many(unusable, len(photos), params.max_rejected_fraction)
+    unusable = photo_table.unusable(photos)
+    photo_table.refuse_too_many(unusable, len(photos), params.max_rejected_fraction)
     return photos[~photos["Path"].isin(unusable["Path"])], unusable
 
 
@@ -244,12 +246,12 @@ def _readable(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The photos that can be read, and all problems: also the list's, which count with them."""
     inspection = inspect_all(images, photos["Path"].tolist(), params.workers)
-    readable, found = listing.readable_photos(
+    readable, found = photo_table.readable_photos(
         photos, inspection, params.max_rejected_fraction, getattr(images, "root", None)
     )
     if params.crop == "auto":
         readable = with_proposed_boxes(readable, images, params.workers)
     found = pd.concat([unusable, found], ignore_index=True)
     left_out = found[found["Action"] == "left out"]
-    listing.refuse_too_many(left_out, listed, params.max_rejected_fraction)
+    photo_table.refuse_too_many(left_out, listed, params.max_rejected_fraction)
     return readable, found

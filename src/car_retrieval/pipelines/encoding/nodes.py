@@ -6,15 +6,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from car_retrieval.listing import digest
-from car_retrieval.matrix import Matrix, MatrixStream
+from car_retrieval.data.photo_table import digest
+from car_retrieval.data.splits import TRAIN
+from car_retrieval.io.matrix import Matrix, MatrixStream
 from car_retrieval.models.checkpoint import Checkpoint
 from car_retrieval.models.descriptor import DescriptorNet, network_of, pick_device
 from car_retrieval.models.encoder import Encoder, encode
-from car_retrieval.models.untrained import untrained
+from car_retrieval.models.whitening import Whitening, fit_whitening
 from car_retrieval.params import EncodingParams, WhiteningParams
-from car_retrieval.search.whitening import Whitening, fit_whitening
-from car_retrieval.splits import TRAIN
+from car_retrieval.training.untrained import untrained
 
 UNTRAINED = WhiteningParams(kind="pca", dimension=256, power=0.5)
 """Kind `auto` of a network that was not trained: measured in docs/benchmarks/zero_shot.md."""

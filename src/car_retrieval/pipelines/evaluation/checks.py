@@ -2,8 +2,8 @@
 
 import pandas as pd
 
-from car_retrieval.listing import digest
-from car_retrieval.matrix import Matrix
+from car_retrieval.data.photo_table import digest
+from car_retrieval.io.matrix import Matrix
 
 
 def check_descriptors(

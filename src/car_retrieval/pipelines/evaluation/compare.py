@@ -7,16 +7,16 @@ import pandas as pd
 from matplotlib.figure import Figure
 from tqdm import tqdm
 
-from car_retrieval.listing import digest
-from car_retrieval.matrix import Matrix
-from car_retrieval.metrics.recall import recall_against_exact
-from car_retrieval.metrics.results import RetrievalResult
+from car_retrieval.data.photo_table import digest
+from car_retrieval.io.matrix import Matrix
 from car_retrieval.metrics.retrieval import per_query, required_depth, summarise
 from car_retrieval.params import EvaluationParams, SearcherParams
 from car_retrieval.pipelines.evaluation.checks import check_descriptors, self_in_gallery
 from car_retrieval.reporting.searchers import recall_against_speed
 from car_retrieval.search.build import fill, make_index
 from car_retrieval.search.comparison import Row, Task, exact_scores, measure, measure_exact
+from car_retrieval.search.recall import recall_against_exact
+from car_retrieval.search.result import RetrievalResult
 from car_retrieval.search.storage import SignedIndex
 
 DIGITS = {"fit s": 3, "add s": 3, "bytes/vector": 1, "peak MB": 1}

@@ -2,8 +2,8 @@
 
 from kedro.pipeline import Node, Pipeline
 
+from car_retrieval.data.protocols import labels_of
 from car_retrieval.pipelines.evaluation import diagnosis, nodes
-from car_retrieval.protocol import labels_of
 
 PARAMS = "params:evaluation"
 

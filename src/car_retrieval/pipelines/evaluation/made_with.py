@@ -7,7 +7,7 @@ import re
 from importlib.metadata import requires, version
 from typing import Any
 
-from car_retrieval.matrix import Matrix
+from car_retrieval.io.matrix import Matrix
 from car_retrieval.models.descriptor import DescriptorNet
 from car_retrieval.params import EvaluationParams
 from car_retrieval.params.base import dotted

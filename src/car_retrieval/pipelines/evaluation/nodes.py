@@ -9,10 +9,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 from tqdm import tqdm
 
-from car_retrieval import protocol
-from car_retrieval.listing import digest
-from car_retrieval.matrix import Matrix
-from car_retrieval.metrics.results import RetrievalResult
+from car_retrieval.data import protocols
+from car_retrieval.data.photo_table import digest
+from car_retrieval.io.matrix import Matrix
 from car_retrieval.metrics.retrieval import per_class, per_query, required_depth, summarise
 from car_retrieval.metrics.verification import Verification, sample_pairs, verification
 from car_retrieval.params import EvaluationParams, RerankingParams
@@ -23,6 +22,7 @@ from car_retrieval.reporting.gallery import pick_queries, retrieval_gallery
 from car_retrieval.search.expansion import Expansion, expansion
 from car_retrieval.search.gallery import Gallery, joined
 from car_retrieval.search.kreciprocal import KReciprocal
+from car_retrieval.search.result import RetrievalResult
 
 PAIRS_BLOCK = 16_384
 WHOLE_CELLS = 1 << 22  # hits of whole rankings that are held at a time
@@ -32,7 +32,7 @@ Collection = tuple[Matrix, pd.DataFrame, Mapping[str, bytes], Matrix]
 """Descriptors, list, files and packed images of the same photos."""
 
 
-def select_valid(split: pd.DataFrame, gallery: pd.DataFrame) -> protocol.Labels:
+def select_valid(split: pd.DataFrame, gallery: pd.DataFrame) -> protocols.Labels:
     """Validation photos query the training photos, or each other: see `valid_protocol`."""
     columns = ("Path", "Hash", "Class")
     if digest(split, columns) != digest(gallery, columns):
@@ -40,7 +40,7 @@ def select_valid(split: pd.DataFrame, gallery: pd.DataFrame) -> protocol.Labels:
             "split was made from another list of photos or classes than car_front: run the "
             "pipeline data_processing again"
         )
-    return protocol.valid_protocol(split)
+    return protocols.valid_protocol(split)
 
 
 def choose_test_gallery(
@@ -70,7 +70,7 @@ def select_test(
     gallery: pd.DataFrame,
     split: pd.DataFrame,
     params: EvaluationParams,
-) -> protocol.Labels:
+) -> protocols.Labels:
     """Query photos query the test gallery, as a whole."""
     labels = test_set[:]
     if not np.array_equal(labels, queries[["Index", "Class"]]):
@@ -78,14 +78,14 @@ def select_test(
             "test_set does not hold Index and Class of test_index: run the pipeline "
             "data_processing again"
         )
-    trained = protocol.trained_classes(queries["Class"], split)
+    trained = protocols.trained_classes(queries["Class"], split)
     if params.search_in == "queries" and trained:
         log.warning(
             "%d of %d classes of the queries trained the network: these scores cannot be compared "
             "with those of classes that training never saw (evaluation.search_in: queries)",
             *(trained, queries["Class"].nunique()),
         )
-    return protocol.query_protocol(labels, gallery)
+    return protocols.query_protocol(labels, gallery)
 
 
 def keep_large_classes(
@@ -93,9 +93,9 @@ def keep_large_classes(
     gallery_labels: pd.Series,
     gallery: pd.DataFrame,
     params: EvaluationParams,
-) -> protocol.Labels:
+) -> protocols.Labels:
     """The same without the classes of few gallery photos."""
-    return protocol.filtered_protocol(query_labels, gallery_labels, gallery, params.min_class_size)
+    return protocols.filtered_protocol(query_labels, gallery_labels, gallery, params.min_class_size)
 
 
 def search(
@@ -218,7 +218,7 @@ def score(
     by_class = per_class(by_query)
     metrics: dict[str, Any] = summarise(by_query, gallery_labels, params.k)
     untrained = "untrained" in gallery.attributes
-    trained = 0 if untrained else protocol.trained_classes(by_class["Class"], split)
+    trained = 0 if untrained else protocols.trained_classes(by_class["Class"], split)
     metrics["trained_classes"] = trained
     if (check := _verified(pairs)) is not None:
         metrics |= {"AUC": check.auc, "EER": check.eer, "threshold": check.threshold}

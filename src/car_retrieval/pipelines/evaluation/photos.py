@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from car_retrieval.images.decode import decode
-from car_retrieval.metrics.results import RetrievalResult
 from car_retrieval.reporting.gallery import GalleryRow, Match
+from car_retrieval.search.result import RetrievalResult
 
 COLUMNS = 10
 THUMBNAIL = 240

@@ -8,15 +8,15 @@ import numpy as np
 import pandas as pd
 
 from car_retrieval import __version__
-from car_retrieval.embeddings import TableStream, embedding_table
-from car_retrieval.listing import digest
-from car_retrieval.matrix import Matrix
+from car_retrieval.data.embedding_table import TableStream, embedding_table
+from car_retrieval.data.photo_table import digest
+from car_retrieval.io.matrix import Matrix
 from car_retrieval.models.checkpoint import Checkpoint
 from car_retrieval.models.descriptor import DescriptorNet, network_of
 from car_retrieval.models.encoder import Encoder
 from car_retrieval.models.onnx_export import WhitenedEncoder, file_of, largest_angle, to_onnx
+from car_retrieval.models.whitening import Whitening
 from car_retrieval.params import ExportParams
-from car_retrieval.search.whitening import Whitening
 
 
 def export_onnx(

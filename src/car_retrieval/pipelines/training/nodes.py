@@ -5,16 +5,16 @@ from collections.abc import Iterator, Mapping
 import pandas as pd
 from matplotlib.figure import Figure
 
-from car_retrieval.listing import digest
-from car_retrieval.matrix import Matrix
+from car_retrieval.data.photo_table import digest
+from car_retrieval.io.matrix import Matrix
 from car_retrieval.models.checkpoint import Checkpoint
 from car_retrieval.models.descriptor import DescriptorNet, network_of
-from car_retrieval.models.selection import best_epoch, score_of, stop_early
-from car_retrieval.models.trainer import Trainer
-from car_retrieval.models.untrained import untrained_checkpoint
-from car_retrieval.models.validation import Validation
 from car_retrieval.params import TrainingParams
 from car_retrieval.reporting import figures
+from car_retrieval.training.early_stopping import best_epoch, score_of, stop_early
+from car_retrieval.training.trainer import Trainer
+from car_retrieval.training.untrained import untrained_checkpoint
+from car_retrieval.training.validation import Validation
 
 
 def train(

@@ -6,15 +6,15 @@ from typing import Any
 
 import pandas as pd
 
-from car_retrieval.listing import digest
-from car_retrieval.matrix import Matrix
+from car_retrieval.data.photo_table import digest
+from car_retrieval.data.splits import TRAIN
+from car_retrieval.io.matrix import Matrix
 from car_retrieval.models.checkpoint import Checkpoint
 from car_retrieval.models.descriptor import DescriptorNet
-from car_retrieval.models.untrained import untrained_network
+from car_retrieval.models.whitening import Whitening
 from car_retrieval.params import EncodingParams, TrainingParams
 from car_retrieval.pipelines.encoding.nodes import learn_whitening
-from car_retrieval.search.whitening import Whitening
-from car_retrieval.splits import TRAIN
+from car_retrieval.training.untrained import untrained_network
 
 
 def report_gallery(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from car_retrieval.matrix import Matrix
+from car_retrieval.io.matrix import Matrix
 from car_retrieval.metrics.retrieval import per_query, required_depth, summarise
 from car_retrieval.models.descriptor import DescriptorNet
 from car_retrieval.models.encoder import encode

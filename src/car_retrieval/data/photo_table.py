@@ -6,7 +6,7 @@ from hashlib import blake2b
 import numpy as np
 import pandas as pd
 
-from car_retrieval.compcars import BOX
+from car_retrieval.data.compcars import BOX
 
 MIN_BOX_SIDE = 16
 SHOWN_REJECTS = 5

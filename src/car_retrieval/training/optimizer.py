@@ -10,8 +10,8 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from car_retrieval.models.checkpoint import Checkpoint
 from car_retrieval.models.descriptor import DescriptorNet
-from car_retrieval.models.recomputation import blocks_of
 from car_retrieval.params import TrainingParams
+from car_retrieval.training.activation_checkpointing import blocks_of
 
 
 class Optimisation:

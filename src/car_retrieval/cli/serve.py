@@ -88,7 +88,7 @@ def search(
     It searches with the newest network and descriptors. A similarity in brackets is below the
     threshold for a match.
     """
-    from car_retrieval.photo_search import search_photos
+    from car_retrieval.cli.search import search_photos
     from car_retrieval.serving.where import Where
 
     search_photos(photos, k, method, Where(make, model, year), crop, as_json, env)

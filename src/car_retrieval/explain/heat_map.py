@@ -7,9 +7,9 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 from torchvision.transforms.functional import gaussian_blur
 
-from car_retrieval.models.contribution import look_by_look, whitened
+from car_retrieval.explain.attribution import look_by_look, whitened
 from car_retrieval.models.encoder import Encoder, resized
-from car_retrieval.search.whitening import Whitening
+from car_retrieval.models.whitening import Whitening
 
 FINE = 7  # positions a side from which a feature map tells places apart
 STEPS, TOGETHER = 8, 4  # from the blurred photo to the sharp one, and how many in a batch

@@ -15,9 +15,10 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from car_retrieval.listing import digest
-from car_retrieval.matrix import Matrix
-from car_retrieval.models.augmentation import Augmentation
+from car_retrieval.data.photo_table import digest
+from car_retrieval.data.splits import TRAIN
+from car_retrieval.io.matrix import Matrix
+from car_retrieval.io.prefetch import read_ahead
 from car_retrieval.models.checkpoint import Checkpoint
 from car_retrieval.models.descriptor import (
     DescriptorConfig,
@@ -26,21 +27,20 @@ from car_retrieval.models.descriptor import (
     pick_device,
 )
 from car_retrieval.models.encoder import resized
-from car_retrieval.models.losses import build_loss, build_miner, needs_pairs, with_memory
-from car_retrieval.models.optimisation import (
+from car_retrieval.params import TrainingParams
+from car_retrieval.training.activation_checkpointing import recompute_blocks
+from car_retrieval.training.augmentation import Augmentation
+from car_retrieval.training.losses import build_loss, build_miner, needs_pairs, with_memory
+from car_retrieval.training.optimizer import (
     Optimisation,
     freeze,
     keep_statistics,
     learning_rate,
     scale_in,
 )
-from car_retrieval.models.provenance import provenance
-from car_retrieval.models.read_ahead import read_ahead
-from car_retrieval.models.recomputation import recompute_blocks
-from car_retrieval.models.samplers import SAMPLERS
-from car_retrieval.models.validation import Validation
-from car_retrieval.params import TrainingParams
-from car_retrieval.splits import TRAIN
+from car_retrieval.training.provenance import provenance
+from car_retrieval.training.samplers import SAMPLERS
+from car_retrieval.training.validation import Validation
 
 log = logging.getLogger(__name__)
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from car_retrieval.near_duplicates import near_groups
-from car_retrieval.splits import VALID, split_gallery
+from car_retrieval.data.near_duplicates import near_groups
+from car_retrieval.data.splits import VALID, split_gallery
 
 OURS = ["Index", "Hash", "DHash", "Width", "Height", "Problem"]
 COLUMNS = ["Path", "Index", "Class", "MakeName", "ModelName"]

@@ -7,8 +7,8 @@ from pathlib import Path, PurePosixPath
 
 from tqdm import tqdm
 
+from car_retrieval.data.multivolume_zip import Entry, SplitZip, WrongPasswordError
 from car_retrieval.images.stream import in_order
-from car_retrieval.split_zip import Entry, SplitZip, WrongPasswordError
 
 PASSWORD = "COMPCARS_PASSWORD"
 ARCHIVES = ("data.zip", "sv_data.zip")

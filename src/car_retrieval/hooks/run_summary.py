@@ -11,7 +11,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from car_retrieval.listing import counted
+from car_retrieval.data.photo_table import counted
 from car_retrieval.params import EvaluationParams
 
 SHOWN = (
@@ -50,7 +50,7 @@ def print_run(
     if note := described.get("untrained"):
         console.print(note, soft_wrap=True, highlight=False)
     if "training_history" in outputs:
-        from car_retrieval.models.selection import at_chance
+        from car_retrieval.training.early_stopping import at_chance
 
         if warning := at_chance(catalog.load("training_history")):
             console.print(warning, soft_wrap=True, highlight=False, style="bold red")

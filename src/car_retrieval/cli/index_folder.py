@@ -7,17 +7,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from car_retrieval.datasets.image_files import ImageFiles
-from car_retrieval.folder_index import (
+from car_retrieval.data.folder import walk_photos
+from car_retrieval.data.folder_lists import (
     classes_of_folders,
     drawn_queries,
     listed,
     numbered_classes,
     read_classes,
 )
-from car_retrieval.folder_walk import walk_photos
+from car_retrieval.data.photo_table import counted
+from car_retrieval.datasets.image_files import ImageFiles
 from car_retrieval.images.inspect import inspect_all
-from car_retrieval.listing import counted
 
 LISTS = ("indexinfo.csv", "tindexinfo.csv", "test.npy")
 WORKERS = 2

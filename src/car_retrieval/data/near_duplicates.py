@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from car_retrieval.listing import require_columns
+from car_retrieval.data.photo_table import require_columns
 
 MOST_BITS = 7
 """The largest distance at which `close_pairs` misses none.

@@ -9,7 +9,7 @@ from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
-from car_retrieval.memory import MemoryWatch, keep_freed_memory, return_freed_memory
+from car_retrieval.io.memory import MemoryWatch, keep_freed_memory, return_freed_memory
 
 STAGES = (
     *("sample_data", "data_processing", "training", "encoding", "evaluation", "ablation"),
@@ -24,14 +24,14 @@ class InputChecks:
     def after_context_created(self, context: KedroContext) -> None:
         """Check the parameters, and prepare for networks that run on the CPU."""
         keep_freed_memory()
-        from car_retrieval.parameter_check import check_parameters
+        from car_retrieval.params.validation import check_parameters
 
         check_parameters(context.config_loader["parameters"])
 
     @hook_impl
     def before_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
         """Look for what the pipeline loads."""
-        from car_retrieval.results import require_results
+        from car_retrieval.hooks.input_check import require_results
 
         require_results(catalog, pipeline.inputs())
 
@@ -76,7 +76,7 @@ class RunReport:
         self._close_stage()
         if self._watch:
             self._watch.stop()
-        from car_retrieval.run_report import print_run
+        from car_retrieval.hooks.run_summary import print_run
 
         stages = [stage for stage in STAGES if stage in self._seconds]
         seconds = {stage: self._seconds[stage] for stage in stages}

@@ -9,17 +9,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from car_retrieval.listing import digest
-from car_retrieval.matrix import Matrix
+from car_retrieval.data.photo_table import digest
+from car_retrieval.io.matrix import Matrix
 from car_retrieval.models.descriptor import DescriptorNet, network_of
-from car_retrieval.models.losses import build_loss, build_miner, with_memory
-from car_retrieval.models.provenance import provenance
-from car_retrieval.models.samplers import SAMPLERS
-from car_retrieval.models.selection import score_of, stop_early
-from car_retrieval.models.trainer import Trainer
-from car_retrieval.models.validation import Validation
 from car_retrieval.params import AblationParams, TrainingParams
-from car_retrieval.recipes import changed, fitted
+from car_retrieval.params.recipes import changed, fitted
+from car_retrieval.training.early_stopping import score_of, stop_early
+from car_retrieval.training.losses import build_loss, build_miner, with_memory
+from car_retrieval.training.provenance import provenance
+from car_retrieval.training.samplers import SAMPLERS
+from car_retrieval.training.trainer import Trainer
+from car_retrieval.training.validation import Validation
 
 log = logging.getLogger(__name__)
 

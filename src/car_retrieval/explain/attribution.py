@@ -8,7 +8,7 @@ from torch import Tensor
 
 from car_retrieval.models.descriptor import DescriptorNet
 from car_retrieval.models.encoder import Encoder, resized
-from car_retrieval.search.whitening import Whitening
+from car_retrieval.models.whitening import Whitening
 
 
 def contributions(net: DescriptorNet, images: Tensor, others: Tensor) -> Tensor:

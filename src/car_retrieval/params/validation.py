@@ -7,7 +7,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 
 from car_retrieval.params import GROUPS, AblationParams, TrainingParams
-from car_retrieval.recipes import changed
+from car_retrieval.params.recipes import changed
 
 RENAMED = {"data_processing.crop_to_box": "now data_processing.crop: box for true, none for false"}
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from car_retrieval.compcars import BOX
+from car_retrieval.data.compcars import BOX
 from car_retrieval.images.crop import Box, scaled
 from car_retrieval.images.decode import decode
 from car_retrieval.images.stream import in_order, read

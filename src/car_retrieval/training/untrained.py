@@ -8,12 +8,12 @@ from typing import Any
 import pandas as pd
 import torch
 
-from car_retrieval.listing import digest
+from car_retrieval.data.photo_table import digest
 from car_retrieval.models.checkpoint import Checkpoint
 from car_retrieval.models.descriptor import DescriptorNet, config_of, pick_device
-from car_retrieval.models.provenance import provenance
-from car_retrieval.models.validation import Validation
 from car_retrieval.params import TrainingParams
+from car_retrieval.training.provenance import provenance
+from car_retrieval.training.validation import Validation
 
 log = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from car_retrieval.compcars import BOX
+from car_retrieval.data.compcars import BOX
 
 MAKES_OF_TWO_WORDS = ("AM General", "Aston Martin", "Land Rover")
 LABELS = "labels.csv"

@@ -6,7 +6,7 @@ Labels are Series of Class indexed by Index, the row in the collection's matrice
 import numpy as np
 import pandas as pd
 
-from car_retrieval.splits import TRAIN, VALID
+from car_retrieval.data.splits import TRAIN, VALID
 
 Labels = tuple[pd.Series, pd.Series]
 """Classes of the queries and of the searched gallery rows."""

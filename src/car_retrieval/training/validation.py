@@ -7,15 +7,15 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from car_retrieval.matrix import Matrix
+from car_retrieval.data.protocols import Labels, valid_protocol
+from car_retrieval.io.matrix import Matrix
 from car_retrieval.metrics.chance import chance_of_first_hit
 from car_retrieval.metrics.retrieval import per_query, required_depth, summarise
 from car_retrieval.metrics.verification import verification
 from car_retrieval.models.descriptor import DescriptorNet
 from car_retrieval.models.encoder import encode
-from car_retrieval.models.selection import CHANCE
-from car_retrieval.protocol import Labels, valid_protocol
 from car_retrieval.search.exact import search_exact
+from car_retrieval.training.early_stopping import CHANCE
 
 
 @dataclass(frozen=True)

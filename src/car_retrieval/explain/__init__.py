@@ -1,0 +1,1 @@
+"""Which parts of two photos make them similar."""

@@ -1,0 +1,1 @@
+"""Large arrays on disk, memory, and reading in the background."""

@@ -1,0 +1,1 @@
+"""How a network is trained: losses, samplers, augmentation, optimizer, validation."""
