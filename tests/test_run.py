@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from car_retrieval.matrix import Matrix
+from car_retrieval.io.matrix import Matrix
 from car_retrieval.search.storage import load_index
 from tests.conftest import command, kedro, params
 

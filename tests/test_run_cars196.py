@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from car_retrieval.matrix import Matrix
+from car_retrieval.io.matrix import Matrix
 from tests.conftest import command, make_project, params
-from tests.test_cars196 import annotations, cell
+from tests.data.test_cars196 import annotations, cell
 from tests.test_run import newest
 
 NAMES = [f"AM General Model {number} SUV {2000 + number % 3}" for number in range(1, 13)]

@@ -6,14 +6,14 @@ import pytest
 from kedro.config import OmegaConfigLoader
 from kedro.io import DataCatalog, DatasetError
 
-from car_retrieval import compcars
+from car_retrieval.data import compcars
+from car_retrieval.data.photo_table import digest
 from car_retrieval.datasets.photo_lists import (
     IndexedPhotosDataset,
     SurveillanceNatureDataset,
     WebNatureDataset,
     read_index,
 )
-from car_retrieval.listing import digest
 from car_retrieval.settings import CONFIG_LOADER_ARGS
 
 ROOT = Path(__file__).parents[2]

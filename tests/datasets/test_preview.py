@@ -22,11 +22,11 @@ from car_retrieval.datasets.model import ModelDataset
 from car_retrieval.datasets.retrieval_result import RetrievalResultDataset
 from car_retrieval.datasets.search_index import SearchIndexDataset
 from car_retrieval.datasets.whitening import WhiteningDataset
-from car_retrieval.matrix import MatrixStream
-from car_retrieval.metrics.results import RetrievalResult
+from car_retrieval.io.matrix import MatrixStream
 from car_retrieval.models.descriptor import DescriptorConfig, DescriptorNet
+from car_retrieval.models.whitening import Whitening
 from car_retrieval.search.pca import PCA
-from car_retrieval.search.whitening import Whitening
+from car_retrieval.search.result import RetrievalResult
 
 
 def picture(preview: str) -> Image.Image:

@@ -14,8 +14,8 @@ from PIL import Image
 from car_retrieval.datasets.figure import FigureDataset
 from car_retrieval.datasets.matrix import ImageMatrixDataset, MatrixDataset
 from car_retrieval.datasets.retrieval_result import RetrievalResultDataset
-from car_retrieval.matrix import Matrix, MatrixStream
-from car_retrieval.metrics.results import RetrievalResult
+from car_retrieval.io.matrix import Matrix, MatrixStream
+from car_retrieval.search.result import RetrievalResult
 
 V1 = Version(None, "v1")
 

@@ -2,8 +2,8 @@ import numpy as np
 from kedro.io import Version
 
 from car_retrieval.datasets.whitening import WhiteningDataset
+from car_retrieval.models.whitening import Whitening
 from car_retrieval.search.pca import PCA
-from car_retrieval.search.whitening import Whitening
 
 
 def test_a_whitening_comes_back(tmp_path):

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from car_retrieval.metrics.confusions import confusions
-from car_retrieval.metrics.results import RetrievalResult
+from car_retrieval.search.result import RetrievalResult
 
 COLUMNS = ["Class", "Found class", "Queries", "Confused", "Share", "Query", "Hit", "Similarity"]
 

@@ -4,14 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from car_retrieval.metrics import results
 from car_retrieval.metrics.open_set import (
     no_match_threshold,
     open_set,
     open_set_curve,
     open_set_rates,
 )
-from car_retrieval.metrics.results import RetrievalResult
+from car_retrieval.search.result import RetrievalResult, row_blocks
 
 
 def ranked(scores, depth):
@@ -64,7 +63,7 @@ def test_memory_blocks_change_nothing(monkeypatch):
     scores, queries = rng.random((9, 6)), pd.Series(rng.integers(0, 3, 9))
     gallery = pd.Series(rng.integers(0, 3, 6))
     whole = open_set(ranked(scores, 6), queries, gallery)
-    monkeypatch.setattr(results.row_blocks, "__defaults__", (6,))
+    monkeypatch.setattr(row_blocks, "__defaults__", (6,))
     parts = open_set(ranked(scores, 6), queries, gallery)
     assert whole.non_mated.tolist() == parts.non_mated.tolist()
     assert whole.right.tolist() == parts.right.tolist()

@@ -9,9 +9,8 @@ from hypothesis import strategies as st
 from pytorch_metric_learning.utils.accuracy_calculator import AccuracyCalculator
 from sklearn.metrics import average_precision_score
 
-from car_retrieval.metrics import results
-from car_retrieval.metrics.results import RetrievalResult
 from car_retrieval.metrics.retrieval import per_class, per_query, required_depth, summarise
+from car_retrieval.search.result import RetrievalResult, row_blocks
 
 
 def search(queries, gallery, query_ids, gallery_ids, depth, exclude_own=False):
@@ -244,7 +243,7 @@ def test_agrees_with_a_naive_loop_in_blocks_of_any_size(data):
 
     cells = data.draw(st.integers(1, 40))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(results.row_blocks, "__defaults__", (cells,))
+        patch.setattr(row_blocks, "__defaults__", (cells,))
         table = per_query(result, queries, gallery, ks=(1, 4), k=k)
 
     for row, label in enumerate(query_classes):

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.conftest import ROOT
 
-from car_retrieval.compcars import parse_label
+from car_retrieval.data.compcars import parse_label
 from car_retrieval.images.crop import Box
 from car_retrieval.images.decode import decode
 from car_retrieval.images.letterbox import content_rectangle

@@ -5,7 +5,7 @@ import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812
 
-from car_retrieval.matrix import Matrix, write_matrix
+from car_retrieval.io.matrix import Matrix, write_matrix
 from car_retrieval.models.descriptor import DescriptorConfig, DescriptorNet
 from car_retrieval.models.encoder import Encoder, encode, resized
 

@@ -18,8 +18,8 @@ from car_retrieval.models.backbone import Convolutional
 from car_retrieval.models.descriptor import DescriptorConfig, DescriptorNet
 from car_retrieval.models.encoder import Encoder
 from car_retrieval.models.onnx_export import WhitenedEncoder, file_of, largest_angle, to_onnx
+from car_retrieval.models.whitening import Whitening
 from car_retrieval.search.pca import PCA
-from car_retrieval.search.whitening import Whitening
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.integers(0, 256, (6, 3, 32, 32), np.uint8)

@@ -10,15 +10,15 @@ import pytest
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 
-from car_retrieval import ablation as craft
+from car_retrieval.data.photo_table import digest
+from car_retrieval.data.protocols import valid_protocol
 from car_retrieval.datasets.run_results import RunResultsDataset
-from car_retrieval.listing import digest
-from car_retrieval.matrix import Matrix, MatrixStream, write_matrix
+from car_retrieval.io.matrix import Matrix, MatrixStream, write_matrix
 from car_retrieval.metrics.verification import sample_pairs
-from car_retrieval.models.provenance import provenance
 from car_retrieval.params import AblationParams, EvaluationParams, TrainingParams
 from car_retrieval.pipelines.ablation import create_pipeline
-from car_retrieval.protocol import valid_protocol
+from car_retrieval.training import ablation as craft
+from car_retrieval.training.provenance import provenance
 
 CLASSES, PHOTOS = 3, 6
 TRAINING = TrainingParams(epochs=2, batch_size=6, dimension=8, k=5, device="cpu")

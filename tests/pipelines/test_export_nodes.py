@@ -10,15 +10,15 @@ import pandas as pd
 import pytest
 import yaml
 
-from car_retrieval.listing import digest
-from car_retrieval.matrix import Matrix, MatrixStream, write_matrix
+from car_retrieval.data.photo_table import digest
+from car_retrieval.io.matrix import Matrix, MatrixStream, write_matrix
 from car_retrieval.models.descriptor import DescriptorConfig, DescriptorNet
 from car_retrieval.models.encoder import Encoder
+from car_retrieval.models.whitening import Whitening
 from car_retrieval.params import EvaluationParams, ExportParams, TrainingParams
 from car_retrieval.pipelines.export import nodes
 from car_retrieval.pipelines.export.card import write_model_card
 from car_retrieval.search.pca import PCA
-from car_retrieval.search.whitening import Whitening
 
 PHOTOS = pd.DataFrame(
     {

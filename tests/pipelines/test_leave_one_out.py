@@ -6,12 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from car_retrieval.listing import digest
-from car_retrieval.matrix import Matrix, MatrixStream, write_matrix
+from car_retrieval.data.photo_table import digest
+from car_retrieval.data.protocols import trained_classes
+from car_retrieval.io.matrix import Matrix, MatrixStream, write_matrix
 from car_retrieval.params import DataParams, EvaluationParams
 from car_retrieval.pipelines.data_processing.nodes import report_problems
 from car_retrieval.pipelines.evaluation import diagnosis, nodes, report
-from car_retrieval.protocol import trained_classes
 
 PARAMS = EvaluationParams(search_in="queries", k=5, recall_at=[1, 2, 4, 8], whole_ranking=True)
 SPLIT = pd.DataFrame({"Class": [100, 101, 102], "split": ["train", "valid", "train"]})

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import numpy as np
 
-from car_retrieval.matrix import Matrix, MatrixStream, write_matrix
+from car_retrieval.io.matrix import Matrix, MatrixStream, write_matrix
 from car_retrieval.models.descriptor import DescriptorConfig, DescriptorNet
 from car_retrieval.models.encoder import Encoder
-from car_retrieval.models.provenance import provenance
 from car_retrieval.params import EvaluationParams, TrainingParams
 from car_retrieval.pipelines.evaluation.made_with import made_with
+from car_retrieval.training.provenance import provenance
 
 
 def test_parameters_encoder_libraries_and_digests(tmp_path: Path) -> None:

@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from car_retrieval.listing import digest
-from car_retrieval.matrix import Matrix, MatrixStream, write_matrix
+from car_retrieval.data.photo_table import digest
+from car_retrieval.io.matrix import Matrix, MatrixStream, write_matrix
 from car_retrieval.models.descriptor import DescriptorConfig, DescriptorNet
 from car_retrieval.models.encoder import Encoder, encode
+from car_retrieval.models.whitening import Whitening, fit_whitening
 from car_retrieval.params import (
     DataParams,
     EncodingParams,
@@ -28,7 +29,6 @@ from car_retrieval.pipelines.training import nodes as training
 from car_retrieval.search.expansion import expansion
 from car_retrieval.search.gallery import Gallery
 from car_retrieval.search.kreciprocal import KReciprocal
-from car_retrieval.search.whitening import Whitening, fit_whitening
 
 
 def test_the_main_job_needs_only_photos_and_parameters() -> None:

@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 
-from car_retrieval.matrix import Matrix, write_matrix
-from car_retrieval.metrics.results import RetrievalResult
+from car_retrieval.io.matrix import Matrix, write_matrix
 from car_retrieval.search import build, comparison
 from car_retrieval.search.build import fill, make_index
 from car_retrieval.search.comparison import Task, exact_scores, measure, measure_exact
+from car_retrieval.search.result import RetrievalResult
 from car_retrieval.search.threads import available_threads
 
 COLUMNS = [

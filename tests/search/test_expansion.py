@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from car_retrieval.matrix import Matrix, write_matrix
+from car_retrieval.io.matrix import Matrix, write_matrix
 from car_retrieval.search import gallery as gallery_module
 from car_retrieval.search.expansion import expansion
 from car_retrieval.search.gallery import Gallery

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from car_retrieval.matrix import Matrix, write_matrix
+from car_retrieval.io.matrix import Matrix, write_matrix
 from car_retrieval.search import gallery as gallery_module
 from car_retrieval.search.gallery import Gallery, joined
 

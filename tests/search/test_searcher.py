@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from car_retrieval.matrix import Matrix, write_matrix
+from car_retrieval.io.matrix import Matrix, write_matrix
 from car_retrieval.search.exact import search_exact
 from car_retrieval.search.lopq.fit import LopqParams
 from car_retrieval.search.lopq.index import LopqIndex

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from car_retrieval.matrix import Matrix, write_matrix
+from car_retrieval.io.matrix import Matrix, write_matrix
 from car_retrieval.search import tune as module
 from car_retrieval.search.lopq.fit import LopqParams
 from car_retrieval.search.lopq.index import LopqIndex

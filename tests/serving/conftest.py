@@ -13,13 +13,13 @@ from PIL import Image
 from tests.conftest import make_project
 
 from car_retrieval.images.inspect import inspect
-from car_retrieval.matrix import Matrix, write_matrix
+from car_retrieval.io.matrix import Matrix, write_matrix
 from car_retrieval.models.descriptor import DescriptorConfig, DescriptorNet
+from car_retrieval.models.whitening import Whitening
 from car_retrieval.params import DataParams, EncodingParams, EvaluationParams, TrainingParams
 from car_retrieval.pipelines.data_processing.nodes import pack_images
 from car_retrieval.pipelines.encoding.nodes import encode_images
 from car_retrieval.pipelines.evaluation.compare import index_gallery
-from car_retrieval.search.whitening import Whitening
 from car_retrieval.serving.newest import config_of, open_retriever
 from car_retrieval.serving.retriever import Retriever
 

@@ -10,12 +10,12 @@ import pytest
 from PIL import Image
 from tests.serving.conftest import ENV, catalog_of, write_run
 
-from car_retrieval.matrix import attributes_path
+from car_retrieval.io.matrix import attributes_path
 from car_retrieval.models.descriptor import DescriptorConfig, DescriptorNet
+from car_retrieval.models.whitening import Whitening
 from car_retrieval.params import DataParams, EncodingParams
 from car_retrieval.search.pca import PCA
 from car_retrieval.search.storage import SignedIndex
-from car_retrieval.search.whitening import Whitening
 from car_retrieval.serving.newest import evaluated, newest_versions, open_retriever
 
 VERSION, LATER = "2026-01-01", "2026-02-01"

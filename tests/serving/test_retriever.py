@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from PIL import Image
 from tests.serving.conftest import PHOTOS, picture
 
+from car_retrieval.explain.heat_map import heat_map
 from car_retrieval.images.crop import Box
 from car_retrieval.images.decode import UnreadableImageError
-from car_retrieval.models.heat_map import heat_map
 from car_retrieval.serving import retriever as module
 from car_retrieval.serving.retriever import Answer, Retriever, Where
 

@@ -1,0 +1,159 @@
+"""`kedro search` as its users type it."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from tests.conftest import ROOT, kedro
+from tests.serving.conftest import ENV, PHOTOS, picture, searchable
+
+from car_retrieval.cli import cli
+from car_retrieval.serving.newest import Results, open_retriever
+
+__all__ = ["searchable"]  # a fixture
+
+
+@pytest.fixture
+def here(searchable: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The project as working directory, and a photo that is not of the gallery in it."""
+    monkeypatch.chdir(searchable)
+    monkeypatch.setenv("KEDRO_ENV", ENV)
+    (searchable / "new.jpg").write_bytes(picture(PHOTOS))
+    return searchable
+
+
+def search(*arguments: str, env: str = ENV) -> Result:
+    return CliRunner().invoke(cli, ["search", *arguments, "--env", env])
+
+
+def own(row: int) -> str:
+    return f"data/01_raw/independent/traini/{row}.jpg"
+
+
+def test_each_photo_gets_a_table(here: Path) -> None:
+    result = search(own(1), "new.jpg", "--k", "3")
+    assert result.exit_code == 0, result.output
+    first, second = result.stdout.strip().split("\n\n")
+    title, head, best, *others = first.splitlines()
+    assert title.strip() == own(1)
+    assert head.split() == ["rank", "similarity", "make", "model", "year", "path"]
+    assert best.split() == ["1", "1.000", "Audi", "Audi", "A6", "2001", own(1)]
+    assert len(others) == 2
+    assert second.startswith("new.jpg")
+    assert len(second.splitlines()) == 5
+
+
+def test_json_is_a_line_a_photo(here: Path) -> None:
+    result = search("new.jpg", own(2), "--json", "--k=2", "--make=audi", "--year=2001-2005")
+    lines = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [line["photo"] for line in lines] == ["new.jpg", own(2)]
+    for line in lines:
+        assert set(line) == {"photo", "crop", "known", "threshold", "matches"}
+        assert [match["rank"] for match in line["matches"]] == [1, 2]
+        for match in line["matches"]:
+            assert match["make"] == "Audi"
+            assert 2001 <= match["year"] <= 2005
+            assert Path(match["path"]).read_bytes() == picture(match["row"])
+
+
+def test_stdout_holds_nothing_but_the_answer(here: Path) -> None:
+    run = kedro(
+        here, "search", "new.jpg", "--json", "--method=lopq", "--crop=2,2,60,60", KEDRO_ENV=ENV
+    )
+    assert run.returncode == 0, run.stderr
+    (line,) = run.stdout.splitlines()
+    assert len(json.loads(line)["matches"]) == 10
+
+
+def test_what_is_below_the_threshold_is_shown_and_marked(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Results, "_threshold", lambda self: 1.01)
+    shown = search("new.jpg", "--k=1").stdout.splitlines()
+    assert shown[0].strip() == (
+        "new.jpg: no match, for no similarity reaches 1.010; the nearest photos"
+    )
+    assert shown[2].split()[1].startswith("(0.")
+    assert json.loads(search("new.jpg", "--json").stdout)["known"] is False
+    second = json.loads(search("new.jpg", "--json").stdout)["matches"][1]["similarity"]
+    monkeypatch.setattr(Results, "_threshold", lambda self: second + 1e-6)
+    shown = search("new.jpg", "--k=2").stdout.splitlines()
+    assert shown[0].strip() == (
+        f"new.jpg: matches from a similarity of {second:.3f} on, the others in brackets"
+    )
+    assert [row.split()[1].startswith("(") for row in shown[2:4]] == [False, True]
+    monkeypatch.setattr(Results, "_threshold", lambda self: None)
+    result = search("new.jpg", "--k=1")
+    assert "(" not in result.stdout
+    assert result.stderr.startswith("whether these are matches is not said")
+
+
+def test_nothing_fits(here: Path) -> None:
+    result = search("new.jpg", "--year", "1950")
+    assert result.exit_code == 0
+    assert result.stdout.strip() == "new.jpg: no photo of the gallery fits"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (
+            ["new.jpg", "no.jpg", "conf/base/catalog.yml"],
+            "no.jpg: No such file or directory; conf/",
+        ),
+        (["conf"], "conf: Is a directory"),
+        (["conf/base/catalog.yml"], "conf/base/catalog.yml: it is not a picture in a known format"),
+        (["new.jpg", "--crop=5,5,4000,10"], "new.jpg: the crop 5,5,4000,10 does not lie inside"),
+        (["new.jpg", own(1), "--crop=1,1,9,9"], "a crop is of one photo, and 2 are given"),
+        (["new.jpg", "--make=Audy"], "is of the make 'Audy'; did you mean Audi?"),
+        (["new.jpg", "--model=Octavio"], "is of the model 'Octavio'; did you mean Octavia?"),
+        (["new.jpg", "--year=2010-2001"], "the years 2010-2001 are turned round"),
+        (["new.jpg", "--env=compcars"], "run `kedro run --env=compcars` first"),
+        (["new.jpg", "--env=nowhere"], "conf/nowhere"),
+    ],
+)
+def test_bad_input_is_one_line_before_the_network_is_loaded(
+    here: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], said: str
+) -> None:
+    monkeypatch.setattr(Results, "retriever", lambda self: pytest.fail("it was loaded"))
+    env = [] if any(word.startswith("--env") for word in arguments) else ["--env", ENV]
+    result = CliRunner().invoke(cli, ["search", *arguments, *env])
+    assert result.exit_code == 1
+    assert result.stdout == ""
+    (line,) = result.stderr.splitlines()
+    assert said in line
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        ("--year=20x", "'20x' is not 2012 or 2010-2014"),
+        ("--crop=1,2,3", "'1,2,3' is not auto, none or x1,y1,x2,y2"),
+        ("--k=0", "0 is not in the range"),
+        ("--method=best", "'best' is not one of"),
+    ],
+)
+def test_a_value_that_cannot_be_read_is_a_usage_error(option: str, said: str) -> None:
+    result = search("new.jpg", option)
+    assert result.exit_code == 2
+    assert said in result.output
+
+
+def test_the_lines_of_the_readme(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (lines,) = re.findall(r"^```python\n(.*?)^```", (ROOT / "README.md").read_text(), re.S | re.M)
+    assert len([line for line in lines.splitlines() if line]) == 3
+    (here / "photo.jpg").write_bytes(picture(4))
+    exec(lines, {})
+    printed = capsys.readouterr().out
+    assert printed.count("Match(row=") == 5
+    assert "similarity=" in printed
+
+
+def test_it_works_from_a_folder_of_the_project(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(here / "data")
+    result = search(str(here / own(3)), "--json")
+    assert result.exit_code == 0, result.stderr
+    assert json.loads(result.stdout)["matches"][0]["path"].endswith("/3.jpg")
+    assert len(open_retriever().photos) == PHOTOS
