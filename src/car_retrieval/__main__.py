@@ -17,7 +17,8 @@ def main(*args: Any, **kwargs: Any) -> Any:
 
     words = args[0] if args else kwargs.get("args") or sys.argv[1:]
     kwargs["standalone_mode"] = not hasattr(sys, "ps1")
-    return (cli if words and words[0] in cli.commands else run)(*args, **kwargs)
+    commands = {*cli.commands, *cli.lazy_subcommands}
+    return (cli if words and words[0] in commands else run)(*args, **kwargs)
 
 
 if __name__ == "__main__":

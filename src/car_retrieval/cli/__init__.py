@@ -2,28 +2,26 @@
 
 import warnings
 
-import click
 from kedro.framework.cli.project import run as kedro_run
+from kedro.framework.cli.utils import LazyGroup
 
-from car_retrieval.cli.collections import compcars_unpack, index_folder
-from car_retrieval.cli.errors import hide_known_errors
-from car_retrieval.cli.plain_errors import PlainErrorCommand
-from car_retrieval.cli.results import prune, tune
-from car_retrieval.cli.serve import search, serve
+from car_retrieval.cli.errors import PlainErrorCommand, hide_known_errors
+
+MODULES = ("compcars_unpack", "index_folder", "prune", "search", "serve", "tune")
 
 # Kedro deprecates --pipeline for --pipelines; both work here, and old habits need no scolding.
 warnings.filterwarnings("ignore", message="Option '--pipeline'")
 
 hide_known_errors()
 
-
-@click.group(name="car_retrieval")
-def cli() -> None:
-    """Commands of car_retrieval."""
-
-
 run = PlainErrorCommand(
     name="run", callback=kedro_run.callback, params=kedro_run.params, help=kedro_run.help
 )
-for command in (run, prune, tune, search, serve, index_folder, compcars_unpack):
-    cli.add_command(command)
+cli = LazyGroup(
+    "car_retrieval",
+    {"run": run},
+    help="Commands of car_retrieval.",
+    lazy_subcommands={
+        name.replace("_", "-"): f"car_retrieval.cli.{name}.command" for name in MODULES
+    },
+)

@@ -1,12 +1,15 @@
-"""The command `kedro compcars-unpack`: CompCars' archives as they are published, to its trees."""
+"""`kedro compcars-unpack`: CompCars' archives as they are published, to its trees."""
 
 import os
+import shlex
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath
 
+import click
 from tqdm import tqdm
 
+from car_retrieval.cli.errors import PlainErrorCommand
 from car_retrieval.data.multivolume_zip import Entry, SplitZip, WrongPasswordError
 from car_retrieval.images.stream import in_order
 
@@ -19,6 +22,24 @@ RELEASE: dict[str, dict[str, tuple[str, int]]] = {
 WORKERS = 2
 ROOM = 1 << 30  # bytes that stay free
 TRIED = 8  # entries that a wrong password must not open: one in 256 seems to
+
+
+@click.command("compcars-unpack", cls=PlainErrorCommand)
+@click.argument("archives", type=click.Path(path_type=Path))
+@click.argument("dest", type=click.Path(path_type=Path))
+def command(archives: Path, dest: Path) -> None:
+    """Unpack CompCars from the split archives in ARCHIVES to DEST; can be stopped and repeated.
+
+    The password is read from the environment variable COMPCARS_PASSWORD.
+    """
+    if not os.environ.get(PASSWORD):
+        raise ValueError(
+            f"set the environment variable {PASSWORD} to the password: the publisher states it "
+            "beside the downloads, in instruction.txt"
+        )
+    unpack_compcars(archives, dest, os.environ[PASSWORD], say=click.echo)
+    root = shlex.quote(str(dest))
+    click.echo(f"next: COMPCARS_ROOT={root} kedro run --env=compcars --pipelines=data_processing")
 
 
 def unpack_compcars(

@@ -2,9 +2,13 @@
 
 import logging
 import sys
+from typing import Any
 
+import click
 from kedro.config import MissingConfigException
 from kedro.io import DatasetError
+
+log = logging.getLogger(__name__)
 
 USER_ERRORS = (ValueError, OSError, FloatingPointError)
 
@@ -40,3 +44,18 @@ def hide_known_errors() -> None:
 
 def _is_news(record: logging.LogRecord) -> bool:
     return user_error(sys.exc_info()[1]) is None
+
+
+class PlainErrorCommand(click.Command):
+    """A command that answers bad input with one line; the traceback is logged as DEBUG."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except Exception as error:
+            cause = user_error(error)
+            if cause is None:
+                raise
+            log.debug("the run stopped", exc_info=True)
+            raise click.ClickException(str(cause)) from error

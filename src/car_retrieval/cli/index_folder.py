@@ -1,12 +1,16 @@
-"""The command `kedro index-folder`: lists of a user's own photos, which stay where they are."""
+"""`kedro index-folder`: lists of a user's own photos, which stay where they are."""
 
 import os
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 
+import click
 import numpy as np
 import pandas as pd
+from kedro.framework.session import KedroSession
 
+from car_retrieval.cli.errors import PlainErrorCommand
 from car_retrieval.data.folder import walk_photos
 from car_retrieval.data.folder_lists import (
     classes_of_folders,
@@ -22,6 +26,67 @@ from car_retrieval.images.inspect import inspect_all
 LISTS = ("indexinfo.csv", "tindexinfo.csv", "test.npy")
 WORKERS = 2
 SHOWN = 5
+
+
+@click.command("index-folder", cls=PlainErrorCommand)
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--queries", type=click.Path(path_type=Path), help="Folder of query photos.")
+@click.option("--classes", type=click.Path(path_type=Path), help="CSV of path and class.")
+@click.option(
+    "--unlabelled",
+    is_flag=True,
+    help="Photos without classes: describe them by the pretrained network, ready for kedro search.",
+)
+@click.option("--out", type=click.Path(path_type=Path), help="For lists; else `root` of --env.")
+@click.option(
+    "--query-ratio",
+    type=click.IntRange(min=2),
+    default=7,
+    show_default=True,
+    help="Without --queries, one photo in so many of each class becomes a query.",
+)
+@click.option(
+    "--near-duplicates",
+    type=click.IntRange(0, 7),
+    default=5,
+    show_default=True,
+    help="Bits of 64 by which looks may differ and photos still stay together.",
+)
+@click.option("--seed", type=click.IntRange(min=0), default=7, show_default=True)
+@click.option("--force", is_flag=True, help="Replace the lists of an earlier call.")
+@click.option("--env", default="independent", show_default=True)
+def command(
+    folder: Path,
+    queries: Path | None,
+    classes: Path | None,
+    unlabelled: bool,
+    out: Path | None,
+    query_ratio: int,
+    near_duplicates: int,
+    seed: int,
+    force: bool,
+    env: str,
+) -> None:
+    """List your own photos for `kedro run --env=independent`.
+
+    The class of a photo is the folder it lies in, or what a CSV says. Photos stay where they are.
+    """
+    if unlabelled and (queries or classes):
+        raise ValueError("--unlabelled goes with neither --queries nor --classes")
+    variable = f"INDEPENDENT_ROOT={shlex.quote(str(out))} " if out else ""
+    if out is None:
+        context = KedroSession.create(env=env).load_context()
+        root = Path(context.config_loader["globals"]["root"]).expanduser()
+        out = Path(context.project_path) / root
+    if unlabelled:
+        index_unlabelled(folder, out, force, say=click.echo)
+        _describe(env, out if variable else None)
+        click.echo(f"next: {variable}kedro search PHOTO --env={env}")
+        return
+    index_folder(
+        folder, queries, classes, out, query_ratio, near_duplicates, seed, force, say=click.echo
+    )
+    click.echo(f"lists in {out}; next: {variable}kedro run --env={env}")
 
 
 def index_folder(
@@ -150,6 +215,13 @@ def write_csv(table: pd.DataFrame, file: Path) -> None:
     part = file.with_name(file.name + ".part")
     table.to_csv(part, index=False)
     os.replace(part, file)
+
+
+def _describe(env: str, root: Path | None) -> None:
+    """Run the pipeline zero_shot; `root` holds the lists if it is not that of the environment."""
+    if root:
+        os.environ["INDEPENDENT_ROOT"] = str(root)
+    KedroSession.create(env=env).run(pipeline_names=["zero_shot"])
 
 
 def _refuse_lists(out: Path, force: bool) -> None:

@@ -1,12 +1,39 @@
-"""Deleting old versions and what killed runs left, which Kedro never does by itself."""
+"""`kedro prune`: old versions and what killed runs left, which Kedro never deletes by itself."""
 
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import click
+from kedro.framework.cli.utils import env_option
+from kedro.framework.session import KedroSession
 from kedro.io import CatalogProtocol
 from kedro.io.core import AbstractVersionedDataset, VersionNotFoundError
+
+from car_retrieval.cli.errors import PlainErrorCommand
+
+
+@click.command("prune", cls=PlainErrorCommand)
+@click.option("--keep", type=click.IntRange(min=1), default=3, show_default=True)
+@click.option("--dry-run", is_flag=True, help="Only say what would be deleted.")
+@env_option
+def command(keep: int, dry_run: bool, env: str | None) -> None:
+    """Delete all but the newest versions of every dataset of an environment.
+
+    What killed runs left half-written is deleted too: do not prune while a run is at work.
+    """
+    context = KedroSession.create(env=env).load_context()
+    paths = prunable(project_datasets(context.catalog), keep)
+    size = sum(map(size_of, paths))
+    doing = "would delete" if dry_run else "deleting"
+    for what, together in by_version(paths).items():
+        megabytes = sum(map(size_of, together)) / 1e6
+        click.echo(f"{doing} {what}, {megabytes:,.1f} MB")
+    if not dry_run:
+        delete(paths)
+    verb = "would delete" if dry_run else "deleted"
+    click.echo(f"{verb} {size / 1e6:,.1f} MB in all")
 
 
 def prunable(datasets: Iterable[Any], keep: int) -> list[Path]:

@@ -1,18 +1,21 @@
 """`kedro search`: photos from the command line, answers to the terminal."""
 
 import json
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import redirect_stdout
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 import numpy as np
+from kedro.framework.cli.utils import env_option
 from rich.console import Console
 from rich.table import Table
 
+from car_retrieval.cli.errors import PlainErrorCommand
 from car_retrieval.images.crop import Box, check_inside
 from car_retrieval.images.inspect import inspect
 from car_retrieval.serving.answer import Answer
@@ -42,6 +45,82 @@ WITHOUT_CLASSES = (
 
 Crop = tuple[int, int, int, int]
 Auto = Literal["auto"]
+
+
+class Numbers(click.ParamType):
+    """Whole numbers by a pattern of theirs, as a tuple.
+
+    Args:
+        name: shown in the help and in errors.
+        pattern: whose groups are the numbers; one that is left out is the first again.
+    """
+
+    def __init__(self, name: str, pattern: str) -> None:
+        self.name, self._pattern = name, pattern
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, ...]:
+        """Read the numbers."""
+        found = re.fullmatch(self._pattern, value.replace(" ", ""))
+        if not found:
+            self.fail(f"'{value}' is not {self.name}", param, ctx)
+        first, *others = found.groups()
+        return (int(first), *(int(first if other is None else other) for other in others))
+
+
+YEARS = Numbers("2012 or 2010-2014", r"(\d{1,4})(?:-(\d{1,4}))?")
+
+
+class CropType(Numbers):
+    """A part of a photo: its corners, or a word for how to choose it."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Read the numbers or the word."""
+        if value in ("auto", "none"):
+            return None if value == "none" else value
+        return super().convert(value, param, ctx)
+
+
+CROP = CropType("auto, none or x1,y1,x2,y2", ",".join([r"(\d{1,9})"] * 4))
+
+
+@click.command("search", cls=PlainErrorCommand)
+@click.argument(
+    "photos", nargs=-1, required=True, metavar="PHOTO...", type=click.Path(path_type=Path)
+)
+@click.option(
+    "--k", type=click.IntRange(min=1), default=10, show_default=True, help="Matches of each."
+)
+@click.option("--method", type=click.Choice(["exact", "lopq"]), default="exact", show_default=True)
+@click.option("--make", help="Only cars of this make.")
+@click.option("--model", help="Only cars of this model.")
+@click.option("--year", type=YEARS, metavar="YEARS", help="Only cars of 2012, or of 2010-2014.")
+@click.option(
+    "--crop",
+    type=CROP,
+    metavar="CROP",
+    help="Part to search with: x1,y1,x2,y2 in pixels from 1, none, or auto: the car.",
+)
+@click.option("--json", "as_json", is_flag=True, help="A line of JSON a photo.")
+@env_option
+def command(
+    photos: tuple[Path, ...],
+    k: int,
+    method: str,
+    make: str | None,
+    model: str | None,
+    year: tuple[int, int] | None,
+    crop: Any,
+    as_json: bool,
+    env: str | None,
+) -> None:
+    """Find the gallery's cars that are most like the one in a photo.
+
+    It searches with the newest network and descriptors. A similarity in brackets is below the
+    threshold for a match.
+    """
+    search_photos(photos, k, method, Where(make, model, year), crop, as_json, env)
 
 
 def search_photos(

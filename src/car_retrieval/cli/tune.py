@@ -1,11 +1,15 @@
-"""What `kedro tune` found, at the terminal."""
+"""`kedro tune`: the fastest LOPQ setting that finds enough."""
 
+import click
+from kedro.framework.cli.utils import env_option
+from kedro.framework.session import KedroSession
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from car_retrieval.cli.errors import PlainErrorCommand
 from car_retrieval.search.lopq.fit import LopqParams
-from car_retrieval.search.tune import Setting, fastest, pareto_front
+from car_retrieval.search.tune import Setting, fastest, pareto_front, tune
 
 PARAMETERS = ("splits", "coarse", "subquantisers", "bits", "codebooks", "pca", "quota")
 BROKEN = {  # over two lines, so that thirteen columns fit a terminal
@@ -14,6 +18,40 @@ BROKEN = {  # over two lines, so that thirteen columns fit a terminal
     "queries/s": "queries\n/s",
     "bytes/vector": "bytes/\nvector",
 }
+
+
+@click.command("tune", cls=PlainErrorCommand)
+@click.option(
+    "--recall",
+    type=click.FloatRange(0, 1, min_open=True),
+    default=0.95,
+    show_default=True,
+    help="Of exact search's.",
+)
+@click.option("--bytes", "code_bytes", type=int, default=32, show_default=True, help="Of a code.")
+@click.option("--k", type=int, default=20, show_default=True, help="Neighbours wanted.")
+@click.option("--seed", type=click.IntRange(min=0), default=7, show_default=True)
+@env_option
+def command(recall: float, code_bytes: int, k: int, seed: int, env: str | None) -> None:
+    """Find the fastest LOPQ setting for an environment's newest descriptors.
+
+    Gallery photos are searched for the query photos, exactly and compressed; the parameters that
+    reach the recall soonest are printed, to paste.
+    """
+    catalog = KedroSession.create(env=env).load_context().catalog
+    for name in ("database", "tdatabase"):
+        if not catalog.exists(name):
+            chosen = f" --env={env}" if env else ""
+            raise ValueError(
+                f"there are no descriptors {name} to tune with: run `kedro run --pipelines="
+                f"encoding{chosen}` first, or `kedro run{chosen}` where nothing is trained yet"
+            )
+    gallery, queries = catalog.load("database"), catalog.load("tdatabase")
+    if gallery.attributes.get("encoder") != queries.attributes.get("encoder"):
+        raise ValueError(
+            "database and tdatabase were not encoded alike: run the pipeline encoding again"
+        )
+    print_tuning(tune(gallery, queries, k, recall, code_bytes, seed), k, recall)
 
 
 def print_tuning(settings: list[Setting], k: int, recall: float) -> None:
