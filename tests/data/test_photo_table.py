@@ -1,5 +1,3 @@
-import re
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -140,44 +138,6 @@ def test_unusable():
     found = photo_table.unusable(photos)
     assert found.to_dict("records") == [{"Path": "b", "Problem": "no label", "Action": "left out"}]
     assert photo_table.unusable(photos[["Path"]]).empty
-
-
-class TestDigest:
-    LIST = pd.DataFrame(
-        {"Path": ["a,b.jpg", "é\n.jpg", "7"], "Hash": ["00", "1e5", "x"], "Class": [2**62, -1, 0]}
-    )
-
-    def test_it_is_of_the_two_columns_alone(self):
-        found = photo_table.digest(self.LIST)
-        assert re.fullmatch("[0-9a-f]{16}", found)
-        other = self.LIST.assign(Class=1, Year=None)[["Year", "Hash", "Class", "Path"]]
-        other.index = [5, 3, 9]
-        assert photo_table.digest(other) == found
-        assert photo_table.digest(self.LIST, ["Path", "Hash", "Class"]) != found
-
-    @pytest.mark.parametrize(
-        "change",
-        [
-            lambda table: table.iloc[[1, 0, 2]],
-            lambda table: table.iloc[:2],
-            lambda table: table.replace("x", "y"),
-            lambda table: table.replace("7", "8"),
-            lambda table: table.assign(Path=["a", "b.jpg,é\n.jpg", "7"]),
-            lambda table: table.rename(columns={"Path": "Hash", "Hash": "Path"}),
-        ],
-    )
-    def test_another_list_has_another(self, change):
-        assert photo_table.digest(change(self.LIST)) != photo_table.digest(self.LIST)
-
-    def test_it_survives_a_file(self, tmp_path):
-        self.LIST.to_csv(tmp_path / "list.csv", index=False)
-        loaded = pd.read_csv(tmp_path / "list.csv", dtype={"Path": str, "Hash": str})
-        columns = list(self.LIST)
-        assert photo_table.digest(loaded, columns) == photo_table.digest(self.LIST, columns)
-
-    def test_a_column_is_missing(self):
-        with pytest.raises(ValueError, match=r"no column Path, Hash: .* data_processing again"):
-            photo_table.digest(self.LIST[["Class"]])
 
 
 def test_duplicates():

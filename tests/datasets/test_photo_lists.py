@@ -7,7 +7,7 @@ from kedro.config import OmegaConfigLoader
 from kedro.io import DataCatalog, DatasetError
 
 from car_retrieval.data import compcars
-from car_retrieval.data.photo_table import digest
+from car_retrieval.data.fingerprint import digest
 from car_retrieval.datasets.photo_lists import (
     IndexedPhotosDataset,
     SurveillanceNatureDataset,

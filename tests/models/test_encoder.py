@@ -7,7 +7,8 @@ import torch.nn.functional as F  # noqa: N812
 
 from car_retrieval.io.matrix import Matrix, write_matrix
 from car_retrieval.models.descriptor import DescriptorConfig, DescriptorNet
-from car_retrieval.models.encoder import Encoder, encode, resized
+from car_retrieval.models.encoder import Encoder, choose_encoder, encode, resized
+from car_retrieval.params import EncodingParams
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (7, 3, 32, 32), dtype=np.uint8)
 
@@ -130,3 +131,8 @@ def test_an_image_keeps_at_least_one_pixel(net, scale):
 def test_a_factor_that_is_none_is_refused(scale):
     with pytest.raises(ValueError, match="factor above 0"):
         resized(torch.zeros(1, 3, 4, 4), scale)
+
+
+def test_an_epoch_that_was_not_saved_cannot_encode() -> None:
+    with pytest.raises(ValueError, match=r"encoding\.checkpoint = 7: .* epochs 0, 1"):
+        choose_encoder(None, {0: {}, 1: {}}, EncodingParams(checkpoint=7))  # type: ignore

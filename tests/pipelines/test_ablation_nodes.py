@@ -10,7 +10,7 @@ import pytest
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 
-from car_retrieval.data.photo_table import digest
+from car_retrieval.data.fingerprint import digest
 from car_retrieval.data.protocols import valid_protocol
 from car_retrieval.datasets.run_results import RunResultsDataset
 from car_retrieval.io.matrix import Matrix, MatrixStream, write_matrix

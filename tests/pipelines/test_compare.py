@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from car_retrieval.data.photo_table import digest
+from car_retrieval.data.fingerprint import digest
 from car_retrieval.io.matrix import Matrix, MatrixStream, write_matrix
 from car_retrieval.metrics.retrieval import per_query, summarise
 from car_retrieval.params import EvaluationParams, ExpansionParams

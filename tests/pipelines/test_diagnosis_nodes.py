@@ -10,11 +10,12 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from car_retrieval.data.attributes import class_names
 from car_retrieval.io.matrix import Matrix, MatrixStream, write_matrix
 from car_retrieval.metrics.retrieval import per_query
 from car_retrieval.params import EvaluationParams
 from car_retrieval.pipelines.evaluation import diagnosis, report
-from car_retrieval.pipelines.evaluation.photos import class_names, confusion_rows
+from car_retrieval.pipelines.evaluation.photos import confusion_rows
 from car_retrieval.search.result import RetrievalResult
 
 GALLERY = pd.DataFrame(

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from car_retrieval.data.photo_table import digest
+from car_retrieval.data.fingerprint import digest
 from car_retrieval.io.matrix import Matrix, MatrixStream, write_matrix
 from car_retrieval.models.descriptor import DescriptorConfig, DescriptorNet
 from car_retrieval.models.encoder import Encoder

@@ -12,10 +12,9 @@ from matplotlib.colors import to_hex
 from car_retrieval.explain.heat_map import heat_map
 from car_retrieval.io.matrix import Matrix, MatrixStream, write_matrix
 from car_retrieval.models.descriptor import DescriptorConfig, DescriptorNet
-from car_retrieval.models.encoder import Encoder
+from car_retrieval.models.encoder import Encoder, signature
 from car_retrieval.models.whitening import Whitening
 from car_retrieval.params import EncodingParams, EvaluationParams
-from car_retrieval.pipelines.encoding.nodes import signature
 from car_retrieval.pipelines.evaluation import heat
 from car_retrieval.pipelines.evaluation.heat import show_heat
 from car_retrieval.reporting.overlay import overlay

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from car_retrieval.data.photo_table import digest
+from car_retrieval.data.fingerprint import digest
 from car_retrieval.data.protocols import trained_classes
 from car_retrieval.io.matrix import Matrix, MatrixStream, write_matrix
 from car_retrieval.params import DataParams, EvaluationParams

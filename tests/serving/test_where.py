@@ -1,8 +1,9 @@
 import pandas as pd
 import pytest
 
+from car_retrieval.data.attributes import makes_of
 from car_retrieval.serving import where as where_module
-from car_retrieval.serving.where import Where, makes_of
+from car_retrieval.serving.where import Where
 
 PHOTOS = pd.DataFrame(
     {

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from car_retrieval.data.attributes import makes_of, models_of, years_of
 from car_retrieval.io.matrix import Matrix
-from car_retrieval.serving.where import makes_of, models_of, years_of
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -1,7 +1,6 @@
 """From what a listing and a look at the files say to a clean table whose row is its Index."""
 
 from collections.abc import Sequence
-from hashlib import blake2b
 
 import numpy as np
 import pandas as pd
@@ -131,18 +130,6 @@ def duplicates(photos: pd.DataFrame) -> pd.DataFrame:
     """The photos whose file occurs more than once, with `Conflict`: under different classes."""
     twins = photos[photos.duplicated("Hash", keep=False)]
     return twins.assign(Conflict=twins.groupby("Hash")["Class"].transform("nunique") > 1)
-
-
-def digest(photos: pd.DataFrame, columns: Sequence[str] = ("Path", "Hash")) -> str:
-    """BLAKE2b hash of these columns in row order, 16 hex digits: equal for equal lists of photos.
-
-    Raises:
-        ValueError: a column is missing.
-    """
-    require_columns(photos, columns)
-    # As CSV, so that a table is the same before it is saved and after.
-    text = photos[list(columns)].to_csv(index=False, lineterminator="\n")
-    return blake2b(text.encode(), digest_size=8).hexdigest()
 
 
 def require_columns(photos: pd.DataFrame, columns: Sequence[str]) -> None:

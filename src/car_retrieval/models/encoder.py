@@ -1,6 +1,6 @@
 """How a network looks at a photo; and descriptors of many, block by block."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,10 @@ from tqdm import tqdm
 
 from car_retrieval.io.matrix import Matrix
 from car_retrieval.io.prefetch import read_ahead
-from car_retrieval.models.descriptor import DescriptorNet
+from car_retrieval.models.checkpoint import Checkpoint
+from car_retrieval.models.descriptor import DescriptorNet, network_of
+from car_retrieval.models.whitening import Whitening
+from car_retrieval.params import EncodingParams
 
 
 class Encoder(nn.Module):
@@ -41,6 +44,28 @@ class Encoder(nn.Module):
     def _describe(self, images: Tensor) -> Tensor:
         plain: Tensor = self.net(images)
         return F.normalize(plain + self.net(images.flip(-1))) if self.flip else plain
+
+
+def choose_encoder(
+    model: DescriptorNet, checkpoints: Mapping[int, Checkpoint], params: EncodingParams
+) -> DescriptorNet:
+    """The network to encode with: the best one, or that of the chosen epoch."""
+    if params.checkpoint == "best":
+        return model
+    if params.checkpoint not in checkpoints:
+        found = ", ".join(map(str, checkpoints))
+        raise ValueError(
+            f"encoding.checkpoint = {params.checkpoint}: there are checkpoints of epochs {found}"
+        )
+    return network_of(checkpoints[params.checkpoint])
+
+
+def signature(encoder: Encoder, whitening: Whitening, images: Matrix) -> dict[str, Any]:
+    """What two sets of descriptors must share to be comparable: how they were made, all of it."""
+    return encoder.signature() | {
+        "whitening": whitening.fingerprint(),
+        "packing": images.attributes.get("packing"),
+    }
 
 
 def encode(

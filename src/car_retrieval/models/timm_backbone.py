@@ -12,6 +12,7 @@ from car_retrieval.models.weights import (
     PACKAGED,
     TIMM,
     cached,
+    config_of,
     load_weights,
     packaged_file,
     renamed_by_order,
@@ -58,19 +59,6 @@ def timm_backbone(name: str, weights: str | None, image_size: int) -> nn.Module:
     if hasattr(net, "set_input_size"):
         net.set_input_size(img_size=(image_size, image_size))
     return TimmBackbone(net)
-
-
-def config_of(name: str) -> Any:
-    """The configuration, by timm, of the default weights of a network.
-
-    Raises:
-        ValueError: there is no such network.
-    """
-    import timm
-
-    if not timm.is_model(name):
-        raise ValueError(f"training.arch: timm has no network {name!r}, see timm.list_models()")
-    return timm.get_pretrained_cfg(name)
 
 
 def _pretrained(name: str, config: Any) -> Any:

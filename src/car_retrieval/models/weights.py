@@ -51,8 +51,6 @@ def pixels_of(arch: str) -> Pixels:
         ValueError: there is no such network.
     """
     if arch.startswith(TIMM):
-        from car_retrieval.models.timm_backbone import config_of
-
         config = config_of(arch.removeprefix(TIMM))
         kernel, size, share = config.interpolation, config.input_size[-1], config.crop_pct
         mean, std = config.mean, config.std
@@ -62,6 +60,19 @@ def pixels_of(arch: str) -> Pixels:
         mean, std, share = transforms.mean, transforms.std, size / transforms.resize_size[0]
     interpolation: Interpolation = "bilinear" if kernel == "bilinear" else "bicubic"
     return Pixels(tuple(mean), tuple(std), size, interpolation, share)
+
+
+def config_of(name: str) -> Any:
+    """The configuration, by timm, of the default weights of a network.
+
+    Raises:
+        ValueError: there is no such network.
+    """
+    import timm
+
+    if not timm.is_model(name):
+        raise ValueError(f"training.arch: timm has no network {name!r}, see timm.list_models()")
+    return timm.get_pretrained_cfg(name)
 
 
 class Packaged(NamedTuple):

@@ -11,7 +11,7 @@ from kedro.io import DataCatalog
 from kedro.io.core import AbstractVersionedDataset, VersionNotFoundError
 from kedro.utils import find_kedro_project
 
-from car_retrieval.data.photo_table import digest
+from car_retrieval.data.fingerprint import digest
 from car_retrieval.io.matrix import Matrix
 from car_retrieval.io.memory import keep_freed_memory
 from car_retrieval.settings import CONFIG_LOADER_ARGS

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+from car_retrieval.data.attributes import makes_of, models_of, years_of
 from car_retrieval.data.photo_table import boxes_of
 from car_retrieval.explain.heat_map import heat_map
 from car_retrieval.images import crop as crops
@@ -26,7 +27,7 @@ from car_retrieval.search.gallery import Gallery
 from car_retrieval.search.index import Index, check_wanted
 from car_retrieval.search.searcher import rerank
 from car_retrieval.serving.answer import Answer, Match
-from car_retrieval.serving.where import Where, makes_of, models_of, years_of
+from car_retrieval.serving.where import Where
 
 __all__ = ["Answer", "Crop", "Match", "Retriever", "Where"]
 

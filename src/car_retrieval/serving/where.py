@@ -7,6 +7,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from car_retrieval.data.attributes import makes_of, models_of, years_of
+
 
 @dataclass(frozen=True)
 class Where:
@@ -45,30 +47,6 @@ class Where:
                 raise ValueError(f"the years {first}-{last} are turned round")
             fits &= years_of(photos).between(first, last).fillna(False).to_numpy(bool)
         return fits
-
-
-def makes_of(photos: pd.DataFrame) -> pd.Series:
-    """Name of each photo's make, or its number where only that is known; missing where neither."""
-    return _first_known(photos, "MakeName", "CarMake")
-
-
-def models_of(photos: pd.DataFrame) -> pd.Series:
-    """Name of each photo's model; missing where it has none."""
-    return _first_known(photos, "ModelName")
-
-
-def years_of(photos: pd.DataFrame) -> pd.Series:
-    """Year of each photo, Int64; missing where it is not known."""
-    none = pd.Series(pd.NA, index=photos.index)
-    return photos.get("Year", none).astype("Int64")
-
-
-def _first_known(photos: pd.DataFrame, *columns: str) -> pd.Series:
-    names = pd.Series(pd.NA, index=photos.index, dtype="string")
-    for column in columns:
-        if column in photos:
-            names = names.fillna(photos[column].astype("string"))
-    return names
 
 
 def _unknown(kind: str, wanted: str, names: pd.Series) -> str:

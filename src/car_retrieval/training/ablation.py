@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from car_retrieval.data.photo_table import digest
+from car_retrieval.data.fingerprint import digest
 from car_retrieval.io.matrix import Matrix
 from car_retrieval.models.descriptor import DescriptorNet, network_of
 from car_retrieval.params import AblationParams, TrainingParams

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from car_retrieval.data.photo_table import digest
+from car_retrieval.data.fingerprint import digest
 from car_retrieval.data.splits import TRAIN
 from car_retrieval.io.matrix import Matrix
 from car_retrieval.io.prefetch import read_ahead

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import torch
 
-from car_retrieval.data.photo_table import digest
+from car_retrieval.data.fingerprint import digest
 from car_retrieval.models.checkpoint import Checkpoint
 from car_retrieval.models.descriptor import DescriptorNet, config_of, pick_device
 from car_retrieval.params import TrainingParams

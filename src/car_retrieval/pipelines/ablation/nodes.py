@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from car_retrieval.data.photo_table import digest
+from car_retrieval.data.fingerprint import digest
 from car_retrieval.data.protocols import labels_of
 from car_retrieval.data.splits import TRAIN
 from car_retrieval.io.matrix import Matrix

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from car_retrieval.data import photo_table
+from car_retrieval.data.fingerprint import digest
 from car_retrieval.data.near_duplicates import near_copies, near_elsewhere, near_groups, near_in
 from car_retrieval.data.protocols import valid_protocol
 from car_retrieval.data.splits import EXCLUDED, TRAIN, VALID, split_classes, split_gallery
@@ -173,7 +174,7 @@ def pack_images(
     boxes = None if params.crop == "none" else photo_table.boxes_of(photos)
     packing = _packing(params, training)
     blocks = pack(images, photos["Path"].tolist(), boxes, packing, params.workers)
-    return MatrixStream(blocks, {"photos": photo_table.digest(photos), "packing": asdict(packing)})
+    return MatrixStream(blocks, {"photos": digest(photos), "packing": asdict(packing)})
 
 
 def _packing(params: DataParams, training: TrainingParams) -> Packing:

@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from car_retrieval.data.photo_table import digest
+from car_retrieval.data.fingerprint import digest
 from car_retrieval.data.splits import TRAIN
 from car_retrieval.io.matrix import Matrix, MatrixStream
 from car_retrieval.models.checkpoint import Checkpoint
-from car_retrieval.models.descriptor import DescriptorNet, network_of, pick_device
-from car_retrieval.models.encoder import Encoder, encode
+from car_retrieval.models.descriptor import DescriptorNet, pick_device
+from car_retrieval.models.encoder import Encoder, choose_encoder, encode, signature
 from car_retrieval.models.whitening import Whitening, fit_whitening
 from car_retrieval.params import EncodingParams, WhiteningParams
 from car_retrieval.training.untrained import untrained
@@ -86,14 +86,6 @@ def encode_images(
     return MatrixStream(blocks, attributes)
 
 
-def signature(encoder: Encoder, whitening: Whitening, images: Matrix) -> dict[str, Any]:
-    """What two sets of descriptors must share to be comparable: how they were made, all of it."""
-    return encoder.signature() | {
-        "whitening": whitening.fingerprint(),
-        "packing": images.attributes.get("packing"),
-    }
-
-
 def _encoder(
     images: Matrix,
     photos: pd.DataFrame,
@@ -133,17 +125,3 @@ def _asked(encoder: Encoder, params: EncodingParams) -> WhiteningParams | None:
     if params.whitening is None or params.whitening.kind != "auto":
         return params.whitening
     return UNTRAINED if untrained(encoder.net.provenance) else None
-
-
-def choose_encoder(
-    model: DescriptorNet, checkpoints: Mapping[int, Checkpoint], params: EncodingParams
-) -> DescriptorNet:
-    """The network to encode with: the best one, or that of the chosen epoch."""
-    if params.checkpoint == "best":
-        return model
-    if params.checkpoint not in checkpoints:
-        found = ", ".join(map(str, checkpoints))
-        raise ValueError(
-            f"encoding.checkpoint = {params.checkpoint}: there are checkpoints of epochs {found}"
-        )
-    return network_of(checkpoints[params.checkpoint])

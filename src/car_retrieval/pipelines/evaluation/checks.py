@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from car_retrieval.data.photo_table import digest
+from car_retrieval.data.fingerprint import digest
 from car_retrieval.io.matrix import Matrix
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from tqdm import tqdm
 
-from car_retrieval.data.photo_table import digest
+from car_retrieval.data.fingerprint import digest
 from car_retrieval.io.matrix import Matrix
 from car_retrieval.metrics.retrieval import per_query, required_depth, summarise
 from car_retrieval.params import EvaluationParams, SearcherParams

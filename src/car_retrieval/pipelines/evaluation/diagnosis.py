@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from car_retrieval.data.attributes import class_names
 from car_retrieval.data.compcars import VIEWPOINTS
 from car_retrieval.io.matrix import Matrix
 from car_retrieval.metrics.attributes import by_attribute
@@ -16,7 +17,7 @@ from car_retrieval.metrics.confusions import confusions
 from car_retrieval.metrics.open_set import no_match_threshold, open_set, open_set_rates
 from car_retrieval.params import EvaluationParams
 from car_retrieval.pipelines.evaluation.checks import self_in_gallery
-from car_retrieval.pipelines.evaluation.photos import class_names, confusion_rows
+from car_retrieval.pipelines.evaluation.photos import confusion_rows
 from car_retrieval.reporting.descriptor_map import descriptor_map, draw_sample, project
 from car_retrieval.reporting.diagnosis import attribute_scores, open_set_figure
 from car_retrieval.reporting.gallery import retrieval_gallery

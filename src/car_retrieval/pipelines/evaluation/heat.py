@@ -9,15 +9,14 @@ import torch
 from matplotlib.figure import Figure
 from tqdm import tqdm
 
+from car_retrieval.data.attributes import name_of
 from car_retrieval.explain.heat_map import heat_map
 from car_retrieval.io.matrix import Matrix
 from car_retrieval.models.checkpoint import Checkpoint
 from car_retrieval.models.descriptor import DescriptorNet, pick_device
-from car_retrieval.models.encoder import Encoder
+from car_retrieval.models.encoder import Encoder, choose_encoder, signature
 from car_retrieval.models.whitening import Whitening
 from car_retrieval.params import EncodingParams, EvaluationParams
-from car_retrieval.pipelines.encoding.nodes import choose_encoder, signature
-from car_retrieval.pipelines.evaluation.photos import name_of
 from car_retrieval.reporting.gallery import GalleryRow, Match, pick_queries, retrieval_gallery
 from car_retrieval.reporting.overlay import overlay
 from car_retrieval.search.result import RetrievalResult

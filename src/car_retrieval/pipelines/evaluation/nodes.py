@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from tqdm import tqdm
 
 from car_retrieval.data import protocols
-from car_retrieval.data.photo_table import digest
+from car_retrieval.data.fingerprint import digest
 from car_retrieval.io.matrix import Matrix
 from car_retrieval.metrics.retrieval import per_class, per_query, required_depth, summarise
 from car_retrieval.metrics.verification import Verification, sample_pairs, verification

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from car_retrieval.data.attributes import name_of
 from car_retrieval.images.decode import decode
 from car_retrieval.reporting.gallery import GalleryRow, Match
 from car_retrieval.search.result import RetrievalResult
@@ -97,28 +98,6 @@ def confusion_rows(
     return rows
 
 
-def class_names(photos: pd.DataFrame) -> pd.Series:
-    """What each class is called, by class: make and model where a table knows them.
-
-    Names of several classes, which CompCars has, get the class's number.
-    """
-    first = photos.drop_duplicates("Class").set_index("Class", drop=False).sort_index()
-    names = pd.Series(
-        [name_of(photo) for _, photo in first.iterrows()], index=first.index, dtype=str
-    )
-    numbers = pd.Series([f" ({class_})" for class_ in names.index], index=names.index, dtype=str)
-    return names.where(~names.duplicated(keep=False), names + numbers)
-
-
 def _photo(collection: Collection, row: int) -> np.ndarray:
     photos, files = collection
     return decode(files[photos["Path"].iloc[row]], THUMBNAIL).pixels
-
-
-def name_of(photo: pd.Series) -> str:
-    """What a photo shows: make and model, or its class."""
-    make, model = (photo.get(name) for name in ("MakeName", "ModelName"))
-    if pd.isna(model):
-        return f"class {photo['Class']}"
-    named = pd.isna(make) or str(model).startswith(str(make))
-    return str(model) if named else f"{make} {model}"

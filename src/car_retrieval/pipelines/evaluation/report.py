@@ -9,8 +9,8 @@ import pandas as pd
 from car_retrieval.io.matrix import Matrix
 from car_retrieval.models.checkpoint import Checkpoint
 from car_retrieval.models.descriptor import DescriptorNet
+from car_retrieval.models.encoder import choose_encoder
 from car_retrieval.params import EncodingParams, EvaluationParams
-from car_retrieval.pipelines.encoding.nodes import choose_encoder
 from car_retrieval.pipelines.evaluation.made_with import made_with
 from car_retrieval.reporting.report import Section, html_report
 from car_retrieval.training.early_stopping import at_chance

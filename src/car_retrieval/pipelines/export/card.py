@@ -5,13 +5,13 @@ from typing import Any
 
 import pandas as pd
 
-from car_retrieval.data.photo_table import digest
+from car_retrieval.data.attributes import class_names
+from car_retrieval.data.fingerprint import digest
 from car_retrieval.data.splits import EXCLUDED, TRAIN, VALID
 from car_retrieval.io.matrix import Matrix
 from car_retrieval.models.checkpoint import Checkpoint
 from car_retrieval.models.descriptor import DescriptorNet
 from car_retrieval.params import EvaluationParams
-from car_retrieval.pipelines.evaluation.photos import class_names
 from car_retrieval.pipelines.export.nodes import about, check_photos, network_behind
 from car_retrieval.reporting.model_card import model_card
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from car_retrieval import __version__
 from car_retrieval.data.embedding_table import TableStream, embedding_table
-from car_retrieval.data.photo_table import digest
+from car_retrieval.data.fingerprint import digest
 from car_retrieval.io.matrix import Matrix
 from car_retrieval.models.checkpoint import Checkpoint
 from car_retrieval.models.descriptor import DescriptorNet, network_of

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 import pandas as pd
 from matplotlib.figure import Figure
 
-from car_retrieval.data.photo_table import digest
+from car_retrieval.data.fingerprint import digest
 from car_retrieval.io.matrix import Matrix
 from car_retrieval.models.checkpoint import Checkpoint
 from car_retrieval.models.descriptor import DescriptorNet, network_of

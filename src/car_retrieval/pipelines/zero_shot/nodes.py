@@ -1,19 +1,16 @@
 """Describe photos, with or without classes, without training."""
 
-from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
 import pandas as pd
 
-from car_retrieval.data.photo_table import digest
+from car_retrieval.data.fingerprint import digest
 from car_retrieval.data.splits import TRAIN
 from car_retrieval.io.matrix import Matrix
 from car_retrieval.models.checkpoint import Checkpoint
 from car_retrieval.models.descriptor import DescriptorNet
-from car_retrieval.models.whitening import Whitening
-from car_retrieval.params import EncodingParams, TrainingParams
-from car_retrieval.pipelines.encoding.nodes import learn_whitening
+from car_retrieval.params import TrainingParams
 from car_retrieval.training.untrained import untrained_network
 
 
@@ -45,12 +42,6 @@ def take_network(
     return [checkpoint], net
 
 
-def whiten_gallery(
-    imageset: Matrix,
-    gallery: pd.DataFrame,
-    model: DescriptorNet,
-    checkpoints: Mapping[int, Checkpoint],
-    params: EncodingParams,
-) -> Whitening:
-    """Fit the whitening to all photos: no class is needed, and none is kept for a test."""
-    return learn_whitening(imageset, gallery.assign(split=TRAIN), model, checkpoints, params)
+def train_on_all(gallery: pd.DataFrame) -> pd.DataFrame:
+    """A split to fit the whitening with: no class is needed, and no photo is kept for a test."""
+    return gallery.assign(split=TRAIN)

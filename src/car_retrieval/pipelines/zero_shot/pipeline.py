@@ -13,7 +13,12 @@ def create_pipeline(**kwargs: Any) -> Pipeline:
     listed = data_processing.create_pipeline().only_nodes(
         "data_processing.select_gallery", "data_processing.pack_gallery"
     )
-    encoded = encoding.create_pipeline().only_nodes("encoding.gallery.encode")
+    encoded = Pipeline(
+        encoding.create_pipeline().only_nodes(
+            "encoding.learn_whitening", "encoding.gallery.encode"
+        ),
+        inputs={"split": "zero_shot_split"},
+    )
     own = Pipeline(
         [
             Node(
@@ -31,10 +36,10 @@ def create_pipeline(**kwargs: Any) -> Pipeline:
                 tags="training",
             ),
             Node(
-                nodes.whiten_gallery,
-                inputs=["imageset", "car_front", "model", "checkpoints", "params:encoding"],
-                outputs="whitening",
-                name="whiten_gallery",
+                nodes.train_on_all,
+                inputs="car_front",
+                outputs="zero_shot_split",
+                name="train_on_all",
                 tags="encoding",
             ),
         ],

@@ -1,0 +1,49 @@
+"""What a table of photos knows of their cars: make, model, year, and a name for readers."""
+
+import pandas as pd
+
+
+def makes_of(photos: pd.DataFrame) -> pd.Series:
+    """Name of each photo's make, or its number where only that is known; missing where neither."""
+    return _first_known(photos, "MakeName", "CarMake")
+
+
+def models_of(photos: pd.DataFrame) -> pd.Series:
+    """Name of each photo's model; missing where it has none."""
+    return _first_known(photos, "ModelName")
+
+
+def years_of(photos: pd.DataFrame) -> pd.Series:
+    """Year of each photo, Int64; missing where it is not known."""
+    none = pd.Series(pd.NA, index=photos.index)
+    return photos.get("Year", none).astype("Int64")
+
+
+def class_names(photos: pd.DataFrame) -> pd.Series:
+    """What each class is called, by class: make and model where a table knows them.
+
+    Names of several classes, which CompCars has, get the class's number.
+    """
+    first = photos.drop_duplicates("Class").set_index("Class", drop=False).sort_index()
+    names = pd.Series(
+        [name_of(photo) for _, photo in first.iterrows()], index=first.index, dtype=str
+    )
+    numbers = pd.Series([f" ({class_})" for class_ in names.index], index=names.index, dtype=str)
+    return names.where(~names.duplicated(keep=False), names + numbers)
+
+
+def name_of(photo: pd.Series) -> str:
+    """What a photo shows: make and model, or its class."""
+    make, model = (photo.get(name) for name in ("MakeName", "ModelName"))
+    if pd.isna(model):
+        return f"class {photo['Class']}"
+    named = pd.isna(make) or str(model).startswith(str(make))
+    return str(model) if named else f"{make} {model}"
+
+
+def _first_known(photos: pd.DataFrame, *columns: str) -> pd.Series:
+    names = pd.Series(pd.NA, index=photos.index, dtype="string")
+    for column in columns:
+        if column in photos:
+            names = names.fillna(photos[column].astype("string"))
+    return names
