@@ -16,14 +16,14 @@ import numpy as np
 from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 
-from car_retrieval import protocol
+from car_retrieval.data import protocols
+from car_retrieval.hooks.input_check import require_results
 from car_retrieval.metrics.retrieval import per_query, required_depth, summarise
 from car_retrieval.models.encoder import Encoder, encode
-from car_retrieval.results import require_results
+from car_retrieval.models.whitening import Whitening, fit_whitening
 from car_retrieval.search.expansion import Expansion, expansion
 from car_retrieval.search.gallery import Gallery
 from car_retrieval.search.kreciprocal import KReciprocal
-from car_retrieval.search.whitening import Whitening, fit_whitening
 
 SCORES = ("mAP@20", "R@1", "MAP@R")
 QUERIES = partial(expansion, queries=5, photos=0, alpha=3)
@@ -78,8 +78,8 @@ def main() -> None:
     except FileNotFoundError as error:
         raise SystemExit(f"Error: {error}") from None
     gallery_images, query_images, photos, test_set, split, model = map(catalog.load, names)
-    valid, train = protocol.valid_protocol(split)
-    test, every = protocol.query_protocol(test_set[:], photos)
+    valid, train = protocols.valid_protocol(split)
+    test, every = protocols.query_protocol(test_set[:], photos)
 
     @cache
     def described(scales: tuple[float, ...], flip: bool) -> tuple[np.ndarray, np.ndarray]:

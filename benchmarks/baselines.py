@@ -14,15 +14,15 @@ import torch
 from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 
-from car_retrieval.matrix import Matrix
+from car_retrieval.data.protocols import labels_of
+from car_retrieval.hooks.input_check import require_results
+from car_retrieval.io.matrix import Matrix
 from car_retrieval.metrics.retrieval import per_query, required_depth, summarise
 from car_retrieval.models.descriptor import DescriptorNet
 from car_retrieval.models.encoder import Encoder, encode, resized
-from car_retrieval.models.untrained import untrained_network
 from car_retrieval.params import TrainingParams
-from car_retrieval.protocol import labels_of
-from car_retrieval.results import require_results
 from car_retrieval.search.exact import search_exact
+from car_retrieval.training.untrained import untrained_network
 
 PIXELS = 32
 K = 20

@@ -19,12 +19,12 @@ import pandas as pd
 import torch
 from torch.nn.functional import normalize
 
-from car_retrieval.compcars import BOX
+from car_retrieval.data.compcars import BOX
+from car_retrieval.data.photo_table import select_views
 from car_retrieval.datasets.photo_lists import WebNatureDataset
 from car_retrieval.images.crop import Box, crop
 from car_retrieval.images.decode import decode
 from car_retrieval.images.letterbox import letterbox
-from car_retrieval.listing import select_views
 from car_retrieval.metrics.retrieval import per_query, required_depth, summarise
 from car_retrieval.models.backbone import build_backbone
 from car_retrieval.models.car_box import propose_box

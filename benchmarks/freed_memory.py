@@ -12,7 +12,7 @@ import time
 
 import torch
 
-from car_retrieval.memory import keep_freed_memory
+from car_retrieval.io.memory import keep_freed_memory
 from car_retrieval.models.backbone import build_backbone
 
 REPEATS = 3

@@ -44,7 +44,7 @@ def main() -> None:
 def draw(path: Path, queries: Path, size: str) -> None:
     from vectors import GaussianClasses
 
-    from car_retrieval.matrix import MatrixStream, write_matrix
+    from car_retrieval.io.matrix import MatrixStream, write_matrix
 
     count, dimension = map(int, size.split("x"))
     classes = GaussianClasses(dimension, classes=max(75, count // 40))
@@ -62,7 +62,7 @@ def measure(path: Path, query_path: Path) -> None:
 
     import faiss
 
-    from car_retrieval.matrix import Matrix
+    from car_retrieval.io.matrix import Matrix
     from car_retrieval.search.exact import search_exact
     from car_retrieval.search.lopq.fit import LopqParams
     from car_retrieval.search.lopq.index import LopqIndex

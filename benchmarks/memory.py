@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from car_retrieval.matrix import Matrix, MatrixStream, write_matrix
+from car_retrieval.io.matrix import Matrix, MatrixStream, write_matrix
 
 SIZE = 224
 PHOTOS_PER_CLASS = 40
@@ -56,11 +56,11 @@ def pack_all(folder: Path, count: int) -> None:
 
 
 def train_all(folder: Path, count: int) -> None:
+    from car_retrieval.data.splits import split_gallery
     from car_retrieval.metrics.verification import sample_pairs
-    from car_retrieval.models.trainer import Trainer
-    from car_retrieval.models.validation import Validation
     from car_retrieval.params import TrainingParams
-    from car_retrieval.splits import split_gallery
+    from car_retrieval.training.trainer import Trainer
+    from car_retrieval.training.validation import Validation
 
     images = Matrix(folder / "imageset.npy")
     rows = np.arange(count)
@@ -107,7 +107,7 @@ def encode_all(folder: Path, count: int) -> None:
 def measured(stage: Callable[[Path, int], None], folder: Path, count: int, queue: object) -> None:
     import psutil
 
-    from car_retrieval.memory import MemoryWatch
+    from car_retrieval.io.memory import MemoryWatch
 
     watch = MemoryWatch()
     stage(folder, count)

@@ -16,7 +16,7 @@ import pandas as pd
 from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 
-from car_retrieval.near_duplicates import MOST_BITS, close_pairs, near_elsewhere, near_groups
+from car_retrieval.data.near_duplicates import MOST_BITS, close_pairs, near_elsewhere, near_groups
 
 DISTANCE, FLIPS, PHOTOS_PER_CLASS = 5, 14, 40
 

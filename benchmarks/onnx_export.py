@@ -22,7 +22,7 @@ from PIL import Image, ImageOps
 from car_retrieval.models.descriptor import DescriptorConfig, DescriptorNet
 from car_retrieval.models.encoder import Encoder
 from car_retrieval.models.onnx_export import WhitenedEncoder, largest_angle, to_onnx
-from car_retrieval.search.whitening import Whitening
+from car_retrieval.models.whitening import Whitening
 
 NETWORKS = ("resnet18", "resnet50", "efficientnet_b0", "convnext_tiny", "swin_t", "vit_b_16")
 SIDE = 64

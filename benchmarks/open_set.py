@@ -17,11 +17,11 @@ import pandas as pd
 from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 
-from car_retrieval import protocol
+from car_retrieval.data import protocols
+from car_retrieval.data.splits import TRAIN
+from car_retrieval.hooks.input_check import require_results
 from car_retrieval.metrics.open_set import OpenSet, no_match_threshold, open_set, open_set_rates
-from car_retrieval.results import require_results
 from car_retrieval.search.exact import search_exact
-from car_retrieval.splits import TRAIN
 
 RATES, HALVES = (0.02, 0.05, 0.1, 0.2), 20
 
@@ -39,10 +39,10 @@ def main() -> None:
     except FileNotFoundError as error:
         raise SystemExit(f"Error: {error}") from None
     database, split = map(catalog.load, names)
-    unseen, searched = protocol.valid_protocol(split)
+    unseen, searched = protocols.valid_protocol(split)
     if unseen is not searched:
         raise SystemExit("Error: whole classes must validate: data_processing.validate_by=class")
-    trained = protocol.labels_of(split[split["split"] == TRAIN])
+    trained = protocols.labels_of(split[split["split"] == TRAIN])
     descriptors = database[:]
 
     def searches(queries: pd.Series, gallery: pd.Series) -> OpenSet:

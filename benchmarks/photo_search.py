@@ -20,13 +20,13 @@ import pandas as pd
 from kedro.io import DataCatalog
 from PIL import Image
 
-from car_retrieval.listing import digest
-from car_retrieval.matrix import MatrixStream
+from car_retrieval.data.fingerprint import digest
+from car_retrieval.io.matrix import MatrixStream
 from car_retrieval.models.descriptor import DescriptorConfig, DescriptorNet
 from car_retrieval.models.encoder import Encoder
+from car_retrieval.models.whitening import Whitening
 from car_retrieval.search.build import fill, make_index
 from car_retrieval.search.storage import SignedIndex
-from car_retrieval.search.whitening import Whitening
 from car_retrieval.serving.newest import Results, config_of
 from car_retrieval.serving.retriever import Where
 

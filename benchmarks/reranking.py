@@ -16,12 +16,12 @@ import faiss
 import numpy as np
 from vectors import GaussianClasses
 
-from car_retrieval.matrix import Matrix, write_matrix
-from car_retrieval.memory import MemoryWatch
-from car_retrieval.metrics.results import RetrievalResult
+from car_retrieval.io.matrix import Matrix, write_matrix
+from car_retrieval.io.memory import MemoryWatch
 from car_retrieval.params import KReciprocalParams
 from car_retrieval.search.gallery import Gallery, joined
 from car_retrieval.search.kreciprocal import KReciprocal
+from car_retrieval.search.result import RetrievalResult
 
 BATCH, K, DIMENSION = 4_096, 20, 128
 

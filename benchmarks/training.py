@@ -22,11 +22,11 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
-from car_retrieval.matrix import Matrix, MatrixStream, write_matrix
+from car_retrieval.io.matrix import Matrix, MatrixStream, write_matrix
 from car_retrieval.models.backbone import build_backbone
 from car_retrieval.models.descriptor import pick_device
-from car_retrieval.models.trainer import Trainer
 from car_retrieval.params import AugmentationParams, TrainingParams
+from car_retrieval.training.trainer import Trainer
 
 CLASSES = 100
 SCORES = dict.fromkeys(("mAP@20", "MAP@R", "R@1", "auc", "eer"), 0.0)

@@ -14,17 +14,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from car_retrieval.compcars import list_web
+from car_retrieval.data.compcars import list_web
+from car_retrieval.data.folder import walk_photos
+from car_retrieval.data.folder_lists import classes_of_folders
 from car_retrieval.datasets.image_files import ImageFiles
-from car_retrieval.folder_index import classes_of_folders
-from car_retrieval.folder_walk import walk_photos
 from car_retrieval.metrics.retrieval import per_query, required_depth, summarise
 from car_retrieval.models.encoder import encode
-from car_retrieval.models.untrained import untrained_network
+from car_retrieval.models.whitening import Whitening, fit_whitening
 from car_retrieval.params import DataParams, TrainingParams
 from car_retrieval.pipelines.data_processing.nodes import pack_images, select_gallery
 from car_retrieval.search.exact import search_exact
-from car_retrieval.search.whitening import Whitening, fit_whitening
+from car_retrieval.training.untrained import untrained_network
 
 SAMPLE = Path(__file__).parents[1] / "data" / "01_raw" / "sample"
 K = 20

@@ -10,7 +10,7 @@ class Checkpoint(TypedDict):
         config: what the network was built from.
         classes: the training classes in the order that the loss knows them.
         split: digest of the split and its photos, 16 hex digits.
-        provenance: parameters and library versions, see `models.provenance`.
+        provenance: parameters and library versions, see `training.provenance`.
         model: weights of the network, or their average.
         report: epoch, loss, lr, images, seconds; and of the validation photos auc, eer, mAP@k,
             MAP@R, R@1.
