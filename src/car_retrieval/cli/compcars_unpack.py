@@ -12,6 +12,7 @@ from tqdm import tqdm
 from car_retrieval.cli.errors import PlainErrorCommand
 from car_retrieval.data.multivolume_zip import Entry, SplitZip, WrongPasswordError
 from car_retrieval.images.stream import in_order
+from car_retrieval.io.atomic import atomic
 
 PASSWORD = "COMPCARS_PASSWORD"
 ARCHIVES = ("data.zip", "sv_data.zip")
@@ -111,10 +112,8 @@ def unpack(archive: SplitZip, dest: Path, password: bytes, say: Callable[[str], 
     def work(number: int) -> int:
         content = archive.read(todo[number], password)
         file = dest / todo[number].name
-        file.parent.mkdir(parents=True, exist_ok=True)
-        part = file.with_name(file.name + ".part")
-        part.write_bytes(content)
-        os.replace(part, file)
+        with atomic(file) as part:
+            part.write_bytes(content)
         return len(content)
 
     sizes = in_order(work, len(todo), WORKERS, window=16)

@@ -22,6 +22,7 @@ from car_retrieval.data.folder_lists import (
 from car_retrieval.data.photo_table import counted
 from car_retrieval.datasets.image_files import ImageFiles
 from car_retrieval.images.inspect import inspect_all
+from car_retrieval.io.atomic import atomic
 
 LISTS = ("indexinfo.csv", "tindexinfo.csv", "test.npy")
 WORKERS = 2
@@ -148,10 +149,8 @@ def index_folder(
     write_csv(pd.DataFrame({"Class": numbers.values(), "Name": numbers.keys()}), kept)
     for table, name in zip(tables, LISTS, strict=False):
         write_csv(table, out / name)
-    part = out / "test.part"
-    with part.open("wb") as stream:
+    with atomic(out / "test.npy") as part, part.open("wb") as stream:
         np.save(stream, tables[1][["Index", "Class"]].to_numpy(np.int64))
-    os.replace(part, out / "test.npy")
     _tell_unreadable(pd.concat(seen), out / "left_out.csv", say)
     for table, kind in zip(tables, ("gallery photos", "queries"), strict=True):
         say(f"{len(table):,} {kind} of {counted(table['Class'].nunique(), 'class', 'classes')}")
@@ -212,9 +211,8 @@ def point_to(link: Path, folder: Path, force: bool) -> None:
 
 def write_csv(table: pd.DataFrame, file: Path) -> None:
     """Write a CSV as a whole or not at all."""
-    part = file.with_name(file.name + ".part")
-    table.to_csv(part, index=False)
-    os.replace(part, file)
+    with atomic(file) as part:
+        table.to_csv(part, index=False)
 
 
 def _describe(env: str, root: Path | None) -> None:

@@ -5,7 +5,6 @@ What only training on needs, two or three times the weights, is kept of the newe
 """
 
 import json
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from kedro.io.core import VersionNotFoundError
 
 from car_retrieval.datasets.preview import JSONPreview
 from car_retrieval.datasets.versioned import LocalVersionedDataset
+from car_retrieval.io.atomic import atomic
 from car_retrieval.models.checkpoint import Checkpoint
 
 PREFIX = "model.ep"
@@ -80,7 +80,6 @@ class CheckpointsDataset(LocalVersionedDataset):
             epoch = checkpoint["report"]["epoch"]
             to_resume = {name: value for name, value in checkpoint.items() if name in TO_RESUME}
             rest = {name: value for name, value in checkpoint.items() if name not in TO_RESUME}
-            folder.mkdir(parents=True, exist_ok=True)
             _write(folder / f"{PREFIX}{epoch}", rest)
             if to_resume:
                 outdated = set(folder.glob(f"{RESUME_PREFIX}*"))
@@ -115,6 +114,5 @@ class CheckpointsDataset(LocalVersionedDataset):
 def _write(file: Path, content: dict[str, Any]) -> None:
     import torch
 
-    part = file.with_name(file.name + ".part")
-    torch.save(content, part)
-    os.replace(part, file)
+    with atomic(file) as part:
+        torch.save(content, part)

@@ -1,10 +1,10 @@
 """Figures as PNG files."""
 
-import os
 from typing import TYPE_CHECKING
 
 from car_retrieval.datasets.preview import ImagePreview, png_preview
 from car_retrieval.datasets.versioned import LocalVersionedDataset
+from car_retrieval.io.atomic import atomic
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -15,11 +15,8 @@ class FigureDataset(LocalVersionedDataset):
 
     def save(self, data: "Figure") -> None:
         """Draw the figure."""
-        path = self.save_path
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(path.name + ".part")
-        data.savefig(part, dpi=110, bbox_inches="tight", format="png")
-        os.replace(part, path)
+        with atomic(self.save_path) as part:
+            data.savefig(part, dpi=110, bbox_inches="tight", format="png")
 
     def load(self) -> bytes:
         """Read the PNG."""

@@ -1,11 +1,10 @@
 """Classes of photos by Index, as CSV."""
 
-import os
-
 import pandas as pd
 
 from car_retrieval.datasets.preview import TablePreview, table_preview
 from car_retrieval.datasets.versioned import LocalVersionedDataset
+from car_retrieval.io.atomic import atomic
 
 
 class LabelsDataset(LocalVersionedDataset):
@@ -13,11 +12,8 @@ class LabelsDataset(LocalVersionedDataset):
 
     def save(self, data: pd.Series) -> None:
         """Write the labels."""
-        path = self.save_path
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(path.name + ".part")
-        data.rename("Class").rename_axis("Index").to_csv(part)
-        os.replace(part, path)
+        with atomic(self.save_path) as part:
+            data.rename("Class").rename_axis("Index").to_csv(part)
 
     def load(self) -> pd.Series:
         """Read the labels."""

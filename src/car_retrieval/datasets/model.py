@@ -1,12 +1,12 @@
 """A trained descriptor network as one safetensors file."""
 
 import json
-import os
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from car_retrieval.datasets.preview import JSONPreview
 from car_retrieval.datasets.versioned import LocalVersionedDataset
+from car_retrieval.io.atomic import atomic
 
 if TYPE_CHECKING:
     from car_retrieval.models.descriptor import DescriptorNet
@@ -22,13 +22,11 @@ class ModelDataset(LocalVersionedDataset):
         """Write the network."""
         from safetensors.torch import save_file
 
-        path = self.save_path
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(path.name + ".part")
         state = {name: value.contiguous() for name, value in data.state_dict().items()}
         about = {"config": asdict(data.config), "provenance": data.provenance}
-        save_file(state, part, metadata={name: json.dumps(what) for name, what in about.items()})
-        os.replace(part, path)
+        metadata = {name: json.dumps(what) for name, what in about.items()}
+        with atomic(self.save_path) as part:
+            save_file(state, part, metadata=metadata)
 
     def load(self) -> "DescriptorNet":
         """Read the network, in evaluation mode."""

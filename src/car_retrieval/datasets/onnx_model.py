@@ -1,11 +1,11 @@
 """Networks as ONNX files."""
 
 import json
-import os
 from typing import TYPE_CHECKING
 
 from car_retrieval.datasets.preview import JSONPreview
 from car_retrieval.datasets.versioned import LocalVersionedDataset
+from car_retrieval.io.atomic import atomic
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -16,11 +16,8 @@ class OnnxModelDataset(LocalVersionedDataset):
 
     def save(self, data: bytes) -> None:
         """Write the model."""
-        path = self.save_path
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(path.name + ".part")
-        part.write_bytes(data)
-        os.replace(part, path)
+        with atomic(self.save_path) as part:
+            part.write_bytes(data)
 
     def load(self) -> "InferenceSession":
         """Open the model, to run on the CPU."""

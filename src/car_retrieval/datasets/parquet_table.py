@@ -1,13 +1,13 @@
 """Tables as Parquet files."""
 
 import json
-import os
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from car_retrieval.data.embedding_table import TableStream
 from car_retrieval.datasets.preview import JSONPreview
 from car_retrieval.datasets.versioned import LocalVersionedDataset
+from car_retrieval.io.atomic import atomic
 
 if TYPE_CHECKING:
     from pyarrow.dataset import Dataset
@@ -24,18 +24,17 @@ class ParquetTableDataset(LocalVersionedDataset):
         from pyarrow.parquet import ParquetWriter
 
         path = self.save_path
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(path.name + ".part")
         try:
             words = [field.name for field in data.schema if str(field.type) == "string"]
-            with ParquetWriter(
-                part, data.schema, compression="zstd", use_dictionary=words
-            ) as writer:
+            with (
+                atomic(path) as part,
+                ParquetWriter(
+                    part, data.schema, compression="zstd", use_dictionary=words
+                ) as writer,
+            ):
                 for batch in data.batches:
                     writer.write_batch(batch)
-            os.replace(part, path)
         except BaseException:
-            part.unlink(missing_ok=True)
             with suppress(OSError):  # other files lie there
                 path.parent.rmdir()
             raise

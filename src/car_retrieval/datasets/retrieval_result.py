@@ -1,12 +1,11 @@
 """Search results as numpy archives."""
 
-import os
-
 import numpy as np
 import pandas as pd
 
 from car_retrieval.datasets.preview import TablePreview, table_preview
 from car_retrieval.datasets.versioned import LocalVersionedDataset
+from car_retrieval.io.atomic import atomic
 from car_retrieval.search.result import RetrievalResult
 
 
@@ -15,12 +14,8 @@ class RetrievalResultDataset(LocalVersionedDataset):
 
     def save(self, data: RetrievalResult) -> None:
         """Write the result."""
-        path = self.save_path
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(path.name + ".part")
-        with part.open("wb") as file:
+        with atomic(self.save_path) as part, part.open("wb") as file:
             np.savez(file, query_ids=data.query_ids, hits=data.hits, scores=data.scores)
-        os.replace(part, path)
 
     def load(self) -> RetrievalResult:
         """Read and validate the result."""

@@ -1,12 +1,13 @@
 """Results of many runs: a JSON file each, written as soon as it is there."""
 
 import json
-import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from kedro.io import AbstractDataset
+
+from car_retrieval.io.atomic import atomic
 
 Result = dict[str, Any]
 
@@ -29,11 +30,9 @@ class RunResultsDataset(AbstractDataset[Iterable[Result], dict[str, Result]]):
     def save(self, data: Iterable[Result]) -> None:
         """Write each result when it comes."""
         for result in data:
-            self._folder.mkdir(parents=True, exist_ok=True)
             file = self._folder / f"{result['recipe']}-{result['seed']}.json"
-            part = file.with_name(file.name + ".part")
-            part.write_text(json.dumps(result, indent=2), encoding="utf-8")
-            os.replace(part, file)
+            with atomic(file) as part:
+                part.write_text(json.dumps(result, indent=2), encoding="utf-8")
 
     def load(self) -> dict[str, Result]:
         """Read all results by name."""

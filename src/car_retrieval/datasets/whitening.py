@@ -1,13 +1,13 @@
 """A whitening as a safetensors file."""
 
 import json
-import os
 
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from car_retrieval.datasets.preview import JSONPreview
 from car_retrieval.datasets.versioned import LocalVersionedDataset
+from car_retrieval.io.atomic import atomic
 from car_retrieval.models.whitening import Whitening
 from car_retrieval.search.pca import PCA
 
@@ -17,12 +17,9 @@ class WhiteningDataset(LocalVersionedDataset):
 
     def save(self, data: Whitening) -> None:
         """Write the whitening."""
-        path = self.save_path
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(path.name + ".part")
         arrays = {} if data.projection is None else vars(data.projection)
-        save_file(arrays, part, metadata={"signature": json.dumps(data.signature)})
-        os.replace(part, path)
+        with atomic(self.save_path) as part:
+            save_file(arrays, part, metadata={"signature": json.dumps(data.signature)})
 
     def load(self) -> Whitening:
         """Read the whitening."""

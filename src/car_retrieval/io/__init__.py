@@ -1,1 +1,1 @@
-"""Large arrays on disk, memory, and reading in the background."""
+"""Large arrays on disk, files written as a whole, memory, reading ahead."""

@@ -11,6 +11,8 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from car_retrieval.io.atomic import atomic
+
 
 @dataclass(frozen=True)
 class MatrixStream:
@@ -131,17 +133,14 @@ def write_matrix(path: str | Path, data: MatrixStream | np.ndarray) -> None:
     path = Path(path)
     stream = data if isinstance(data, MatrixStream) else MatrixStream([np.asarray(data)])
     attributes = json.dumps(dict(stream.attributes), indent=2)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
     try:
-        with part.open("wb+") as file:
-            _write_blocks(file, stream.blocks, path)
-        attributes_path(path).unlink(missing_ok=True)
-        if stream.attributes:
-            attributes_path(path).write_text(attributes)
-        os.replace(part, path)
+        with atomic(path) as part:
+            with part.open("wb+") as file:
+                _write_blocks(file, stream.blocks, path)
+            attributes_path(path).unlink(missing_ok=True)
+            if stream.attributes:
+                attributes_path(path).write_text(attributes)
     except BaseException:
-        part.unlink(missing_ok=True)
         if not path.exists():
             attributes_path(path).unlink(missing_ok=True)
         _remove_empty(path.parent)

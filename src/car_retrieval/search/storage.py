@@ -11,6 +11,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
+from car_retrieval.io.atomic import atomic
 from car_retrieval.search.faiss_index import FaissIndex
 from car_retrieval.search.index import Index
 from car_retrieval.search.lopq.index import LopqIndex
@@ -40,15 +41,10 @@ def save_index(index: Index, path: str | Path, signature: dict[str, Any] | None 
     about |= {"kind": index.kind, "signature": signature or {}}
     text = json.dumps(about, sort_keys=True)
     metadata = {"about": text, "checksum": _checksum(text, arrays)}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    try:
+    with atomic(path) as part:
         save_file(arrays, part, metadata=metadata)
         with part.open("rb+") as file:
             os.fsync(file.fileno())
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def load_index(path: str | Path, signature: dict[str, Any] | None = None) -> Index:
