@@ -274,7 +274,8 @@ def test_own_images(project: Path, own_images: Path) -> None:
     quick = params(training__batch_size=16, evaluation__min_class_size=13)
     run = kedro(project, "run", "--env=independent", quick, INDEPENDENT_ROOT=str(own_images))
     assert run.returncode == 0, run.stdout + run.stderr
-    summary = pd.read_csv(newest(project, "summary.csv", "08_reporting", "independent"))
+    collection = f"independent-{own_images.name}"
+    summary = pd.read_csv(newest(project, "summary.csv", "08_reporting", collection))
     rows = summary.set_index(["split", "protocol"])
     assert rows.loc[("test", "all"), "queries"] == 12
     assert ("test", "filtered") not in rows.index
