@@ -68,6 +68,11 @@ MADE_WITH = (
     "A name that begins with training or evaluation can be given to kedro run --params; null is "
     "none."
 )
+TRAINING = (
+    "Loss over the epochs, and the scores of the validation photos. Training describes each photo "
+    "once, at one size and without whitening; the scores above are of the descriptors that are "
+    "searched (mirror image, scales and whitening as in encoding), and so differ."
+)
 SEARCHERS_CAPTION = "Recall against queries per second of a batch, one thread"
 
 
@@ -146,8 +151,7 @@ def write_report(
         Section("Searchers", SEARCHERS, [(SEARCHERS_CAPTION, searchers_figure)], searchers),
         Section(
             "Training",
-            "Loss over the epochs, and what the validation photos say."
-            + (f"\n\n{warning[0].upper()}{warning[1:]}." if warning else ""),
+            TRAINING + (f"\n\n{warning[0].upper()}{warning[1:]}." if warning else ""),
             [("Training curves", training_curves)],
         ),
         Section("Made with", MADE_WITH, facts=made_with(net, database, params)),
