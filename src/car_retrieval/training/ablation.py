@@ -32,7 +32,7 @@ Result = dict[str, Any]
 
 @dataclass(frozen=True)
 class Recipe:
-    """One way to train.
+    """Training recipe.
 
     Attributes:
         name: of the recipe.
@@ -94,7 +94,7 @@ def train(
     pairs: np.ndarray,
     test: Callable[[DescriptorNet], dict[str, float]],
 ) -> Result:
-    """Train a network and test it as it was after its best epoch on the validation photos.
+    """Train a network and evaluate it at its best epoch on the validation photos.
 
     A loss that is not finite ends the training; such a result has no scores.
 
@@ -140,7 +140,7 @@ def train(
 
 
 def fingerprint(*collections: tuple[Matrix | np.ndarray, pd.DataFrame]) -> str:
-    """A hash of images and their lists: 16 hex digits.
+    """Hash images and their lists: 16 hex digits.
 
     Of each uint8 [n, 3, R, R] it reads up to 256 images, spread evenly, and of each list all
     columns.

@@ -12,7 +12,7 @@ CONTAINERS = (nn.Sequential, nn.ModuleList)
 
 
 def recompute_blocks(net: nn.Module) -> None:
-    """Let each block of a network keep its input alone, and compute the rest again for gradients.
+    """Store only the input of each block; recompute its activations in the backward pass.
 
     Chen et al., "Training deep nets with sublinear memory cost", 2016. Gradients and batch norms'
     statistics stay what they are.

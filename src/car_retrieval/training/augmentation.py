@@ -1,4 +1,4 @@
-"""Random changes of training images, meant for the gap from web to surveillance photos.
+"""Training augmentation for the domain gap from web to surveillance photos.
 
 A whole batch is changed at once, each image by its own draw, on the device where it lies:
 changing one image at a time costs a CPU more than training on it.
@@ -21,7 +21,7 @@ YIQ = ((0.299, 0.587, 0.114), (0.596, -0.274, -0.322), (0.211, -0.523, 0.312))
 
 
 class Augmentation:
-    """Changes batches of images by its own random stream.
+    """Augment batches of images with its own random generator.
 
     Args:
         params: how strong each change is; zero switches it off.

@@ -57,7 +57,7 @@ class CrossEntropy(nn.Module):
 
 
 class Memory(CrossBatchMemory):
-    """A pair loss that also sees descriptors of earlier batches, and is saved with them.
+    """Pair loss with a memory of descriptors of earlier batches, saved with its state.
 
     Wang et al., "Cross-batch memory for embedding learning", CVPR 2020.
     """
@@ -97,7 +97,7 @@ def build_loss(name: str, args: dict[str, Any], classes: int, dimension: int) ->
 
 
 def with_memory(loss: nn.Module, size: int, dimension: int, miner: nn.Module | None) -> Memory:
-    """Let a loss of pairs see the last `size` descriptors too; the miner picks among all of them.
+    """Add a memory of the last `size` descriptors to a pair loss; the miner picks among all.
 
     Raises:
         ValueError: the loss has weights or order of its own, so that a memory makes no sense.

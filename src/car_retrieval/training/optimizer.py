@@ -15,7 +15,7 @@ from car_retrieval.training.activation_checkpointing import blocks_of
 
 
 class Optimisation:
-    """AdamW for a network and its loss, and the average of the network's weights.
+    """AdamW for a network and its loss, with an EMA of the network's weights.
 
     Args:
         net: the network.
@@ -51,7 +51,7 @@ class Optimisation:
         return state
 
     def restore(self, checkpoint: Checkpoint) -> None:
-        """Go on from a checkpoint with or without an average, as this has.
+        """Resume from a checkpoint with or without an EMA, as configured here.
 
         Raises:
             ValueError: the optimiser's state is of other weights.
@@ -87,7 +87,7 @@ def parameter_groups(net: nn.Module, loss: nn.Module, params: TrainingParams) ->
 
 
 def learning_rate(params: TrainingParams, epoch: int, step: int, steps: int) -> float:
-    """The rate of a step: a linear warm-up times the schedule.
+    """Learning rate of a step: a linear warm-up times the schedule.
 
     The warm-up reaches 1 with the last step of `warmup_epochs`. The schedule is lr_shrink^epoch, or
     (1 + cos(π · share of all steps done)) / 2 (Loshchilov & Hutter, "SGDR", ICLR 2017, eq. 5).
@@ -120,7 +120,7 @@ def average_of(net: nn.Module, decay: float) -> AveragedModel:
 
 
 def freeze(net: nn.Module, count: int) -> None:
-    """Keep the weights of a network's first blocks, and of the layers before them.
+    """Freeze a network's first blocks and the layers before them.
 
     Raises:
         ValueError: the network has fewer blocks.

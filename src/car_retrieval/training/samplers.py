@@ -45,7 +45,7 @@ def pk(
 def tuples(
     labels: np.ndarray, batch_size: int, rng: np.random.Generator, negatives: int = 4
 ) -> Batches:
-    """Rows of anchor, positive and negatives, drawn anew each epoch; for `TupleSoftmax`.
+    """Rows of anchor, positive and negatives, redrawn each epoch; for `TupleSoftmax`.
 
     Every image of a class of at least two is an anchor once; a batch holds as many rows as fit
     into `batch_size` images.

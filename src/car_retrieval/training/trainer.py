@@ -104,7 +104,7 @@ class Trainer:
             yield self._checkpoint(report)
 
     def restore(self, checkpoint: Checkpoint) -> None:
-        """Go on from a checkpoint.
+        """Resume from a checkpoint.
 
         Raises:
             ValueError: it belongs to another network, other classes, photos or split, or another

@@ -72,7 +72,7 @@ def untrained_checkpoint(
 
 
 def untrained(made_with: Mapping[str, Any]) -> str | None:
-    """What readers must know of a network that was not trained on their photos, in a line.
+    """One-line notice that a network was not trained on the photos at hand.
 
     Args:
         made_with: the provenance of the network.
