@@ -12,7 +12,7 @@ from car_retrieval.models.whitening import Whitening
 
 
 def contributions(net: DescriptorNet, images: Tensor, others: Tensor) -> Tensor:
-    """What each position of the feature map adds to the similarity with another photo.
+    """Attribution of the similarity with another photo to each position of the feature map.
 
     After Stylianou, Souvenir & Pless, "Visualizing deep similarity networks", WACV 2019, who take
     average pooling apart. Every pooling here is homogeneous of degree 1, so that by Euler's theorem
@@ -49,7 +49,7 @@ def contributions(net: DescriptorNet, images: Tensor, others: Tensor) -> Tensor:
 def look_by_look(
     encoder: Encoder, image: Tensor, other: Tensor, whitening: Whitening
 ) -> Iterator[tuple[float, bool, Tensor]]:
-    """What each position of each of an encoder's looks adds to the similarity with another photo.
+    """Attribution of the similarity with another photo to each position of each encoder view.
 
     Args:
         encoder: looks at scales and, perhaps, at mirror images; its network is set to evaluation.

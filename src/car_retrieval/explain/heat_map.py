@@ -21,7 +21,7 @@ UNWHITENED = Whitening()
 def heat_map(
     encoder: Encoder, image: Tensor, other: Tensor, whitening: Whitening = UNWHITENED
 ) -> Tensor:
-    """What each place of a photo does for its similarity with another.
+    """Attribution of the similarity with another photo to each place of a photo.
 
     A feature map of at least 7 × 7 positions says it by their `contributions`, added up over all
     the encoder's looks at the photo. A position of a coarser map has seen nearly all of the photo,

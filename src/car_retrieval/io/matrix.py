@@ -16,7 +16,7 @@ from car_retrieval.io.atomic import atomic
 
 @dataclass(frozen=True)
 class MatrixStream:
-    """A matrix on its way to disk.
+    """Matrix being written to disk.
 
     Attributes:
         blocks: arrays [m, ...] of one dtype and row shape, in row order; consumed once.

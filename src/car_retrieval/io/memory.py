@@ -14,7 +14,7 @@ TRIM_THRESHOLD, MMAP_MAX = -1, -4  # of mallopt, in glibc's malloc.h
 
 
 def keep_freed_memory() -> None:
-    """Let the C library keep up to 2 GiB that are freed for what is allocated next.
+    """Let the C library retain up to 2 GiB of freed memory for later allocations.
 
     By default glibc maps each block of more than 32 MB from the system and unmaps it when it is
     freed. A network frees and allocates such a block a layer, and the system clears each page

@@ -9,7 +9,7 @@ Result = TypeVar("Result")
 
 
 def read_ahead(read: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-    """The results of `read` in order, each read in a thread while the one before is used.
+    """Yield results of `read` in order, prefetching the next in a thread.
 
     Raises:
         Exception: what `read` raised, when its turn comes.

@@ -1,4 +1,4 @@
-"""Proposal of the car's box in a photo: where an ImageNet classifier sees one.
+"""Car box proposals from the positions where an ImageNet classifier detects a car.
 
 Each position of its last feature map is classified by itself (class activation mapping: Zhou,
 Khosla, Lapedriza, Oliva & Torralba, "Learning deep features for discriminative localization", CVPR
@@ -38,7 +38,7 @@ LOOKS = 3
 
 
 class Evidence(NamedTuple):
-    """What speaks for a car.
+    """Evidence for a car.
 
     Attributes:
         map: float32 [b, h', w'], log-sum-exp of the scores of all car classes, a position each.
@@ -50,7 +50,7 @@ class Evidence(NamedTuple):
 
 
 class CarFinder(nn.Module):
-    """A classifier of ImageNet that is asked for cars at each position.
+    """ImageNet classifier applied at each position to detect cars.
 
     Raises:
         FileNotFoundError: the package of its weights is not installed.

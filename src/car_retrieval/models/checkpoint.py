@@ -4,7 +4,7 @@ from typing import Any, NotRequired, TypedDict
 
 
 class Checkpoint(TypedDict):
-    """The state after an epoch: plain values and tensors only; with the last, to go on from.
+    """State after an epoch: plain values and tensors only; training resumes from the last one.
 
     Attributes:
         config: what the network was built from.

