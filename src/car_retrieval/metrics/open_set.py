@@ -99,7 +99,7 @@ def no_match_threshold(non_mated: ArrayLike, false_match_rate: float) -> float:
 
 
 def open_set_rates(searches: OpenSet, threshold: float) -> dict[str, float]:
-    """What a threshold does.
+    """Open-set metrics at a threshold.
 
     Returns:
         Counts: `queries`, `mated` and `unknown` ones. `FPIR` over all queries, each with its class

@@ -10,7 +10,7 @@ from sklearn.metrics import roc_auc_score, roc_curve
 
 @dataclass(frozen=True, eq=False)
 class Verification:
-    """How well similarities separate pairs of one class from pairs of two.
+    """Separation of same-class pairs from different-class pairs by similarity.
 
     Attributes:
         auc: Chance that a positive pair scores above a negative one; ties count a half.

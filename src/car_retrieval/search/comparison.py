@@ -32,7 +32,7 @@ Row = dict[str, float]
 
 @dataclass(frozen=True)
 class Task:
-    """What every searcher of a comparison searches.
+    """Inputs shared by every searcher of a comparison.
 
     Attributes:
         queries: float32 [a, D].

@@ -30,7 +30,7 @@ class Index(ABC):
 
     @abstractmethod
     def fit(self, vectors: np.ndarray, seed: int) -> None:
-        """Learn from vectors float32 [n, D]; forgets what was added.
+        """Train on vectors float32 [n, D]; discards added vectors.
 
         Raises:
             ValueError: they are too few, their dimension does not suit the parameters, or they

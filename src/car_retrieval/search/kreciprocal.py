@@ -22,7 +22,7 @@ PAIRS = 8_192  # of queries and candidates that are compared at a time
 
 @dataclass(frozen=True)
 class KReciprocal:
-    """Search whose first hits are ranked anew by what they have in common with the query.
+    """Search with k-reciprocal re-ranking of the first hits.
 
     The distance of photos is d = 1 − their inner product. Each query is answered by itself: sets
     of gallery photos know of no query that is not in the gallery.

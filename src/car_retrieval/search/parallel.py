@@ -12,7 +12,7 @@ _LIMITING = threading.Lock()  # the limit is the process's: two would restore ea
 
 
 def in_parallel(work: Callable[[slice], None], rows: int, least: int = 8) -> None:
-    """Share rows out to threads, in each of which faiss and BLAS use that one alone.
+    """Split rows among threads; faiss and BLAS are single-threaded in each.
 
     These are Python's own threads, for work that releases the interpreter's lock. numba's parallel
     loops would not do: its OpenMP and torch's share one state, and torch would add up differently

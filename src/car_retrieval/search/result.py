@@ -119,7 +119,7 @@ class RetrievalResult:
     def relevant(
         self, query_labels: pd.Series, gallery_labels: pd.Series, self_in_gallery: bool
     ) -> NDArray[np.int64]:
-        """How many gallery photos are of each query's class, the query itself never counted.
+        """Number of gallery photos of each query's class, excluding the query itself.
 
         Args:
             query_labels: Classes indexed by query id.
@@ -139,7 +139,7 @@ class RetrievalResult:
     def relevance(
         self, query_labels: pd.Series, gallery_labels: pd.Series, rows: slice = slice(None)
     ) -> NDArray[np.bool_]:
-        """Which hits belong to the class of their query.
+        """Mask of the hits that belong to the class of their query.
 
         Args:
             query_labels: Classes indexed by query id.

@@ -30,7 +30,7 @@ SMALLEST_GALLERY = 256
 
 @dataclass(frozen=True)
 class Setting:
-    """A way to search, and what it was measured to give.
+    """Search configuration and its measurements.
 
     Attributes:
         params: of LOPQ; None: exact search.

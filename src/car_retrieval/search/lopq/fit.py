@@ -16,7 +16,7 @@ COARSE_ITERATIONS = 20
 
 @dataclass(frozen=True)
 class LopqParams:
-    """What a quantiser is made of.
+    """Configuration of a quantiser.
 
     Attributes:
         splits: 2: an inverted multi-index of two vocabularies, as the paper's best; 1: one index.

@@ -96,7 +96,7 @@ class LopqModel:
         return nearest, local
 
     def words_of(self, cell: int, codes: np.ndarray) -> np.ndarray:
-        """What the codes uint8 [n, code_bytes] of a cell stand for, in its local axes.
+        """Decode the codes uint8 [n, code_bytes] of a cell, in its local axes.
 
         Rotations keep lengths, so that the distance of a query in the same axes to this is the sum
         of its distances to the words (asymmetric distance, Jégou et al., PAMI 2011).
