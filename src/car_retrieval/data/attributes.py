@@ -20,7 +20,7 @@ def years_of(photos: pd.DataFrame) -> pd.Series:
 
 
 def class_names(photos: pd.DataFrame) -> pd.Series:
-    """What each class is called, by class: make and model where a table knows them.
+    """Class names by class: make and model where a table has them.
 
     Names of several classes, which CompCars has, get the class's number.
     """

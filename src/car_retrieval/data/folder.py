@@ -14,7 +14,7 @@ NO_PHOTOS = {"__MACOSX", "@eaDir"}
 
 
 class Walk(NamedTuple):
-    """What lies below a folder.
+    """Contents of a folder tree.
 
     Attributes:
         photos: relative paths with forward slashes, sorted.

@@ -86,7 +86,7 @@ def numbered_classes(names: pd.Series, kept: Mapping[str, int]) -> dict[str, int
 
 
 def drawn_queries(photos: pd.DataFrame, ratio: int, near_duplicates: int, seed: int) -> pd.Series:
-    """Which photos become queries: one in `ratio` of each class, near-duplicates on one side; bool.
+    """Query mask: one in `ratio` photos of each class, near-duplicates on one side; bool.
 
     Args:
         photos: Path, Class, Hash, DHash.
@@ -108,7 +108,7 @@ def drawn_queries(photos: pd.DataFrame, ratio: int, near_duplicates: int, seed: 
 
 
 def listed(photos: pd.DataFrame) -> pd.DataFrame:
-    """A list as `read_index` takes it: Path, Index, Class, names, and whatever else is known.
+    """List as `read_index` takes it: Path, Index, Class, names and other known columns.
 
     Of a class in a folder of a folder, the first is taken for the make; a name that the photos
     bring themselves is kept.

@@ -1,4 +1,4 @@
-"""Which photos query which: gallery rules as row selections, never as masks.
+"""Retrieval protocols: gallery rules as row selections, never as masks.
 
 Labels are Series of Class indexed by Index, the row in the collection's matrices.
 """

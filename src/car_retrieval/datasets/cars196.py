@@ -9,7 +9,7 @@ from car_retrieval.datasets.photo_lists import PhotoListDataset
 
 
 class Cars196Dataset(PhotoListDataset):
-    """A list of Cars196's photos, in whichever layout lies there (see `cars196.list_cars`).
+    """List of Cars196's photos, in any supported layout (see `cars196.list_cars`).
 
     Args:
         filepath: the root of Cars196.

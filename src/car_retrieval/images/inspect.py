@@ -15,7 +15,7 @@ SEEN_SIDE = 32  # pixels of the long side that a difference hash needs at least
 
 
 class Inspection(NamedTuple):
-    """What is known of a picture that decodes.
+    """Properties of a decodable image.
 
     Attributes:
         width: Full upright width in pixels.
