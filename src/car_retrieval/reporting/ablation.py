@@ -25,7 +25,7 @@ def scores_shown(k: int) -> tuple[str, str, str]:
 
 
 def recipe_table(runs: Sequence[Run], baseline: str, k: int) -> pd.DataFrame:
-    """What each recipe gives, and what for.
+    """Results and cost of each recipe.
 
     Args:
         runs: results, some of them of one recipe with several seeds.

@@ -96,7 +96,7 @@ def _draw_rate(axes: Axes, history: pd.DataFrame) -> None:
 
 
 def recall_curve(results: Mapping[str, pd.DataFrame]) -> Figure:
-    """Recall@k against k: how many hits a user looks at until one is right.
+    """Recall@k against k.
 
     Args:
         results: Per-query tables (`metrics.retrieval.per_query`) by name of the searcher, all

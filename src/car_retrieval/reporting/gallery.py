@@ -145,7 +145,7 @@ def contact_sheet(images: NDArray[np.uint8], columns: int) -> Image.Image:
 
 
 def pick_queries(table: pd.DataFrame, count: int) -> dict[str, list[int]]:
-    """Queries worth looking at: the best, the middling and the worst by AP@k.
+    """Select example queries: the best, the middling and the worst by AP@k.
 
     No query is picked twice, and no class twice within a group while another class is left.
     Ties go to the smaller id. Queries without a match are left out.

@@ -31,7 +31,7 @@ def compare_searchers(
     gallery_labels: pd.Series,
     params: EvaluationParams,
 ) -> pd.DataFrame:
-    """What each searcher finds and costs, exact search first; nothing is re-ranked here.
+    """Quality and cost of each searcher, exact search first; nothing is re-ranked here.
 
     Returns:
         A row a searcher: `searcher`, `mAP@k`, `R@1`, `recall@k`, and the columns of

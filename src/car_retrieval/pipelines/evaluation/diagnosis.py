@@ -178,7 +178,7 @@ def calibrate_no_match(
 
 
 def _attributes(photos: pd.DataFrame, gallery: pd.DataFrame) -> pd.DataFrame:
-    """What is known of each photo, by Index; make and model are those of its class in the gallery.
+    """Photo attributes by Index; make and model are those of its class in the gallery.
 
     Two lists may write one make in two ways, but a class is one and the same.
     """

@@ -49,7 +49,7 @@ def show_heat(
     encoding: EncodingParams,
     params: EvaluationParams,
 ) -> Figure:
-    """Show what in median queries and in their matches makes their descriptors similar.
+    """Show attribution heat maps of median queries and their matches.
 
     Raises:
         ValueError: the descriptors that were searched are of another encoder.

@@ -27,7 +27,7 @@ def export_onnx(
     whitening: Whitening,
     params: ExportParams,
 ) -> bytes:
-    """Make an ONNX file of what described the gallery, and try it on some of its photos.
+    """Export the gallery's encoder to ONNX and test it on some of the gallery's photos.
 
     Its metadata are those of the descriptors, see `about`; and the largest `angle` in degrees
     between its descriptors and PyTorch's, of how many photos that were `tried`.
