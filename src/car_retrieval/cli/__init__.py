@@ -1,4 +1,4 @@
-"""The project's own commands: `kedro run` with plain errors, and those that Kedro has not."""
+"""Commands of the project: `kedro run` with plain errors, and those that Kedro lacks."""
 
 import warnings
 

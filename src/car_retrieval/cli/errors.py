@@ -1,4 +1,4 @@
-"""Which errors are about input rather than code: their one line is all that a user reads."""
+"""Print errors about input as one line, without a traceback."""
 
 import logging
 import sys

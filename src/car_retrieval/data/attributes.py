@@ -1,4 +1,4 @@
-"""What a table of photos knows of their cars: make, model, year, and a name for readers."""
+"""Make, model, year and display name of photos."""
 
 import pandas as pd
 

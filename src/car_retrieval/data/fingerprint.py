@@ -1,4 +1,4 @@
-"""A hash of a list of photos."""
+"""Fingerprint of a list of photos."""
 
 from collections.abc import Sequence
 from hashlib import blake2b

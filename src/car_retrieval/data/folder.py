@@ -1,4 +1,4 @@
-"""The photos below a folder, whoever made it: hidden files, links and other files sorted out."""
+"""Walk a folder for photos; sort out hidden files, links and other kinds of files."""
 
 import os
 from collections import Counter

@@ -1,4 +1,4 @@
-"""From folders of photos to the lists that `kedro run --env=independent` reads."""
+"""Lists for `kedro run --env=independent` from folders of photos."""
 
 import unicodedata
 from collections.abc import Mapping

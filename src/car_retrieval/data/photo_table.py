@@ -1,4 +1,4 @@
-"""From what a listing and a look at the files say to a clean table whose row is its Index."""
+"""Clean tables of photos, in which the row is the Index, from listings and inspections."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Which gallery photos train and which validate."""
+"""Split gallery photos into training and validation."""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,4 @@
-"""A folder that is written as a whole from a stream of files."""
+"""Write a folder as a whole from a stream of files."""
 
 import shutil
 from collections.abc import Iterable

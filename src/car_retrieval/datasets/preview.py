@@ -1,4 +1,4 @@
-"""What Kedro-Viz shows of a dataset; it goes by the names of these types."""
+"""Previews of datasets in Kedro-Viz, which finds them by the names of these types."""
 
 import base64
 import io

@@ -1,4 +1,4 @@
-"""What the project's versioned datasets share."""
+"""Base of the project's versioned datasets."""
 
 from pathlib import Path, PurePosixPath
 from typing import Any

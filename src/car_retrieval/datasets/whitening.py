@@ -1,4 +1,4 @@
-"""A whitening as a safetensors file."""
+"""Dataset of a whitening as a safetensors file."""
 
 import json
 

@@ -1,1 +1,1 @@
-"""Which parts of two photos make them similar."""
+"""Explain the similarity of two photos by their parts."""

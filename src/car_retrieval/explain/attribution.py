@@ -1,4 +1,4 @@
-"""Where in a photo its similarity with another comes from."""
+"""Attribution of a similarity to positions of the feature map."""
 
 from collections.abc import Iterator
 

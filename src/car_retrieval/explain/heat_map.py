@@ -1,4 +1,4 @@
-"""Where in a photo its similarity with another comes from, at every pixel."""
+"""Attribution of a similarity to each pixel of a photo."""
 
 import math
 

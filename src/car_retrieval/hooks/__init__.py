@@ -1,4 +1,4 @@
-"""What a run checks before it begins, and tells at its end: scores, seconds, memory, places."""
+"""Kedro hooks: check inputs before a run; report scores, seconds, memory and paths after it."""
 
 import time
 from collections import defaultdict

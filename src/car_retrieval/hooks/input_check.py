@@ -1,4 +1,4 @@
-"""Which results of earlier runs are there to go on from."""
+"""Check that a partial run finds the results of earlier runs that it needs."""
 
 from collections.abc import Iterable
 

@@ -1,4 +1,4 @@
-"""What a run tells MLflow where that extra is installed: parameters, curves, scores, figures."""
+"""Log parameters, curves, scores and figures to MLflow, where that extra is installed."""
 
 import math
 import sys

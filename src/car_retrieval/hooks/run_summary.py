@@ -1,4 +1,4 @@
-"""The end of a run at the terminal."""
+"""Print the summary of a run at the terminal."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,1 +1,1 @@
-"""From files as they come to one matrix of upright RGB squares."""
+"""Decode photos, and pack them as upright RGB squares in one matrix."""

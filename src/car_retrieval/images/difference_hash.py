@@ -1,4 +1,4 @@
-"""A difference hash: what a picture looks like in 64 bits, whatever its file, size or colours."""
+"""Difference hash: 64 bits of a picture's look, independent of file, size and colours."""
 
 import numpy as np
 from PIL import Image

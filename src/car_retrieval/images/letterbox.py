@@ -1,4 +1,4 @@
-"""A picture of any shape becomes a square, its own shape kept: letterboxed, or its centre."""
+"""Letterbox or centre-crop a picture of any shape to a square without distortion."""
 
 from math import floor
 from typing import Literal, NamedTuple, get_args

@@ -1,4 +1,4 @@
-"""How much memory a stretch of work takes, and what becomes of memory that is freed."""
+"""Peak memory of a stage, and reuse of freed memory."""
 
 import contextlib
 import ctypes

@@ -1,4 +1,4 @@
-"""What is needed next is read while the present is worked on."""
+"""Prefetch the next item in a background thread."""
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor

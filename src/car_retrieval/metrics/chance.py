@@ -1,4 +1,4 @@
-"""What a search that knows nothing would find."""
+"""Expected scores of a random search."""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,4 @@
-"""Which classes are taken for which: the class of each query's first hit."""
+"""Confusions between classes: the class of each query's first hit."""
 
 import pandas as pd
 

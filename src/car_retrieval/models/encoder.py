@@ -1,4 +1,4 @@
-"""How a network looks at a photo; and descriptors of many, block by block."""
+"""Encoder: descriptors of photos at several scales, block by block."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any

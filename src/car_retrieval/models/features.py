@@ -1,4 +1,4 @@
-"""What a backbone makes of images."""
+"""Features of a backbone: a map, and a class token where there is one."""
 
 from typing import NamedTuple
 

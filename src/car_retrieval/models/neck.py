@@ -1,4 +1,4 @@
-"""What stands between the projection and the descriptor."""
+"""Neck: the layer between projection and descriptor."""
 
 from torch import nn
 

@@ -1,4 +1,4 @@
-"""The descriptor as an ONNX file, which runs without this project and without PyTorch."""
+"""Export the encoder to ONNX, which needs neither this project nor PyTorch."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""What all parameter groups share: frozen values, unknown names refused."""
+"""Base of all parameter groups: frozen values; unknown names are refused."""
 
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any

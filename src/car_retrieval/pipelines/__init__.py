@@ -1,1 +1,1 @@
-"""The pipelines: thin nodes around the craft, and how they are wired."""
+"""Pipelines: thin nodes around the craft, and their wiring."""

@@ -96,7 +96,7 @@ def _draw_rate(axes: Axes, history: pd.DataFrame) -> None:
 
 
 def recall_curve(results: Mapping[str, pd.DataFrame]) -> Figure:
-    """Recall@k against k.
+    """Recall@k against k: the share of queries with a match among their first k hits.
 
     Args:
         results: Per-query tables (`metrics.retrieval.per_query`) by name of the searcher, all

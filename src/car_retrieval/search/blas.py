@@ -1,4 +1,4 @@
-"""Which matrix kernels faiss's OpenBLAS uses."""
+"""Choice of the matrix kernels of faiss's OpenBLAS."""
 
 import os
 import platform

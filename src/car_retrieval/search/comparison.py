@@ -1,4 +1,4 @@
-"""What a searcher costs and finds: built, filled and timed like every other."""
+"""Compare searchers: build, fill and time each in the same way."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping

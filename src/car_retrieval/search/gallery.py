@@ -1,4 +1,4 @@
-"""The rows of a matrix that are searched."""
+"""Stream the searched rows of a descriptor matrix."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

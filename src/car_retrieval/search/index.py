@@ -1,4 +1,4 @@
-"""What every compressed index can do."""
+"""Interface of every compressed index."""
 
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar

@@ -1,4 +1,4 @@
-"""How much of an exact search an approximate one finds."""
+"""Recall of an approximate search against exact search."""
 
 import numpy as np
 

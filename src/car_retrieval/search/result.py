@@ -1,4 +1,4 @@
-"""What a search found: ranked gallery ids and scores per query, checked once, then read-only."""
+"""Search result: ranked gallery ids and scores per query, checked once, then read-only."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

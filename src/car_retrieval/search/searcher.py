@@ -1,4 +1,4 @@
-"""A search that a user runs: an index, and the vectors that make its answers exact."""
+"""Searcher: an index, and the vectors that re-rank its candidates exactly."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""How many threads a search may take."""
+"""Number of threads of a search."""
 
 import os
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What a search by photo answers."""
+"""Answer of a search by photo."""
 
 from dataclasses import dataclass
 

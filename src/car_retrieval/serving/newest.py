@@ -1,4 +1,4 @@
-"""The newest results of a project, opened together: what was made of one another, or nothing."""
+"""Open the newest results of a project that were made of one another."""
 
 import os
 from collections.abc import Mapping

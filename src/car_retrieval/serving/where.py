@@ -1,4 +1,4 @@
-"""Which photos of the gallery are searched: those of a make, a model, some years."""
+"""Filters of a search: make, model and years."""
 
 from dataclasses import dataclass
 from difflib import get_close_matches

@@ -1,1 +1,1 @@
-"""How a network is trained: losses, samplers, augmentation, optimizer, validation."""
+"""Training: losses, samplers, augmentation, optimizer, validation."""

@@ -27,7 +27,7 @@ COSTS = ("images", "seconds", "cpu_seconds")
 WITHOUT_EFFECT = {"seed", "device", "show_batch", "start_epoch"}
 SHOWN_IMAGES = 256  # read for a fingerprint
 Result = dict[str, Any]
-"""What one training came to, as JSON values: see `train`."""
+"""Result of one training, as JSON values: see `train`."""
 
 
 @dataclass(frozen=True)

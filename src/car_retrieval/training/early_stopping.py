@@ -1,4 +1,4 @@
-"""Which epoch is the best, and when no better one is to be hoped for."""
+"""Best-epoch selection and early stopping."""
 
 import logging
 from collections.abc import Iterable, Iterator
@@ -11,7 +11,7 @@ log = logging.getLogger(__name__)
 
 
 CHANCE = "chance R@1"
-"""The column of the largest R@1 that chance explains: `metrics.chance.chance_of_first_hit`."""
+"""Column of the largest R@1 that chance explains: `metrics.chance.chance_of_first_hit`."""
 
 
 def at_chance(history: pd.DataFrame) -> str | None:

@@ -1,4 +1,4 @@
-"""How well a network finds, in one collection, the photos of another."""
+"""Evaluate a network: retrieve photos of one collection by queries of another."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""How weights move: at which rate each of them learns, and their average."""
+"""Optimizer, learning-rate schedule and weight EMA."""
 
 import math
 from copy import deepcopy

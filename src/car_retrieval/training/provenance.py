@@ -1,4 +1,4 @@
-"""What a network was made with, so that its run can be repeated."""
+"""Provenance of a network: all that is needed to repeat its training."""
 
 from typing import Any
 

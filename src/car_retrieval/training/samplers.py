@@ -1,4 +1,4 @@
-"""Which training images meet in a batch: one epoch's batches from labels and a random stream."""
+"""Batch samplers: the batches of one epoch from labels and a random generator."""
 
 from collections.abc import Callable, Iterator
 

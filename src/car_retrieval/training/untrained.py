@@ -1,4 +1,4 @@
-"""A network as it is, without training: the pooled features of its backbone."""
+"""Descriptors without training: the pooled features of a backbone."""
 
 import logging
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""How good a network is on the validation photos."""
+"""Retrieval and verification scores on the validation photos."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

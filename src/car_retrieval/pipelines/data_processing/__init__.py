@@ -1,4 +1,4 @@
-"""From photos on disk to packed images and splits."""
+"""Prepare data: photos on disk to packed images and splits."""
 
 from car_retrieval.pipelines.data_processing.pipeline import create_pipeline
 

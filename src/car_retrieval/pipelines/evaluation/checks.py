@@ -1,4 +1,4 @@
-"""Which descriptors may meet: of one encoder, of the photos in the lists, not of one photo."""
+"""Check that descriptors come from the same encoder and photo lists."""
 
 import pandas as pd
 

@@ -1,4 +1,4 @@
-"""What goes wrong, and where: confusions, attributes, a map, and a threshold."""
+"""Diagnose a run: confusions, attributes, descriptor map, no-match threshold."""
 
 import logging
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Where in their photos queries and matches look alike to the network."""
+"""Attribution heat maps of queries and their matches."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What the numbers of a run were made with: parameters, data, libraries, machine."""
+"""Provenance of a run's numbers: parameters, data, libraries, machine."""
 
 import json
 import os

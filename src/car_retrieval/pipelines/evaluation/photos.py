@@ -1,4 +1,4 @@
-"""The photos of a picture gallery, read from their files."""
+"""Read the photos of a picture grid from their files."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""What is handed over: the descriptor as ONNX, descriptors as Parquet, a model card."""
+"""Export: the encoder as ONNX, descriptors as Parquet, a model card."""
 
 from car_retrieval.pipelines.export.pipeline import create_pipeline
 

@@ -1,4 +1,4 @@
-"""A gallery described by a pretrained network, ready for search."""
+"""Describe a gallery by a pretrained network, ready for search."""
 
 from car_retrieval.pipelines.zero_shot.pipeline import create_pipeline
 

@@ -1,4 +1,4 @@
-"""The LOPQ index: codes in cell order, and the search in them."""
+"""LOPQ index: codes in cell order, and their search."""
 
 from dataclasses import asdict
 from typing import Any

@@ -1,4 +1,4 @@
-"""The compiled loops of a LOPQ search: distance tables, scan of codes, nearest of many.
+"""Compiled loops of a LOPQ search: distance tables, scan of codes, top k.
 
 Compiled by numba at first use and kept in a cache beside the file. Distances are squared.
 """

@@ -1,4 +1,4 @@
-"""The quantiser: what vectors become, and what they become again."""
+"""LOPQ model: encode and decode vectors."""
 
 from dataclasses import dataclass
 from functools import cached_property

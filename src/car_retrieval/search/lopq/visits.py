@@ -1,4 +1,4 @@
-"""Which cells a query visits, in which order."""
+"""Multi-sequence algorithm: the order in which a query visits cells."""
 
 import numpy as np
 from numba import njit

@@ -1,4 +1,4 @@
-"""The application: routes, page, guard and errors put together."""
+"""FastAPI application: routes, page, middleware and error handlers."""
 
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager

@@ -1,4 +1,4 @@
-"""A request's form becomes a query, or one line saying why not."""
+"""Parse a request's form as a query, or say in one line why not."""
 
 from dataclasses import dataclass
 from typing import Annotated

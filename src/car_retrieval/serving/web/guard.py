@@ -1,4 +1,4 @@
-"""What is asked of every request before it is looked at, and what every answer says."""
+"""Middleware: checks of every request, and headers of every answer."""
 
 import hmac
 from collections.abc import Collection

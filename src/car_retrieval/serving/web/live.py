@@ -1,4 +1,4 @@
-"""The newest run, followed while the service runs."""
+"""Follow the newest run while the service runs."""
 
 import asyncio
 import logging

@@ -1,4 +1,4 @@
-"""What one request asks of a gallery, and the answers to a batch of them."""
+"""Search requests, and the answers to a batch of them."""
 
 from collections import defaultdict
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What the service answers, as its OpenAPI description shows it."""
+"""Response schemas of the service, shown in its OpenAPI description."""
 
 from pydantic import BaseModel, Field
 

@@ -1,4 +1,4 @@
-"""What can be asked of the service."""
+"""Routes of the service."""
 
 import asyncio
 from typing import Annotated, Any

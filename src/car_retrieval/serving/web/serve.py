@@ -1,4 +1,4 @@
-"""What `kedro serve` does."""
+"""Run the service for `kedro serve`."""
 
 import os
 import socket

@@ -1,4 +1,4 @@
-"""What lives as long as the service does."""
+"""State of the running service."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
