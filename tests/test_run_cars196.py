@@ -16,6 +16,7 @@ from tests.test_run import newest
 NAMES = [f"AM General Model {number} SUV {2000 + number % 3}" for number in range(1, 13)]
 SMALL = params(
     training__dimension=32,
+    encoding__whitening__kind="pca",  # learnt needs more photos
     training__images_per_epoch=48,
     data_processing__valid_ratio=6,
     evaluation__searchers__lopq__subquantisers=8,
