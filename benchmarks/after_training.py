@@ -26,9 +26,9 @@ from car_retrieval.search.gallery import Gallery
 from car_retrieval.search.kreciprocal import KReciprocal
 
 SCORES = ("mAP@20", "R@1", "MAP@R")
-QUERIES = partial(expansion, queries=5, photos=0, alpha=3)
-GALLERY = partial(expansion, queries=0, photos=5, alpha=3)
-BOTH = partial(expansion, queries=5, photos=5, alpha=3)
+QUERIES = partial(expansion, query_k=5, database_k=0, alpha=3)
+GALLERY = partial(expansion, query_k=0, database_k=5, alpha=3)
+BOTH = partial(expansion, query_k=5, database_k=5, alpha=3)
 KRECIPROCAL = partial(KReciprocal, k1=20, k2=6, weight=0.3, candidates=200)
 
 
@@ -72,14 +72,14 @@ def main() -> None:
     root = Path(__file__).parents[1]
     bootstrap_project(root)
     catalog = KedroSession.create(project_path=root, env=env).load_context().catalog
-    names = ("imageset", "test_image", "car_front", "test_set", "split", "model")
+    names = ("gallery_images", "query_images", "gallery_photos", "query_classes", "split", "model")
     try:
         require_results(catalog, names)
     except FileNotFoundError as error:
         raise SystemExit(f"Error: {error}") from None
-    gallery_images, query_images, photos, test_set, split, model = map(catalog.load, names)
+    gallery_images, query_images, photos, query_classes, split, model = map(catalog.load, names)
     valid, train = protocols.valid_protocol(split)
-    test, every = protocols.query_protocol(test_set[:], photos)
+    test, every = protocols.query_protocol(query_classes[:], photos)
 
     @cache
     def described(scales: tuple[float, ...], flip: bool) -> tuple[np.ndarray, np.ndarray]:

@@ -64,11 +64,15 @@ def main() -> None:
     bootstrap_project(root)
     catalog = KedroSession.create(project_path=root, env=env).load_context().catalog
     try:
-        require_results(catalog, ["imageset", "test_image", "car_front", "test_index", "model"])
+        require_results(
+            catalog, ["gallery_images", "query_images", "gallery_photos", "query_photos", "model"]
+        )
     except FileNotFoundError as error:
         raise SystemExit(f"Error: {error}") from None
-    images = {"gallery": catalog.load("imageset"), "queries": catalog.load("test_image")}
-    gallery, queries = (labels_of(catalog.load(name)) for name in ("car_front", "test_index"))
+    images = {"gallery": catalog.load("gallery_images"), "queries": catalog.load("query_images")}
+    gallery, queries = (
+        labels_of(catalog.load(name)) for name in ("gallery_photos", "query_photos")
+    )
     depth = required_depth(queries, gallery, K)
     print(
         f"{len(queries)} queries, {len(gallery)} gallery photos, {images['gallery'].shape[-1]} px"

@@ -27,7 +27,7 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="*", default=[67_732, 250_000])
     arguments = parser.parse_args()
     bootstrap_project(".")
-    photos = KedroSession.create(env=arguments.env).load_context().catalog.load("car_front")
+    photos = KedroSession.create(env=arguments.env).load_context().catalog.load("gallery_photos")
     bits = np.array([list(bytes.fromhex(look)) for look in photos["DHash"]], np.uint8)
     print(f"{len(photos):,} photos of {photos['Class'].nunique():,} classes")
     for distance, (pairs, same) in enumerate(by_distance(bits, photos["Class"].to_numpy())):

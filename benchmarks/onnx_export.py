@@ -59,8 +59,8 @@ def squares() -> pd.DataFrame:
     """Median angle to the stored descriptor, and R@1, of the sample's query photos."""
     bootstrap_project(".")
     catalog = KedroSession.create().load_context().catalog
-    photos, gallery = catalog.load("test_index"), catalog.load("car_front")
-    stored, searched = catalog.load("tdatabase")[:], catalog.load("database")[:]
+    photos, gallery = catalog.load("query_photos"), catalog.load("gallery_photos")
+    stored, searched = catalog.load("query_descriptors")[:], catalog.load("gallery_descriptors")[:]
     session = catalog.load("onnx_model")
     root = catalog.load("surveillance_images").root
     opened = [Image.open(root / path).convert("RGB") for path in photos["Path"]]

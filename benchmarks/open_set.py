@@ -33,7 +33,7 @@ def main() -> None:
     root = Path(__file__).parents[1]
     bootstrap_project(root)
     catalog = KedroSession.create(project_path=root, env=env).load_context().catalog
-    names = ("database", "split")
+    names = ("gallery_descriptors", "split")
     try:
         require_results(catalog, names)
     except FileNotFoundError as error:

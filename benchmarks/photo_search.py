@@ -78,16 +78,16 @@ def make_project(project: Path, count: int, dimension: int, arch: str) -> None:
     table = table.assign(Index=range(count), Hash=table["Path"], Year=2000 + classes % 16)
     makes = pd.Series(classes % 163).astype(str)
     table = table.assign(MakeName="Make " + makes, ModelName="Model " + table["Class"].astype(str))
-    catalog.save("car_front", table)
+    catalog.save("gallery_photos", table)
     net = DescriptorNet(DescriptorConfig(arch, dimension, SIZE)).eval()
     catalog.save("model", net)
     catalog.save("whitening", Whitening())
     packing = {"size": SIZE, "fill": "gaussian", "crop": "none"}
     encoder = Encoder(net).signature() | {"whitening": None, "packing": packing}
     about = {"encoder": encoder, "photos": digest(table)}
-    catalog.save("database", MatrixStream([drawn], about))
+    catalog.save("gallery_descriptors", MatrixStream([drawn], about))
     index = make_index("lopq", LOPQ)
-    fill(index, catalog.load("database"), np.arange(count), seed=7)
+    fill(index, catalog.load("gallery_descriptors"), np.arange(count), seed=7)
     catalog.save("lopq_index", SignedIndex(index, about))
     catalog.save("no_match_threshold", about | {"threshold": 0.5, "reranking": None})
 

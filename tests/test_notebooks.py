@@ -69,7 +69,7 @@ def test_the_others_run(finished_run: Path, name: str, check: str) -> None:
     ("line", "change", "message"),
     [
         ("labels = ", "; labels[1] = labels[1][1:]", "the two runs searched different photos"),
-        ("listed = ", ".shift(-1)", "car_front lists other photos"),
+        ("listed = ", ".shift(-1)", "gallery_photos lists other photos"),
     ],
 )
 def test_runs_of_other_photos_are_not_compared(

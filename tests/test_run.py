@@ -78,9 +78,9 @@ def test_matrices_lie_as_the_reference_system_had_them(finished_run: Path) -> No
     assert images.dtype == np.uint8
     assert images.shape == (len(front), 3, 32, 32)
     assert front["Index"].tolist() == list(range(len(front)))
-    test_set = np.load(newest(finished_run, "test.npy", "02_intermediate"))
-    assert test_set.dtype == np.int64
-    assert test_set.shape[1] == 2
+    query_classes = np.load(newest(finished_run, "test.npy", "02_intermediate"))
+    assert query_classes.dtype == np.int64
+    assert query_classes.shape[1] == 2
     database = np.load(newest(finished_run, "database.npy", "04_feature"))
     assert database.dtype == np.float32
     np.testing.assert_allclose(np.linalg.norm(database, axis=1), 1, atol=1e-5)

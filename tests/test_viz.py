@@ -13,7 +13,7 @@ LAYERS = [
     "7 reporting",
 ]
 WITHOUT_PREVIEW = {
-    "web_nature",  # a walk through all photos; car_front shows what comes of it
+    "web_nature",  # a walk through all photos; gallery_photos shows what comes of it
     "surveillance_nature",
     "report",  # Kedro-Viz would show it without its styles
     *(f"test_gallery_{part}" for part in ("descriptors", "photos", "images", "pixels")),  # handles

@@ -8,10 +8,13 @@ def register_pipelines() -> dict[str, Pipeline]:
     from car_retrieval.pipelines import (
         ablation,
         data_processing,
+        diagnosis,
         encoding,
         evaluation,
         export,
+        reporting,
         sample_data,
+        searchers,
         training,
         zero_shot,
     )
@@ -21,6 +24,9 @@ def register_pipelines() -> dict[str, Pipeline]:
         "training": training.create_pipeline(),
         "encoding": encoding.create_pipeline(),
         "evaluation": evaluation.create_pipeline(),
+        "searchers": searchers.create_pipeline(),
+        "diagnosis": diagnosis.create_pipeline(),
+        "reporting": reporting.create_pipeline(),
     }
     return {
         "__default__": sum(stages.values(), start=Pipeline([])),

@@ -7,11 +7,12 @@ from pathlib import Path
 from omegaconf.resolvers import oc
 
 from car_retrieval.hooks import InputChecks, RunReport
+from car_retrieval.hooks.lineage import Lineage
 from car_retrieval.hooks.mlflow import Tracking
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # else that extra phones home
 
-HOOKS = (Tracking(), RunReport(), InputChecks())  # the last one is called first
+HOOKS = (Tracking(), RunReport(), Lineage(), InputChecks())  # the last one is called first
 
 
 def own_collection(root: str) -> str:

@@ -64,9 +64,9 @@ def test_what_is_not_worth_it_is_said(capsys):
 
 def test_the_command_tunes_on_the_newest_descriptors(project):
     rng = np.random.default_rng(0)
-    save(project, "database", rng.normal(size=(10, 3)))
-    save(project, "database", rng.normal(size=(600, 16)), "v2")
-    save(project, "tdatabase", rng.normal(size=(30, 16)))
+    save(project, "gallery_descriptors", rng.normal(size=(10, 3)))
+    save(project, "gallery_descriptors", rng.normal(size=(600, 16)), "v2")
+    save(project, "query_descriptors", rng.normal(size=(30, 16)))
     tuned = kedro(project / "data", "tune", "--recall=0.9", "--bytes=8", "--k=5")
     assert tuned.returncode == 0, tuned.stdout + tuned.stderr
     assert "recall@5" in tuned.stdout
@@ -80,7 +80,7 @@ def test_without_descriptors_it_says_what_to_run(project, env):
     tuned = command(project, "tune", *env)
     assert tuned.exit_code == 1
     assert "Traceback" not in tuned.stderr
-    assert "there are no descriptors database" in tuned.stderr
+    assert "there are no descriptors gallery_descriptors" in tuned.stderr
     assert " ".join(["kedro run --pipelines=encoding", *env]) + "`" in tuned.stderr
 
 
@@ -92,11 +92,13 @@ def test_a_recall_that_cannot_be_is_refused(project, recall):
 
 
 def test_descriptors_of_two_encoders_are_refused(project):
-    save(project, "database", np.ones((600, 16)))
+    save(project, "gallery_descriptors", np.ones((600, 16)))
     tuned = command(project, "tune")
     assert tuned.exit_code == 1
-    assert "there are no descriptors tdatabase" in tuned.stderr
-    save(project, "tdatabase", np.ones((5, 16)), encoder="b")
+    assert "there are no descriptors query_descriptors" in tuned.stderr
+    save(project, "query_descriptors", np.ones((5, 16)), encoder="b")
     tuned = command(project, "tune")
     assert tuned.exit_code == 1
-    assert "Error: database and tdatabase were not encoded alike" in tuned.stderr
+    assert (
+        "Error: gallery_descriptors and query_descriptors are of different encoders" in tuned.stderr
+    )

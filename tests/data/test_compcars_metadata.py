@@ -40,7 +40,7 @@ def front(web):
 
 
 @pytest.fixture(scope="module")
-def test_set():
+def query_classes():
     names = compcars.read_surveillance_names(FOLDER / "sv_make_model_name.mat")
     lists = [(FOLDER / f"{part}_surveillance.txt").read_text() for part in ("train", "test")]
     folders = [int(line.split("/")[0]) for text in lists for line in text.splitlines()]
@@ -122,8 +122,8 @@ def test_undated_photos(web):
     assert folders.value_counts().to_dict() == {"unknown": 59, "5008": 2}
 
 
-def test_the_queries(test_set, front):
-    queries, gallery = query_protocol(test_set, front)
+def test_the_queries(query_classes, front):
+    queries, gallery = query_protocol(query_classes, front)
     assert (len(queries), queries.nunique()) == (44_481, 281)
     assert queries.isin(gallery).all()
 
@@ -138,8 +138,8 @@ def test_the_queries(test_set, front):
         (60, 404, 27_517, 118, 19_852),
     ],
 )
-def test_filtered_protocol(test_set, front, size, classes, images, models, searched):
-    queries, gallery = filtered_protocol(*query_protocol(test_set, front), front, size)
+def test_filtered_protocol(query_classes, front, size, classes, images, models, searched):
+    queries, gallery = filtered_protocol(*query_protocol(query_classes, front), front, size)
     assert (gallery.nunique(), len(gallery)) == (classes, images)
     assert (queries.nunique(), len(queries)) == (models, searched)
 

@@ -91,7 +91,7 @@ def saved(tmp_path):
     return through
 
 
-@pytest.mark.parametrize("name", ["car_front", "car_rear", "test_index", "split"])
+@pytest.mark.parametrize("name", ["gallery_photos", "rear_photos", "query_photos", "split"])
 def test_names_stay_text_in_every_table_of_photos(index, saved, name):
     lines = [
         *("NA,0,0,,0001,2010,NA,", "None,1,1,null,3.0,,nan,", "1e5,2,2,911,NA,2012,0007,"),

@@ -64,12 +64,12 @@ def run(tmp_path: Path) -> Run:
     gallery, queries = photos(CLASSES * PHOTOS), photos(CLASSES)
     split = gallery.assign(split=np.where(gallery["Index"] < CLASSES, "valid", "train"))
     pairs = sample_pairs(*valid_protocol(split), seed=0)
-    images = {"imageset": packed(tmp_path / "i.npy", gallery)}
-    images["test_image"] = packed(tmp_path / "t.npy", queries)
+    images = {"gallery_images": packed(tmp_path / "i.npy", gallery)}
+    images["query_images"] = packed(tmp_path / "t.npy", queries)
 
     def once(training: TrainingParams = TRAINING, **ablation: Any) -> dict[str, Any]:
         params = AblationParams(**({"recipes": RECIPES} | ablation))
-        given = images | {"split": split, "valid_pairs": pairs, "test_index": queries}
+        given = images | {"split": split, "valid_pairs": pairs, "query_photos": queries}
         given |= {"params:training": training, "params:ablation": params}
         given |= {"params:evaluation": EvaluationParams()}
         catalog = DataCatalog({name: MemoryDataset(data) for name, data in given.items()})

@@ -96,7 +96,7 @@ def test_a_collection_that_queries_itself(gallery: Matrix) -> None:
 
 def test_reranking_leaves_the_comparison_alone(gallery: Matrix, tmp_path: Path) -> None:
     given, params = inputs(gallery, matrix(tmp_path / "q.npy", 9), evaluation(everything=ALL))
-    mixed = params.model_copy(update={"reranking": ExpansionParams(kind="expansion", queries=3)})
+    mixed = params.model_copy(update={"reranking": ExpansionParams(kind="expansion", query_k=3)})
     assert (nodes.search(*given, mixed).hits != nodes.search(*given, params).hits).any()
     tables = [
         compare_searchers(*given, each)[["mAP@3", "R@1", "recall@3"]] for each in (params, mixed)

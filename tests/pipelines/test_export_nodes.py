@@ -76,9 +76,9 @@ def told(database: Matrix, model: DescriptorNet) -> dict[str, Any]:
     searcher = {"split": "test", "mAP@20": 0.4321, "recall@20": 0.8765, "fit s": 77.7}
     rates = {"queries": 17, "FPIR": 0.0625, "FPIR_unknown": None, "TPIR": 0.8125}
     return {
-        "database": database,
-        "car_front": PHOTOS,
-        "test_index": PHOTOS[:0],
+        "gallery_descriptors": database,
+        "gallery_photos": PHOTOS,
+        "query_photos": PHOTOS[:0],
         "evaluation": EvaluationParams(),
         "split": SPLIT,
         "data_report": {
@@ -171,7 +171,7 @@ def test_what_was_not_measured_is_not_claimed(
 
 
 def test_a_card_is_of_one_run(told: dict[str, Any]) -> None:
-    other = told["database"].attributes["encoder"] | {"flip": True}
+    other = told["gallery_descriptors"].attributes["encoder"] | {"flip": True}
     threshold = told["no_match_threshold"] | {"encoder": other}
     with pytest.raises(ValueError, match="run the pipeline evaluation again"):
         write_model_card(**told | {"no_match_threshold": threshold})
@@ -180,7 +180,7 @@ def test_a_card_is_of_one_run(told: dict[str, Any]) -> None:
         with pytest.raises(ValueError, match=r"other descriptors than .* evaluation again"):
             write_model_card(**told | {"no_match_threshold": threshold})
     with pytest.raises(ValueError, match=r"another list of photos .* encoding again"):
-        write_model_card(**told | {"car_front": PHOTOS.assign(Path="x")})
+        write_model_card(**told | {"gallery_photos": PHOTOS.assign(Path="x")})
     with pytest.raises(ValueError, match=r"^split is not the one .* trained on: run the job again"):
         write_model_card(**told | {"split": SPLIT.assign(split=SIDES[::-1])})
     net = DescriptorNet(DescriptorConfig("resnet18", 8, 32))
@@ -249,7 +249,7 @@ class TestOnnx:
         given = database, Matrix(tmp_path / "imageset.npy"), model, {}, Whitening(), ExportParams()
         with pytest.raises(
             ValueError,
-            match=r"^imageset\.npy has images of 16 px, the network .* at 32: train again, or pack",
+            match=r"^gallery_images\.npy has images of 16 px, the network .* at 32: train again, or pack",
         ):
             nodes.export_onnx(*given)
 
@@ -261,7 +261,7 @@ class TestOnnx:
 
 def test_a_card_of_leave_one_out_says_so_and_names_its_classes(told: dict[str, Any]) -> None:
     told["evaluation"] = EvaluationParams(search_in="queries")
-    told["test_index"] = pd.DataFrame(
+    told["query_photos"] = pd.DataFrame(
         {"Path": ["q.jpg"], "Class": [9], "MakeName": ["Audi"], "ModelName": ["A9"]}
     )
     card = write_model_card(**told)

@@ -65,9 +65,9 @@ def given(tmp_path: Path) -> dict[str, Any]:
         "queries": descriptors[0],
         "gallery": descriptors[1],
         "query_photos": pd.DataFrame({"Class": [0, 0, 0]}),
-        "query_pixels": pixels[0],
+        "query_images": pixels[0],
         "gallery_photos": pd.DataFrame({"Class": [0, 0, 7, 8]}),
-        "gallery_pixels": pixels[1],
+        "gallery_images": pixels[1],
         "model": net,
         "checkpoints": {},
         "whitening": Whitening(),
@@ -88,7 +88,7 @@ def test_first_right_and_first_wrong_match_of_the_median_query(given: dict[str, 
     assert [text for text in texts if text.startswith("class ")][1:] == ["class 0", "class 8"]
     colours = [to_hex(frame.get_edgecolor()) for frame in axes.patches]
     assert colours == [INK, *[GREEN] * 3, *[RED] * 3]
-    query, right = given["query_pixels"][2], given["gallery_pixels"][1]
+    query, right = given["query_images"][2], given["gallery_images"][1]
     wanted = heat_map(
         Encoder(given["model"]), torch.from_numpy(query), torch.from_numpy(given["gallery"][1])
     )
@@ -136,7 +136,7 @@ def test_mirror_images_scales_and_whitening(given: dict[str, Any], tmp_path: Pat
     given["encoding"] = EncodingParams(device="cpu", flip=True, scales=[1.0, 2.0])
     given["whitening"] = WHITENING
     encoder = Encoder(given["model"], [1.0, 2.0], flip=True)
-    for side, pixels in (("queries", "query_pixels"), ("gallery", "gallery_pixels")):
+    for side, pixels in (("queries", "query_images"), ("gallery", "gallery_images")):
         path = tmp_path / f"whitened {side}.npy"
         given[side] = described(path, given[pixels], encoder, WHITENING)
     assert len(show_heat(**given).axes[0].images) == 7

@@ -110,12 +110,12 @@ def test_a_split_of_another_list_does_not_choose_the_queries(column: str, value:
 def test_test_set_of_another_list_is_refused(tmp_path: Path, column: str) -> None:
     table = photos(7)
     write_matrix(tmp_path / "test.npy", table[["Index", "Class"]].to_numpy(np.int64))
-    test_set = Matrix(tmp_path / "test.npy")
-    queries, _ = evaluation.select_test(test_set, table, photos(50), SPLIT, EvaluationParams())
+    query_classes = Matrix(tmp_path / "test.npy")
+    queries, _ = evaluation.select_test(query_classes, table, photos(50), SPLIT, EvaluationParams())
     assert queries.equals(labels(7))
     for other in (changed(table, column, 99), table[:6]):
-        with pytest.raises(ValueError, match=r"test_set .* data_processing again"):
-            evaluation.select_test(test_set, other, photos(50), SPLIT, EvaluationParams())
+        with pytest.raises(ValueError, match=r"query_classes .* data_processing again"):
+            evaluation.select_test(query_classes, other, photos(50), SPLIT, EvaluationParams())
 
 
 PACKING = {"size": 32, "fill": "mean", "crop": "none"}
@@ -218,7 +218,7 @@ def test_images_and_split_of_different_lists_do_not_train(packed: Matrix, column
     split = photos(10).assign(split=["train"] * 5 + ["valid"] * 5)
     pairs = np.array([(5, 0, 1), (5, 1, 0)])
     training.train(packed, split, pairs, {}, params)  # type: ignore
-    with pytest.raises(ValueError, match=r"^imageset and split .* data_processing again"):
+    with pytest.raises(ValueError, match=r"^gallery_images and split .* data_processing again"):
         training.train(packed, changed(split, column), pairs, {}, params)  # type: ignore
 
 
@@ -238,7 +238,7 @@ def test_search_of_chosen_rows_equals_a_naive_ranking(tmp_path: Path, batch_size
     np.testing.assert_array_equal(result.hits, expected[:, : result.depth])
 
 
-EXPANSION = {"kind": "expansion", "queries": 3, "gallery": 2, "alpha": 1}
+EXPANSION = {"kind": "expansion", "query_k": 3, "database_k": 2, "alpha": 1}
 KRECIPROCAL = {"kind": "kreciprocal", "k1": 4, "k2": 2, "weight": 0.4, "candidates": 8}
 
 
@@ -255,7 +255,7 @@ def test_hits_are_those_of_the_reranking_that_is_asked_for(
     found = evaluation.search(*given, params)
     searched = Gallery(gallery, np.sort(rows.index.to_numpy()))
     ranking = (
-        expansion(searched, queries=3, photos=2, alpha=1)
+        expansion(searched, query_k=3, database_k=2, alpha=1)
         if reranking is EXPANSION
         else KReciprocal(searched, k1=4, k2=2, weight=0.4, candidates=8)
     )

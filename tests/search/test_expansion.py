@@ -64,7 +64,7 @@ def test_nothing_to_expand_with_is_plain_search():
     rng = np.random.default_rng(1)
     gallery, queries = Gallery(unit(rng, 30), np.arange(30)), unit(rng, 4)
     plain = gallery.search(np.arange(4), queries, 9)
-    result = expansion(gallery, queries=0, photos=0, alpha=3).search(np.arange(4), queries, 9)
+    result = expansion(gallery, query_k=0, database_k=0, alpha=3).search(np.arange(4), queries, 9)
     np.testing.assert_array_equal(result.hits, plain.hits)
     np.testing.assert_array_equal(result.scores, plain.scores)
 

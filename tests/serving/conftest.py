@@ -70,7 +70,7 @@ def write_run(
     packing = packing or DataParams(image_size=32, fill="mean", crop="box")
     catalog = catalog_of(project, version)
     photos = listed(project / "data/01_raw/independent/traini")
-    catalog.save("car_front", photos)
+    catalog.save("gallery_photos", photos)
     net = DescriptorNet(DescriptorConfig("resnet18", 16, 32)).eval()
     catalog.save("model", net)
     catalog.save("whitening", Whitening())
@@ -79,8 +79,10 @@ def write_run(
     )
     pixels = project / f"{version}.npy"
     write_matrix(pixels, stream)
-    catalog.save("database", encode_images(Matrix(pixels), photos, net, {}, Whitening(), encoding))
-    database = catalog.load("database")
+    catalog.save(
+        "gallery_descriptors", encode_images(Matrix(pixels), photos, net, {}, Whitening(), encoding)
+    )
+    database = catalog.load("gallery_descriptors")
     searchers = {"lopq": {"kind": "lopq", "coarse": 2, "subquantisers": 4}}
     params = EvaluationParams.model_validate({"searchers": searchers})
     catalog.save("lopq_index", index_gallery(database, photos, params))

@@ -74,7 +74,7 @@ def test_the_packing_is_that_of_the_gallery_not_of_todays_parameters(own_project
 
 def test_a_run_at_work_changes_nothing(own_project: Path) -> None:
     catalog = catalog_of(own_project, LATER)
-    catalog.save("car_front", catalog.load("car_front").iloc[::-1])
+    catalog.save("gallery_photos", catalog.load("gallery_photos").iloc[::-1])
     catalog.save("model", other_network())
     whitening = Whitening(PCA(np.zeros(16, np.float32), np.eye(16, dtype=np.float32)))
     catalog.save("whitening", whitening)
@@ -102,7 +102,9 @@ def test_versions_tell_how_far_a_run_has_come(own_project: Path, tmp_path: Path)
 
 def test_photos_of_another_list_are_refused(own_project: Path) -> None:
     change_attributes(own_project, photos="other")
-    with pytest.raises(ValueError, match=r"^car_front lists other photos .* encoding again$"):
+    with pytest.raises(
+        ValueError, match=r"^gallery_descriptors describe other photos .* encoding again$"
+    ):
         open_retriever(ENV, own_project)
 
 
@@ -123,7 +125,9 @@ def test_another_network_or_whitening_is_refused(own_project: Path, part: str) -
     catalog.save(part, other)
     folder = next(own_project.glob("data/04_feature/*/database.npy"))
     (folder / VERSION).rename(folder / LATER)
-    with pytest.raises(ValueError, match=r"^database was made with another network or whitening"):
+    with pytest.raises(
+        ValueError, match=r"^gallery_descriptors were made with another network or whitening"
+    ):
         open_retriever(ENV, own_project)
 
 

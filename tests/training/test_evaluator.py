@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from car_retrieval.models.descriptor import DescriptorConfig, DescriptorNet
-from car_retrieval.training.evaluator import QueryTest
+from car_retrieval.training.evaluator import NetworkEvaluator
 
 K = 3
 
@@ -32,7 +32,7 @@ def described(net, pixels):
 def test_the_scores_are_those_of_a_loop_over_queries(net):
     queries, gallery = images(9, 1), images(20, 2)
     query_classes, gallery_classes = classes(9, 3), classes(20, 4)
-    scores = QueryTest(queries, query_classes, gallery, gallery_classes, K)(net)
+    scores = NetworkEvaluator(queries, query_classes, gallery, gallery_classes, K)(net)
     found, first, at_r = [], [], []
     for vector, class_ in zip(described(net, queries), query_classes, strict=True):
         order = np.argsort(-described(net, gallery) @ vector, kind="stable")
@@ -51,7 +51,7 @@ def test_the_scores_are_those_of_a_loop_over_queries(net):
 def test_labels_choose_rows(net):
     gallery = images(20, 2)
     chosen = classes(20, 4).iloc[[3, 17, 5]]
-    part = QueryTest(gallery[[5, 17]], pd.Series([1, 2]), gallery, chosen, 1)(net)
+    part = NetworkEvaluator(gallery[[5, 17]], pd.Series([1, 2]), gallery, chosen, 1)(net)
     own = pd.Series([1, 2]).to_numpy() == chosen.loc[[5, 17]].to_numpy()
     possible = pd.Series([1, 2]).isin(chosen)
     assert part["gallery"] == 3
@@ -60,7 +60,7 @@ def test_labels_choose_rows(net):
 
 def test_queries_search_each_other_but_not_themselves(net):
     queries, labels = images(20, 2), classes(20, 4)
-    scores = QueryTest(queries, labels, images(5, 1), labels[:5], K, leave_one_out=True)(net)
+    scores = NetworkEvaluator(queries, labels, images(5, 1), labels[:5], K, leave_one_out=True)(net)
     products = described(net, queries) @ described(net, queries).T
     np.fill_diagonal(products, -np.inf)
     first = labels.to_numpy()[products.argmax(axis=1)]
@@ -69,6 +69,6 @@ def test_queries_search_each_other_but_not_themselves(net):
 
 
 def test_queries_of_no_known_class_have_no_score(net):
-    scores = QueryTest(images(9, 1), classes(9, 3) + 7, images(5, 2), classes(5, 4), K)(net)
+    scores = NetworkEvaluator(images(9, 1), classes(9, 3) + 7, images(5, 2), classes(5, 4), K)(net)
     assert (scores["queries"], scores["queries_without_match"]) == (0, 9)
     assert np.isnan(scores["R@1"])

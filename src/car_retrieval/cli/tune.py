@@ -39,17 +39,18 @@ def command(recall: float, code_bytes: int, k: int, seed: int, env: str | None) 
     reach the recall soonest are printed, to paste.
     """
     catalog = KedroSession.create(env=env).load_context().catalog
-    for name in ("database", "tdatabase"):
+    for name in ("gallery_descriptors", "query_descriptors"):
         if not catalog.exists(name):
             chosen = f" --env={env}" if env else ""
             raise ValueError(
                 f"there are no descriptors {name} to tune with: run `kedro run --pipelines="
                 f"encoding{chosen}` first, or `kedro run{chosen}` where nothing is trained yet"
             )
-    gallery, queries = catalog.load("database"), catalog.load("tdatabase")
+    gallery, queries = catalog.load("gallery_descriptors"), catalog.load("query_descriptors")
     if gallery.attributes.get("encoder") != queries.attributes.get("encoder"):
         raise ValueError(
-            "database and tdatabase were not encoded alike: run the pipeline encoding again"
+            "gallery_descriptors and query_descriptors are of different encoders: run the "
+            "pipeline encoding again"
         )
     print_tuning(tune(gallery, queries, k, recall, code_bytes, seed), k, recall)
 

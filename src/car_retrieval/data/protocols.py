@@ -3,7 +3,6 @@
 Labels are Series of Class indexed by Index, the row in the collection's matrices.
 """
 
-import numpy as np
 import pandas as pd
 
 from car_retrieval.data.splits import TRAIN, VALID
@@ -25,12 +24,6 @@ def valid_protocol(split: pd.DataFrame) -> Labels:
     """
     valid, train = (labels_of(split[split["split"] == side]) for side in (VALID, TRAIN))
     return valid, train if valid.isin(train).any() else valid
-
-
-def query_protocol(test_set: np.ndarray, gallery: pd.DataFrame) -> Labels:
-    """Query photos query the whole gallery, which may be their own list: leave one out."""
-    queries = pd.Series(test_set[:, 1], index=pd.Index(test_set[:, 0], name="Index"), name="Class")
-    return queries, labels_of(gallery)
 
 
 def trained_classes(classes: pd.Series, split: pd.DataFrame) -> int:

@@ -1,5 +1,8 @@
 """Figures as PNG files."""
 
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from car_retrieval.datasets.preview import ImagePreview, png_preview
@@ -16,7 +19,7 @@ class FigureDataset(LocalVersionedDataset):
     def save(self, data: "Figure") -> None:
         """Draw the figure."""
         with atomic(self.save_path) as part:
-            data.savefig(part, dpi=110, bbox_inches="tight", format="png")
+            _write(data, part)
 
     def load(self) -> bytes:
         """Read the PNG."""
@@ -25,3 +28,32 @@ class FigureDataset(LocalVersionedDataset):
     def preview(self) -> ImagePreview:
         """The figure itself."""
         return png_preview(self.load())
+
+
+class FiguresDataset(LocalVersionedDataset):
+    """Figures by name, saved as a folder of PNG files and loaded as the bytes of each."""
+
+    def save(self, data: Mapping[str, "Figure"]) -> None:
+        """Draw the figures; the folder is there when all are."""
+        folder = self.save_path
+        part = folder.with_name(f"{folder.name}.part")
+        try:
+            part.mkdir(parents=True)
+            for name, figure in data.items():
+                _write(figure, part / f"{name}.png")
+            part.rename(folder)
+        except BaseException:
+            shutil.rmtree(part, ignore_errors=True)
+            raise
+
+    def load(self) -> dict[str, bytes]:
+        """Read the PNG files."""
+        return {file.stem: file.read_bytes() for file in sorted(self.load_path.glob("*.png"))}
+
+    def preview(self) -> ImagePreview:
+        """The first figure."""
+        return png_preview(next(iter(self.load().values())))
+
+
+def _write(figure: "Figure", path: Path) -> None:
+    figure.savefig(path, dpi=110, bbox_inches="tight", format="png")

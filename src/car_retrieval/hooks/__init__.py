@@ -12,8 +12,8 @@ from kedro.pipeline.node import Node
 from car_retrieval.io.memory import MemoryWatch, keep_freed_memory, return_freed_memory
 
 STAGES = (
-    *("sample_data", "data_processing", "training", "encoding", "evaluation", "ablation"),
-    "export",
+    *("sample_data", "data_processing", "training", "encoding", "evaluation", "searchers"),
+    *("diagnosis", "reporting", "ablation", "export"),
 )
 
 

@@ -46,7 +46,11 @@ def print_run(
         console.print(_scores(summary))
         for remark in _remarks(summary, catalog.load("params:evaluation")):
             console.print(remark, soft_wrap=True, highlight=False)
-    described = catalog.load("database").attributes if "database" in pipeline.datasets() else {}
+    described = (
+        catalog.load("gallery_descriptors").attributes
+        if "gallery_descriptors" in pipeline.datasets()
+        else {}
+    )
     if note := described.get("untrained"):
         console.print(note, soft_wrap=True, highlight=False)
     if "training_history" in outputs:

@@ -60,6 +60,15 @@ class Matrix:
         sidecar = attributes_path(self.path)
         return json.loads(sidecar.read_text()) if sidecar.exists() else {}
 
+    @property
+    def origin(self) -> tuple[str, str]:
+        """Collection and version, of `data/<layer>/<collection>/<name>/<version>/<name>`."""
+        return self.path.parents[2].name, self.path.parent.name
+
+    def is_same(self, other: "Matrix") -> bool:
+        """Whether the other one reads the same rows."""
+        return self.path == other.path
+
     def __len__(self) -> int:
         return self.shape[0]
 

@@ -13,7 +13,6 @@ from car_retrieval.io.matrix import Matrix
 from car_retrieval.io.prefetch import read_ahead
 from car_retrieval.models.checkpoint import Checkpoint
 from car_retrieval.models.descriptor import DescriptorNet, network_of
-from car_retrieval.models.whitening import Whitening
 from car_retrieval.params import EncodingParams
 
 
@@ -60,12 +59,21 @@ def choose_encoder(
     return network_of(checkpoints[params.checkpoint])
 
 
-def signature(encoder: Encoder, whitening: Whitening, images: Matrix) -> dict[str, Any]:
-    """What two sets of descriptors must share to be comparable: how they were made, all of it."""
-    return encoder.signature() | {
-        "whitening": whitening.fingerprint(),
-        "packing": images.attributes.get("packing"),
-    }
+def network_of_descriptors(
+    descriptors: Matrix, model: DescriptorNet, checkpoints: Mapping[int, Checkpoint]
+) -> DescriptorNet:
+    """The network that descriptors were made with: the best one, or that of an epoch."""
+    checkpoint = descriptors.attributes.get("checkpoint", "best")
+    return model if checkpoint == "best" else network_of(checkpoints[checkpoint])
+
+
+def encoder_of(
+    descriptors: Matrix, model: DescriptorNet, checkpoints: Mapping[int, Checkpoint]
+) -> Encoder:
+    """The encoder that descriptors were made with, by what they say of it."""
+    own = descriptors.attributes["encoder"]
+    net = network_of_descriptors(descriptors, model, checkpoints)
+    return Encoder(net, own["scales"], own["flip"])
 
 
 def encode(

@@ -23,7 +23,7 @@ class DataParams(Params):
     """Listing, packing and splitting (`parameters_data_processing.yml`)."""
 
     front_views: list[int] = Field([1, 4], description="viewpoints of the gallery")
-    rear_views: list[int] = Field([2, 5], description="viewpoints listed in car_rear")
+    rear_views: list[int] = Field([2, 5], description="viewpoints listed in rear_photos")
     queries: Literal["all", "test"] = Field("all", description="surveillance list to query with")
     image_size: Annotated[int, Field(ge=16)] | None = Field(
         None, description="pixels a side; none: of the photos that the network's weights expect"

@@ -13,7 +13,9 @@ class WhiteningParams(Params):
     kind: Literal["auto", "pca", "learnt"] = Field(
         description="by all variation, or within classes; auto: `pca` without training, else none"
     )
-    dimension: Count | None = Field(default=None, description="components kept; none: all")
+    dimension: Count | Literal["classes"] | None = Field(
+        default=None, description="components kept; `classes`: as many as classes train; none: all"
+    )
     power: Fraction = Field(default=1.0, description="of the deviation that is divided by")
     photos: Count = Field(default=20_000, description="training photos it is fitted to, at most")
     seed: Annotated[int, Field(ge=0)] = Field(default=7, description="of their choice")

@@ -47,9 +47,9 @@ class ExpansionParams(Params):
     """Averages with nearest photos; see `car_retrieval.search.expansion`."""
 
     kind: Literal["expansion"] = Field(description="query expansion")
-    queries: Annotated[int, Field(ge=0)] = Field(5, description="hits that a query takes in")
-    gallery: Annotated[int, Field(ge=0)] = Field(
-        0, description="neighbours that a gallery photo takes in"
+    query_k: Annotated[int, Field(ge=0)] = Field(5, description="hits averaged with a query (QE)")
+    database_k: Annotated[int, Field(ge=0)] = Field(
+        0, description="neighbours averaged with a gallery photo (DBA)"
     )
     alpha: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
         3.0, description="exponent of a similarity that makes it a weight"

@@ -9,7 +9,11 @@ from pydantic import BaseModel, ValidationError
 from car_retrieval.params import GROUPS, AblationParams, TrainingParams
 from car_retrieval.params.recipes import changed
 
-RENAMED = {"data_processing.crop_to_box": "now data_processing.crop: box for true, none for false"}
+RENAMED = {
+    "data_processing.crop_to_box": "now data_processing.crop: box for true, none for false",
+    "evaluation.reranking.expansion.queries": "now evaluation.reranking.query_k",
+    "evaluation.reranking.expansion.gallery": "now evaluation.reranking.database_k",
+}
 
 
 def check_parameters(given: Mapping[str, Any]) -> None:

@@ -13,6 +13,8 @@ from jinja2 import Environment, StrictUndefined
 from matplotlib.figure import Figure
 from PIL import Image
 
+from car_retrieval.reporting.metric_meanings import by_metric, meaning
+
 
 @dataclass(frozen=True)
 class Section:
@@ -23,13 +25,15 @@ class Section:
         text: Paragraphs, separated by blank lines.
         figures: Captions, each with a figure or the bytes of a PNG or JPEG.
         table: Shown under the text.
-        facts: Names and values, by group; shown small, at the end.
+        photos: Captions with pictures, folded behind a heading.
+        facts: Names and values, by group; shown small and folded, at the end.
     """
 
     title: str
     text: str = ""
     figures: Sequence[tuple[str, Figure | bytes]] = ()
     table: pd.DataFrame | None = None
+    photos: Sequence[tuple[str, Figure | bytes]] = ()
     facts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
@@ -40,9 +44,9 @@ def html_report(
 
     Args:
         title: Heading.
-        summary: A row per measurement. Its text columns say what was measured (split, searcher,
-            protocol), its whole numbers are counts, its other numbers are metrics. The metrics of
-            the first row become the headline, "legacy" ones left out: they flatter.
+        summary: A row a split and protocol; its whole numbers are counts, its other numbers are
+            metrics. The metrics of the first row become the headline, "legacy" ones left out: they
+            flatter.
         sections: In order.
         about: Under the heading, of which run this is.
 
@@ -56,12 +60,13 @@ def html_report(
     environment.filters["columns"] = _columns
     environment.filters["rows"] = _rows
     environment.filters["image"] = _image
+    environment.filters["heading"] = lambda caption: caption.partition(".")[0].lower()
     page = environment.from_string(template)
     return page.render(
         title=title,
         about=about,
         headline=_headline(summary),
-        summary=summary,
+        results=_results(summary),
         sections=sections,
     )
 
@@ -80,6 +85,20 @@ def _headline(summary: pd.DataFrame) -> dict[str, object]:
             (_name(name), _cell(value))
             for name, value in numbers.items()
             if name not in counts and not str(name).startswith("legacy") and _cell(value) != "—"
+        ],
+    }
+
+
+def _results(summary: pd.DataFrame) -> dict[str, Any]:
+    """The results turned round: a row a metric, with its meaning; a column a measurement."""
+    if summary.empty:
+        return {"columns": [], "rows": []}
+    turned = by_metric(summary)
+    return {
+        "columns": list(turned),
+        "rows": [
+            (_name(name), meaning(str(name)), [_cell(value) for value in turned.loc[name]])
+            for name in turned.index
         ],
     }
 

@@ -56,19 +56,19 @@ class Expansion:
         return self.gallery.search(query_ids, queries, k, exclude)
 
 
-def expansion(gallery: Gallery, queries: int, photos: int, alpha: float) -> Expansion:
-    """Expand queries by so many of their hits, and gallery photos by so many of their neighbours.
+def expansion(gallery: Gallery, query_k: int, database_k: int, alpha: float) -> Expansion:
+    """Alpha query expansion (alpha-QE) and database-side augmentation (DBA).
 
     Args:
         gallery: what is searched.
-        queries: hits that a query is averaged with; 0: queries stay as they are.
-        photos: neighbours that a gallery photo is averaged with; 0: the gallery stays as it is.
+        query_k: hits that a query is averaged with; 0: no query expansion.
+        database_k: neighbours that a gallery photo is averaged with; 0: no augmentation.
         alpha: exponent of the weights; see `expanded`.
     """
-    if photos:
-        near = gallery.neighbours(photos)
+    if database_k:
+        near = gallery.neighbours(database_k)
         gallery = AugmentedGallery(gallery.vectors, gallery.rows, near, alpha)
-    return Expansion(gallery, queries, alpha)
+    return Expansion(gallery, query_k, alpha)
 
 
 def expanded(

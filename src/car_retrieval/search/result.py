@@ -95,6 +95,15 @@ class RetrievalResult:
             np.take_along_axis(self.scores, kept, axis=1),
         )
 
+    def padded(self, missing: int) -> "RetrievalResult":
+        """The same with so many more places, which hold no hit."""
+        wider = ((0, 0), (0, missing))
+        return RetrievalResult(
+            self.query_ids,
+            np.pad(self.hits, wider, constant_values=-1),
+            np.pad(self.scores, wider, constant_values=-np.inf),
+        )
+
     def query_classes(
         self, query_labels: pd.Series, rows: slice = slice(None)
     ) -> NDArray[np.int64]:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from car_retrieval.search.index import Index
     from car_retrieval.serving.retriever import Retriever
 
-OPENED = ("database", "lopq_index", "no_match_threshold")
+OPENED = ("gallery_descriptors", "lopq_index", "no_match_threshold")
 
 
 def open_retriever(env: str | None = None, project: Path | str = ".") -> "Retriever":
@@ -92,17 +92,17 @@ class Results:
         self.versions = newest_versions(env, project)  # before loading: what comes later is newer
         config = config_of(env or os.getenv("KEDRO_ENV"), Path(project).resolve())
         self._catalog = DataCatalog.from_config({**config})
-        self.vectors: Matrix = self._catalog.load("database")
+        self.vectors: Matrix = self._catalog.load("gallery_descriptors")
         self._about = self.vectors.attributes
-        self.photos: pd.DataFrame = self._made_of("car_front")
+        self.photos: pd.DataFrame = self._made_of("gallery_photos")
         if self._about.get("photos") != digest(self.photos):
             raise ValueError(
-                "car_front lists other photos than those that database describes: run the pipeline "
-                "encoding again"
+                "gallery_descriptors describe other photos than gallery_photos lists: run the "
+                "pipeline encoding again"
             )
         if "crop" not in (self._about.get("encoder", {}).get("packing") or {}):
             raise ValueError(
-                "database does not tell how its photos were packed, for it is of an older version: "
+                "gallery_descriptors do not say how their photos were packed (older version): "
                 "run `kedro run --pipelines=data_processing,encoding,evaluation`"
             )
 
@@ -123,8 +123,8 @@ class Results:
         made_with = {"whitening": whitening.fingerprint(), "packing": packing}
         if encoder.signature() | made_with != self._about["encoder"]:
             raise ValueError(
-                "database was made with another network or whitening than the newest: run the "
-                "pipelines encoding and evaluation again"
+                "gallery_descriptors were made with another network or whitening than the newest: "
+                "run the pipelines encoding and evaluation again"
             )
         return Retriever(
             self.versions,
@@ -177,8 +177,8 @@ class Results:
         version = next((own for own in self._versions(name) if own <= last), None)
         if version is None:
             raise FileNotFoundError(
-                f"there is no {name} of {last} or before, of which database was made: run the job "
-                "again with `kedro run`"
+                f"there is no {name} of {last} or before, which gallery_descriptors were made of: "
+                "run the job again with `kedro run`"
             )
         return self._catalog.load(name, version)
 
@@ -201,7 +201,7 @@ def config_of(env: str | None, folder: Path) -> Mapping[str, Any]:
     project = find_kedro_project(folder) or folder
     arguments: dict[str, Any] = CONFIG_LOADER_ARGS
     loader = OmegaConfigLoader(str(project / "conf"), env, **arguments)
-    names = [*OPENED, "car_front", "web_images", "model", "checkpoints", "whitening"]
+    names = [*OPENED, "gallery_photos", "web_images", "model", "checkpoints", "whitening"]
     everything = loader["catalog"]
     catalog = {name: everything[name] for name in names}
     for entry in catalog.values():

@@ -7,15 +7,15 @@ import numpy as np
 import pandas as pd
 
 from car_retrieval.io.matrix import Matrix
-from car_retrieval.metrics.retrieval import per_query, required_depth, summarise
+from car_retrieval.metrics.evaluator import RetrievalEvaluator
 from car_retrieval.models.descriptor import DescriptorNet
 from car_retrieval.models.encoder import encode
-from car_retrieval.search.exact import Block, search_exact
+from car_retrieval.search.exact import Block
 
 
 @dataclass(frozen=True)
-class QueryTest:
-    """All queries search the whole gallery, or each other.
+class NetworkEvaluator:
+    """Evaluate a network: all queries search the whole gallery, or each other.
 
     Attributes:
         queries: images uint8 [q, 3, R, R].
@@ -42,12 +42,8 @@ class QueryTest:
         own = self.leave_one_out
         labels = self.query_labels if own else self.gallery_labels
         blocks = [(ids, queries)] if own else self._blocks(net)
-        depth = max(1, required_depth(self.query_labels, labels, self.k))
-        result = search_exact(ids, queries, blocks, depth, exclude=ids if own else None)
-        scores = per_query(
-            result, self.query_labels, labels, ks=(1,), k=self.k, self_in_gallery=own
-        )
-        return summarise(scores, labels, self.k)
+        evaluator = RetrievalEvaluator(self.query_labels, labels, self.k, own=own)
+        return evaluator.summarise(evaluator.per_query(evaluator.search(queries, blocks)))
 
     def _blocks(self, net: DescriptorNet) -> Iterator[Block]:
         rows, start = self.gallery_labels.index.to_numpy(), 0

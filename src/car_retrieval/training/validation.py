@@ -10,11 +10,10 @@ import pandas as pd
 from car_retrieval.data.protocols import Labels, valid_protocol
 from car_retrieval.io.matrix import Matrix
 from car_retrieval.metrics.chance import chance_of_first_hit
-from car_retrieval.metrics.retrieval import per_query, required_depth, summarise
+from car_retrieval.metrics.evaluator import RetrievalEvaluator
 from car_retrieval.metrics.verification import verification
 from car_retrieval.models.descriptor import DescriptorNet
 from car_retrieval.models.encoder import encode
-from car_retrieval.search.exact import search_exact
 from car_retrieval.training.early_stopping import CHANCE
 
 
@@ -74,13 +73,8 @@ class Validation:
                 similarity[here] = products.sum(axis=1)
                 yield ids, vectors
 
-        ids = query_labels.index.to_numpy()
-        depth = required_depth(query_labels, gallery_labels, self.k)
-        result = search_exact(ids, queries, gallery(), depth, exclude=ids)
-        table = per_query(
-            result, query_labels, gallery_labels, ks=(1,), k=self.k, self_in_gallery=True
-        )
-        scores = summarise(table, gallery_labels, self.k)
+        evaluator = RetrievalEvaluator(query_labels, gallery_labels, self.k, own=True)
+        scores = evaluator.summarise(evaluator.per_query(evaluator.search(queries, gallery())))
         pairs = verification(similarity, self.pairs[:, 2])
         names = (f"mAP@{self.k}", "MAP@R", "R@1")
         chance = chance_of_first_hit(query_labels, gallery_labels, self_in_gallery=True)

@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from car_retrieval.data.fingerprint import digest
 from car_retrieval.data.protocols import labels_of
 from car_retrieval.data.splits import TRAIN
 from car_retrieval.io.matrix import Matrix
@@ -15,58 +14,62 @@ from car_retrieval.params import AblationParams, EvaluationParams, TrainingParam
 from car_retrieval.reporting import ablation as drawing
 from car_retrieval.training import ablation as craft
 from car_retrieval.training.ablation import Recipe, Result
-from car_retrieval.training.evaluator import QueryTest
+from car_retrieval.training.evaluator import NetworkEvaluator
 
 log = logging.getLogger(__name__)
 
 
 def plan_recipes(
-    imageset: Matrix,
+    gallery_images: Matrix,
     split: pd.DataFrame,
-    test_image: Matrix,
-    test_index: pd.DataFrame,
+    query_images: Matrix,
+    query_photos: pd.DataFrame,
     training: TrainingParams,
     ablation: AblationParams,
     evaluation: EvaluationParams,
 ) -> dict[str, Recipe]:
     """Check every recipe, and fit it to the budget."""
-    for images, photos in ((imageset, split), (test_image, test_index)):
-        if images.attributes.get("photos") != digest(photos):
-            raise ValueError(
-                f"{images.path.name} was packed from another list of photos than the present one: "
-                "run the pipeline data_processing again"
-            )
     classes = split.loc[split["split"] == TRAIN, "Class"]
     labels = np.unique(classes, return_inverse=True)[1]
-    data = craft.fingerprint((imageset, split), (test_image, test_index))
+    data = craft.fingerprint((gallery_images, split), (query_images, query_photos))
     if evaluation.search_in == "queries":
         data += " leave one out"  # other scores of the same photos
     return craft.planned(labels, training, ablation, data)
 
 
+def make_evaluator(
+    query_images: Matrix,
+    query_photos: pd.DataFrame,
+    gallery_images: Matrix,
+    split: pd.DataFrame,
+    training: TrainingParams,
+    evaluation: EvaluationParams,
+) -> NetworkEvaluator:
+    """Make what scores a network: query photos search the gallery, or each other."""
+    labels = labels_of(query_photos), labels_of(split)
+    own = evaluation.search_in == "queries"
+    return NetworkEvaluator(query_images, labels[0], gallery_images, labels[1], training.k, own)
+
+
 def run_recipes(
     recipes: Mapping[str, Recipe],
     previous: Mapping[str, Result],
-    imageset: Matrix,
+    gallery_images: Matrix,
     split: pd.DataFrame,
     valid_pairs: Matrix,
-    test_image: Matrix,
-    test_index: pd.DataFrame,
+    evaluator: NetworkEvaluator,
     ablation: AblationParams,
-    evaluation: EvaluationParams,
 ) -> Iterator[Result]:
     """Train by each recipe with each seed, all recipes with the first seed first.
 
     Args:
         recipes: how to train.
         previous: results by name; those of the same recipe, seed and data are not made again.
-        imageset: packed gallery images.
+        gallery_images: packed gallery images.
         split: which of them train and which validate.
         valid_pairs: verification pairs.
-        test_image: packed query images.
-        test_index: their list.
+        evaluator: scores the best network of each run on the query photos.
         ablation: seeds, and which recipes to train.
-        evaluation: says whether test queries search the gallery, or each other.
 
     Returns:
         A generator of the results that were missing.
@@ -80,15 +83,12 @@ def run_recipes(
             result["seed"] == seed and recipes[name].made(result) for result in previous.values()
         )
     ]
-    k = next(iter(recipes.values())).params.k
-    each_other = evaluation.search_in == "queries"
-    test = QueryTest(test_image, labels_of(test_index), imageset, labels_of(split), k, each_other)
 
     def results() -> Iterator[Result]:
         log.info("ablation: %d runs, %d of them done before", len(runs), len(runs) - len(missing))
         for count, (name, seed) in enumerate(missing, start=1):
             log.info("recipe %s, seed %d: run %d of %d", name, seed, count, len(missing))
-            yield craft.train(recipes[name], seed, imageset, split, valid_pairs[:], test)
+            yield craft.train(recipes[name], seed, gallery_images, split, valid_pairs[:], evaluator)
 
     return results()
 

@@ -14,10 +14,10 @@ def create_pipeline(**kwargs: Any) -> Pipeline:
             Node(
                 nodes.plan_recipes,
                 inputs=[
-                    "imageset",
+                    "gallery_images",
                     "split",
-                    "test_image",
-                    "test_index",
+                    "query_images",
+                    "query_photos",
                     "params:training",
                     "params:ablation",
                     "params:evaluation",
@@ -26,17 +26,24 @@ def create_pipeline(**kwargs: Any) -> Pipeline:
                 name="plan_recipes",
             ),
             Node(
+                nodes.make_evaluator,
+                inputs=[
+                    *("query_images", "query_photos", "gallery_images", "split"),
+                    *("params:training", "params:evaluation"),
+                ],
+                outputs="evaluator",
+                name="make_evaluator",
+            ),
+            Node(
                 nodes.run_recipes,
                 inputs=[
                     "recipes",
                     "previous_ablation_runs",
-                    "imageset",
+                    "gallery_images",
                     "split",
                     "valid_pairs",
-                    "test_image",
-                    "test_index",
+                    "evaluator",
                     "params:ablation",
-                    "params:evaluation",
                 ],
                 outputs="ablation_runs",
                 name="run_recipes",

@@ -34,7 +34,7 @@ def select_gallery(
     """List the gallery: web photos of the front views that can be read.
 
     Returns:
-        `car_front`, whose Index is its row; `car_rear`; and the problems found.
+        `gallery_photos`, whose Index is its row; `rear_photos`; and the problems found.
     """
     usable, unusable = _listed(web_nature, "gallery", params)
     front = photo_table.select_views(usable, params.front_views)
@@ -76,12 +76,11 @@ def select_gallery(
 
 def select_queries(
     surveillance_nature: pd.DataFrame, query_images: Mapping[str, bytes], params: DataParams
-) -> tuple[pd.DataFrame, np.ndarray, pd.DataFrame]:
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """List the queries: the photos of the chosen list that can be read.
 
     Returns:
-        `test_index`, whose Index is its row; `test_set` int64 [n, 2] of Index and Class; and the
-        problems found.
+        `query_photos`, whose Index is its row; and the problems found.
     """
     chosen = surveillance_nature
     if params.queries == "test":
@@ -95,8 +94,7 @@ def select_queries(
                 "the parameter to all"
             )
     usable, unusable = _listed(chosen, "query", params)
-    photos, found = _readable(usable, query_images, unusable, len(chosen), params)
-    return photos, photos[["Index", "Class"]].to_numpy(np.int64), found
+    return _readable(usable, query_images, unusable, len(chosen), params)
 
 
 def report_problems(
@@ -189,12 +187,11 @@ def _packing(params: DataParams, training: TrainingParams) -> Packing:
     )
 
 
-def split_photos(gallery: pd.DataFrame, params: DataParams) -> tuple[pd.DataFrame, np.ndarray]:
+def split_photos(gallery: pd.DataFrame, params: DataParams) -> pd.DataFrame:
     """Split the gallery into training and validation photos.
 
     Returns:
-        `split` (Index, Class, split; Path and Hash say of which photos); and `valid_for_test`
-        int64 [n, 2], Index and Class of the validation photos.
+        Index, Class, split; Path and Hash say of which photos.
     """
     if gallery["Class"].isna().any():
         raise ValueError(
@@ -212,14 +209,12 @@ def split_photos(gallery: pd.DataFrame, params: DataParams) -> tuple[pd.DataFram
         )
     if split.loc[split["split"] != EXCLUDED, "Class"].nunique() < 2:
         raise ValueError("the gallery has photos of one class only: training needs two classes")
-    valid = split[split["split"] == VALID]
-    if valid.empty:
+    if not split["split"].eq(VALID).any():
         raise ValueError(
             f"no photo would validate: no class has {params.valid_ratio} photos, or they are "
             "near-duplicates that stay together; lower data_processing.valid_ratio"
         )
-    named = split.assign(Path=gallery["Path"], Hash=gallery["Hash"])
-    return named, valid[["Index", "Class"]].to_numpy(np.int64)
+    return split.assign(Path=gallery["Path"], Hash=gallery["Hash"])
 
 
 def make_valid_pairs(split: pd.DataFrame, params: DataParams) -> np.ndarray:

@@ -15,19 +15,19 @@ def create_pipeline(**kwargs: Any) -> Pipeline:
             Node(
                 nodes.select_gallery,
                 inputs=["web_nature", "web_images", params],
-                outputs=["car_front", "car_rear", "gallery_problems"],
+                outputs=["gallery_photos", "rear_photos", "gallery_problems"],
                 name="select_gallery",
             ),
             Node(
                 nodes.select_queries,
                 inputs=["surveillance_nature", "surveillance_images", params],
-                outputs=["test_index", "test_set", "query_problems"],
+                outputs=["query_photos", "query_problems"],
                 name="select_queries",
             ),
             Node(
                 nodes.report_problems,
                 inputs=[
-                    *("car_front", "test_index", "gallery_problems", "query_problems"),
+                    *("gallery_photos", "query_photos", "gallery_problems", "query_problems"),
                     *(params, "params:evaluation"),
                 ],
                 outputs=["rejected_images", "data_report"],
@@ -35,20 +35,20 @@ def create_pipeline(**kwargs: Any) -> Pipeline:
             ),
             Node(
                 nodes.pack_images,
-                inputs=["car_front", "web_images", params, "params:training"],
-                outputs="imageset",
+                inputs=["gallery_photos", "web_images", params, "params:training"],
+                outputs="gallery_images",
                 name="pack_gallery",
             ),
             Node(
                 nodes.pack_images,
-                inputs=["test_index", "surveillance_images", params, "params:training"],
-                outputs="test_image",
+                inputs=["query_photos", "surveillance_images", params, "params:training"],
+                outputs="query_images",
                 name="pack_queries",
             ),
             Node(
                 nodes.split_photos,
-                inputs=["car_front", params],
-                outputs=["split", "valid_for_test"],
+                inputs=["gallery_photos", params],
+                outputs="split",
                 name="split_photos",
             ),
             Node(

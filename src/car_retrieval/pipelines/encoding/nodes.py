@@ -1,38 +1,61 @@
-"""Encode a collection."""
+"""Describe photos, and whiten their descriptors."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from car_retrieval.data.fingerprint import digest
 from car_retrieval.data.splits import TRAIN
 from car_retrieval.io.matrix import Matrix, MatrixStream
 from car_retrieval.models.checkpoint import Checkpoint
 from car_retrieval.models.descriptor import DescriptorNet, pick_device
-from car_retrieval.models.encoder import Encoder, choose_encoder, encode, signature
+from car_retrieval.models.encoder import Encoder, choose_encoder, encode
 from car_retrieval.models.whitening import Whitening, fit_whitening
 from car_retrieval.params import EncodingParams, WhiteningParams
 from car_retrieval.training.untrained import untrained
 
+BLOCK = 16_384  # rows whitened at a time
 UNTRAINED = WhiteningParams(kind="pca", dimension=256, power=0.5)
 """Kind `auto` of a network that was not trained: measured in docs/benchmarks/zero_shot.md."""
 
 
-def learn_whitening(
-    imageset: Matrix,
-    split: pd.DataFrame,
+def encode_images(
+    images: Matrix,
     model: DescriptorNet,
     checkpoints: Mapping[int, Checkpoint],
     params: EncodingParams,
-) -> Whitening:
+) -> MatrixStream:
+    """Describe packed images as float32 [n, D] of unit rows, not whitened.
+
+    Their attributes are `encoder`, its signature with that of packing; `photos`, the digest of the
+    list of photos; `checkpoint`, where the network was taken from; and `untrained`, a line for
+    readers if it was not trained on these photos.
+    """
+    net = choose_encoder(model, checkpoints, params)
+    if images.shape[-1] != net.config.image_size:
+        raise ValueError(
+            f"the images have {images.shape[-1]} px, the network was trained at "
+            f"{net.config.image_size}: train again, or pack with that image_size"
+        )
+    encoder = Encoder(net, params.scales, params.flip)
+    device = pick_device(params.device)
+    blocks = encode(encoder, images, batch_size=params.batch_size, device=device)
+    attributes = {
+        "encoder": encoder.signature() | {"packing": images.attributes.get("packing")},
+        "photos": images.attributes["photos"],
+        "checkpoint": params.checkpoint,
+    }
+    if note := untrained(net.provenance):
+        attributes["untrained"] = note
+    return MatrixStream(blocks, attributes)
+
+
+def learn_whitening(features: Matrix, split: pd.DataFrame, params: EncodingParams) -> Whitening:
     """Fit a whitening to a sample of the training photos; to nothing where none is asked for.
 
     `auto` keeps fewer dimensions where there are less than 1.5 photos for each.
     """
-    encoder = _encoder(imageset, split, model, checkpoints, params)
-    if (asked := _asked(encoder, params)) is None:
+    if (asked := _asked(features, params)) is None:
         return Whitening()
     training = split[split["split"] == TRAIN]
     count = min(len(training), asked.photos)
@@ -40,88 +63,44 @@ def learn_whitening(
     settings = asked.model_dump(include={"kind", "dimension", "power"})
     if asked is UNTRAINED:
         if count < 2:
-            return Whitening(None, _fitted_with(encoder, params))
+            return Whitening(None, _fitted_to(features, params))
         while 1.5 * settings["dimension"] > count:
             settings["dimension"] //= 2
     if asked.kind == "learnt" and chosen["Class"].isna().any():
         raise ValueError("encoding.whitening: learnt needs photos with classes; choose pca")
-    blocks = _encoded(encoder, imageset, params, chosen["Index"].to_numpy())
+    if settings["dimension"] == "classes":
+        settings["dimension"] = min(features.shape[1], chosen["Class"].nunique())
+    vectors = features[chosen["Index"].to_numpy()]
     try:
-        projection = fit_whitening(
-            np.concatenate(list(blocks)), chosen["Class"].to_numpy(), **settings
-        )
+        projection = fit_whitening(vectors, chosen["Class"].to_numpy(), **settings)
     except ValueError as error:
         raise ValueError(f"encoding.whitening: {error}") from error
-    return Whitening(projection, _fitted_with(encoder, params))
+    return Whitening(projection, _fitted_to(features, params))
 
 
-def encode_images(
-    images: Matrix,
-    photos: pd.DataFrame,
-    model: DescriptorNet,
-    checkpoints: Mapping[int, Checkpoint],
-    whitening: Whitening,
-    params: EncodingParams,
-) -> MatrixStream:
-    """Describe packed images as float32 [n, D] of unit rows.
+def whiten(features: Matrix, whitening: Whitening, params: EncodingParams) -> MatrixStream:
+    """Whiten features to the descriptors that are searched, float32 [n, D] of unit rows.
 
-    Their attributes are `encoder`, its signature with those of whitening and packing, `photos`, the
-    digest of the list of photos, `checkpoint`, where the network was taken from, and `untrained`, a
-    line for readers if it was not trained on these photos.
+    Their attributes are those of the features, the whitening's fingerprint added to `encoder`.
     """
-    encoder = _encoder(images, photos, model, checkpoints, params)
-    if whitening.signature != _fitted_with(encoder, params):
+    if whitening.signature != _fitted_to(features, params):
         raise ValueError(
             "the whitening was fitted to another encoder, or with other parameters: run the whole "
             "pipeline encoding"
         )
-    blocks = (whitening(block) for block in _encoded(encoder, images, params))
-    attributes = {
-        "encoder": signature(encoder, whitening, images),
-        "photos": images.attributes["photos"],
-        "checkpoint": params.checkpoint,
-    }
-    if note := untrained(encoder.net.provenance):
-        attributes["untrained"] = note
-    return MatrixStream(blocks, attributes)
+    about = features.attributes
+    about["encoder"] |= {"whitening": whitening.fingerprint()}
+    return MatrixStream((whitening(block) for block in features.blocks(BLOCK)), about)
 
 
-def _encoder(
-    images: Matrix,
-    photos: pd.DataFrame,
-    model: DescriptorNet,
-    checkpoints: Mapping[int, Checkpoint],
-    params: EncodingParams,
-) -> Encoder:
-    """The encoder that is asked for, which suits the images, which are of these photos."""
-    if images.attributes.get("photos") != digest(photos):
-        raise ValueError(
-            f"{images.path.name} was packed from another list of photos than the present one: run "
-            "the pipeline data_processing again"
-        )
-    net = choose_encoder(model, checkpoints, params)
-    if images.shape[-1] != net.config.image_size:
-        raise ValueError(
-            f"the images have {images.shape[-1]} px, the network was trained at "
-            f"{net.config.image_size}: train again, or pack with that image_size"
-        )
-    return Encoder(net, params.scales, params.flip)
+def _fitted_to(features: Matrix, params: EncodingParams) -> dict[str, Any]:
+    """The signature of a whitening of these features."""
+    asked = _asked(features, params)
+    encoder = features.attributes["encoder"]
+    return {"encoder": encoder, "settings": asked.model_dump()} if asked else {}
 
 
-def _encoded(
-    encoder: Encoder, images: Matrix, params: EncodingParams, rows: np.ndarray | None = None
-) -> Iterator[np.ndarray]:
-    device = pick_device(params.device)
-    return encode(encoder, images, rows=rows, batch_size=params.batch_size, device=device)
-
-
-def _fitted_with(encoder: Encoder, params: EncodingParams) -> dict[str, Any]:
-    """The signature of a whitening for this encoder."""
-    asked = _asked(encoder, params)
-    return {"encoder": encoder.signature(), "settings": asked.model_dump()} if asked else {}
-
-
-def _asked(encoder: Encoder, params: EncodingParams) -> WhiteningParams | None:
+def _asked(features: Matrix, params: EncodingParams) -> WhiteningParams | None:
     if params.whitening is None or params.whitening.kind != "auto":
         return params.whitening
-    return UNTRAINED if untrained(encoder.net.provenance) else None
+    return UNTRAINED if "untrained" in features.attributes else None

@@ -6,62 +6,44 @@ from kedro.pipeline import Node, Pipeline
 
 from car_retrieval.pipelines.encoding import nodes
 
-COLLECTIONS = {
-    "gallery": ("imageset", "car_front", "database"),
-    "queries": ("test_image", "test_index", "tdatabase"),
-}
+COLLECTIONS = ("gallery", "query")
+PARAMS = "params:encoding"
 
 
 def create_pipeline(**kwargs: Any) -> Pipeline:
-    """Fit the whitening, then encode the gallery and the queries with one template."""
-    whitening = Pipeline(
-        [
-            Node(
-                nodes.learn_whitening,
-                inputs=["imageset", "split", "model", "checkpoints", "params:encoding"],
-                outputs="whitening",
-                name="learn_whitening",
-            )
-        ]
-    )
-    template = Pipeline(
-        [
-            Node(
-                nodes.encode_images,
-                inputs=[
-                    "images",
-                    "photos",
-                    "model",
-                    "checkpoints",
-                    "whitening",
-                    "params:encoding",
-                ],
-                outputs="descriptors",
-                name="encode",
-            )
-        ]
-    )
+    """Describe gallery and queries, fit the whitening to training photos, and apply it."""
     return Pipeline(
         [
-            whitening,
-            *(
-                Pipeline(
-                    template,
-                    namespace=collection,
-                    inputs={
-                        "images": images,
-                        "photos": photos,
-                        "model": "model",
-                        "checkpoints": "checkpoints",
-                        "whitening": "whitening",
-                    },
-                    outputs={"descriptors": descriptors},
-                    parameters={"params:encoding": "params:encoding"},
-                )
-                for collection, (images, photos, descriptors) in COLLECTIONS.items()
+            *(_encode(collection) for collection in COLLECTIONS),
+            Node(
+                nodes.learn_whitening,
+                inputs=["gallery_features", "split", PARAMS],
+                outputs="whitening",
+                name="learn_whitening",
             ),
+            *(_whiten(collection) for collection in COLLECTIONS),
         ],
         tags="encoding",
         namespace="encoding",
         prefix_datasets_with_namespace=False,
+    )
+
+
+def _encode(collection: str) -> Node:
+    return Node(
+        nodes.encode_images,
+        inputs=[f"{collection}_images", "model", "checkpoints", PARAMS],
+        outputs=f"{collection}_features",
+        name="encode",
+        namespace=collection,
+    )
+
+
+def _whiten(collection: str) -> Node:
+    return Node(
+        nodes.whiten,
+        inputs=[f"{collection}_features", "whitening", PARAMS],
+        outputs=f"{collection}_descriptors",
+        name="whiten",
+        namespace=collection,
     )

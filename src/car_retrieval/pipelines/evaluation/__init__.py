@@ -1,4 +1,4 @@
-"""Search, scores, figures and the report."""
+"""Exact search and its scores."""
 
 from car_retrieval.pipelines.evaluation.pipeline import create_pipeline
 

@@ -7,25 +7,10 @@ from kedro.pipeline import Node, Pipeline
 from car_retrieval.pipelines.export import card, nodes
 
 TABLES = {
-    "gallery_embeddings": ("database", "car_front"),
-    "query_embeddings": ("tdatabase", "test_index"),
+    "gallery_embeddings": ("gallery_descriptors", "gallery_photos"),
+    "query_embeddings": ("query_descriptors", "query_photos"),
 }
 NETWORK = ["model", "checkpoints"]
-TOLD = {
-    name: name
-    for name in (
-        *(
-            "database",
-            "car_front",
-            "test_index",
-            "split",
-            "data_report",
-            *NETWORK,
-            "training_history",
-        ),
-        *("summary", "searchers", "no_match_threshold"),
-    )
-}
 
 
 def create_pipeline(**kwargs: Any) -> Pipeline:
@@ -38,19 +23,52 @@ def create_pipeline(**kwargs: Any) -> Pipeline:
         [
             Node(
                 nodes.export_onnx,
-                inputs=["database", "imageset", *NETWORK, "whitening", "params:export"],
+                inputs=[
+                    "gallery_descriptors",
+                    "gallery_images",
+                    *NETWORK,
+                    "whitening",
+                    "params:export",
+                ],
                 outputs="onnx_model",
                 name="export_onnx",
             ),
             *tables,
-            Node(
-                card.write_model_card,
-                inputs=TOLD | {"by_class": "test_all_classes", "evaluation": "params:evaluation"},
-                outputs="model_card",
-                name="write_model_card",
-            ),
+            *_card(),
         ],
         tags="export",
         namespace="export",
         prefix_datasets_with_namespace=False,
     )
+
+
+def _card() -> list[Node]:
+    return [
+        Node(
+            card.tell_network,
+            inputs=["gallery_descriptors", *NETWORK, "training_history"],
+            outputs="network_facts",
+            name="tell_network",
+        ),
+        Node(
+            card.tell_data,
+            inputs=[
+                *("gallery_descriptors", "gallery_photos", "query_photos"),
+                *("split", "data_report", "test_all_by_class"),
+            ],
+            outputs="data_facts",
+            name="tell_data",
+        ),
+        Node(
+            card.tell_scores,
+            inputs=["summary", "searchers", "no_match_threshold", "params:evaluation"],
+            outputs="score_facts",
+            name="tell_scores",
+        ),
+        Node(
+            card.write_model_card,
+            inputs=["network_facts", "data_facts", "score_facts"],
+            outputs="model_card",
+            name="write_model_card",
+        ),
+    ]

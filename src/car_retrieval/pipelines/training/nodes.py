@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping
 import pandas as pd
 from matplotlib.figure import Figure
 
-from car_retrieval.data.fingerprint import digest
 from car_retrieval.io.matrix import Matrix
 from car_retrieval.models.checkpoint import Checkpoint
 from car_retrieval.models.descriptor import DescriptorNet, network_of
@@ -18,7 +17,7 @@ from car_retrieval.training.validation import Validation
 
 
 def train(
-    imageset: Matrix,
+    gallery_images: Matrix,
     split: pd.DataFrame,
     valid_pairs: Matrix,
     previous: Mapping[int, Checkpoint],
@@ -27,7 +26,7 @@ def train(
     """Train the network.
 
     Args:
-        imageset: packed gallery images.
+        gallery_images: packed gallery images.
         split: which of them train and which validate (Index, Class, split, Path, Hash).
         valid_pairs: verification pairs.
         previous: the newest run's checkpoints, to resume from.
@@ -37,16 +36,11 @@ def train(
         A generator of the state after each epoch; a resumed run begins with those it builds on,
         and a run with `patience` may end early. Without epochs it is the network as it is.
     """
-    if imageset.attributes.get("photos") != digest(split):
-        raise ValueError(
-            "imageset and split were made from different lists of photos: run the pipeline "
-            "data_processing again"
-        )
     start = _start_epoch(previous, params)
-    validation = Validation(imageset, split, valid_pairs[:], params.k)
+    validation = Validation(gallery_images, split, valid_pairs[:], params.k)
     if params.epochs == 0:
         return iter([untrained_checkpoint(split, validation, params)])
-    trainer = Trainer(imageset, split, validation, params)
+    trainer = Trainer(gallery_images, split, validation, params)
     if start >= 0:
         trainer.restore(previous[start])
 

@@ -14,7 +14,7 @@ def create_pipeline(**kwargs: Any) -> Pipeline:
             Node(
                 nodes.train,
                 inputs=[
-                    "imageset",
+                    "gallery_images",
                     "split",
                     "valid_pairs",
                     "previous_checkpoints",

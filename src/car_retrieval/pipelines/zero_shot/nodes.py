@@ -27,10 +27,10 @@ def report_gallery(
 
 
 def take_network(
-    imageset: Matrix, gallery: pd.DataFrame, params: TrainingParams
+    gallery_images: Matrix, gallery: pd.DataFrame, params: TrainingParams
 ) -> tuple[list[Checkpoint], DescriptorNet]:
     """The pretrained network as it is: its one checkpoint, which nothing rates, and itself."""
-    net = untrained_network(params, imageset.shape[-1], digest(gallery))
+    net = untrained_network(params, gallery_images.shape[-1], digest(gallery))
     checkpoint: Checkpoint = {
         "config": asdict(net.config),
         "classes": [],

@@ -15,7 +15,7 @@ def create_pipeline(**kwargs: Any) -> Pipeline:
     )
     encoded = Pipeline(
         encoding.create_pipeline().only_nodes(
-            "encoding.learn_whitening", "encoding.gallery.encode"
+            *("encoding.gallery.encode", "encoding.learn_whitening", "encoding.gallery.whiten")
         ),
         inputs={"split": "zero_shot_split"},
     )
@@ -23,21 +23,21 @@ def create_pipeline(**kwargs: Any) -> Pipeline:
         [
             Node(
                 nodes.report_gallery,
-                inputs=["car_front", "gallery_problems"],
+                inputs=["gallery_photos", "gallery_problems"],
                 outputs=["rejected_images", "data_report"],
                 name="report_gallery",
                 tags="data_processing",
             ),
             Node(
                 nodes.take_network,
-                inputs=["imageset", "car_front", "params:training"],
+                inputs=["gallery_images", "gallery_photos", "params:training"],
                 outputs=["checkpoints", "model"],
                 name="take_network",
                 tags="training",
             ),
             Node(
                 nodes.train_on_all,
-                inputs="car_front",
+                inputs="gallery_photos",
                 outputs="zero_shot_split",
                 name="train_on_all",
                 tags="encoding",

@@ -11,16 +11,23 @@ from matplotlib.figure import Figure
 
 from car_retrieval.data.attributes import class_names
 from car_retrieval.data.compcars import VIEWPOINTS
+from car_retrieval.data.protocols import labels_of
 from car_retrieval.io.matrix import Matrix
 from car_retrieval.metrics.attributes import by_attribute
 from car_retrieval.metrics.confusions import confusions
-from car_retrieval.metrics.open_set import no_match_threshold, open_set, open_set_rates
+from car_retrieval.metrics.evaluator import RetrievalEvaluator
+from car_retrieval.metrics.open_set import (
+    OpenSet,
+    no_match_threshold,
+    open_set,
+    open_set_rates,
+)
 from car_retrieval.params import EvaluationParams
-from car_retrieval.pipelines.evaluation.checks import self_in_gallery
-from car_retrieval.pipelines.evaluation.photos import confusion_rows
 from car_retrieval.reporting.descriptor_map import descriptor_map, draw_sample, project
 from car_retrieval.reporting.diagnosis import attribute_scores, open_set_figure
 from car_retrieval.reporting.gallery import retrieval_gallery
+from car_retrieval.reporting.photo_rows import confusion_rows
+from car_retrieval.search.gallery import joined
 from car_retrieval.search.result import RetrievalResult
 
 MAPPED, SHOWN_CLASSES = 1_000, 10
@@ -33,35 +40,25 @@ def find_confusions(
     hits: RetrievalResult,
     query_labels: pd.Series,
     gallery_labels: pd.Series,
+    query_photos: pd.DataFrame,
+    query_files: Mapping[str, bytes],
     gallery_photos: pd.DataFrame,
-) -> pd.DataFrame:
-    """Which classes are taken for which, by number and by name."""
+    gallery_files: Mapping[str, bytes],
+    params: EvaluationParams,
+) -> tuple[pd.DataFrame, Figure]:
+    """Count which classes are taken for which, and show the most frequent confusions."""
     table = confusions(hits, query_labels, gallery_labels)
     names = class_names(gallery_photos)
     table.insert(1, "Name", table["Class"].map(names))
     table.insert(3, "Found name", table["Found class"].map(names))
-    return table
-
-
-def show_confusions(
-    table: pd.DataFrame,
-    hits: RetrievalResult,
-    gallery_labels: pd.Series,
-    query_photos: pd.DataFrame,
-    query_images: Mapping[str, bytes],
-    gallery_photos: pd.DataFrame,
-    gallery_images: Mapping[str, bytes],
-    params: EvaluationParams,
-) -> Figure:
-    """The most frequent confusions with their photos side by side."""
     rows = confusion_rows(
         table.head(params.shown_queries),
         hits,
-        (query_photos, query_images),
-        (gallery_photos, gallery_images),
+        (query_photos, query_files),
+        (gallery_photos, gallery_files),
         gallery_labels,
     )
-    return retrieval_gallery("Query, first hit, and the right one", rows, columns=2)
+    return table, retrieval_gallery("Query, first hit, and the right one", rows, columns=2)
 
 
 def score_attributes(
@@ -72,7 +69,7 @@ def score_attributes(
     test_gallery_photos: pd.DataFrame,
     params: EvaluationParams,
 ) -> tuple[pd.DataFrame, Figure]:
-    """Scores by domain, and by make, model, year and viewpoint as far as the lists know them."""
+    """Score by domain, and by make, model, year and viewpoint as far as the lists know them."""
     parts = []
     for split, by_query, photos, searched in (
         ("valid", valid_by_query, gallery_photos, gallery_photos),
@@ -88,19 +85,22 @@ def score_attributes(
 
 
 def map_descriptors(
-    queries: Matrix,
-    gallery: Matrix,
+    query_descriptors: Matrix,
+    gallery_descriptors: Matrix,
     query_labels: pd.Series,
     gallery_labels: pd.Series,
     gallery_photos: pd.DataFrame,
     params: EvaluationParams,
 ) -> tuple[pd.DataFrame, Figure]:
-    """Descriptors of some query and gallery photos on a plane, neighbours beside each other.
+    """Map descriptors of some query and gallery photos to a plane, and draw them.
 
     Queries that search each other are drawn once.
     """
-    sides = {"query": (queries, query_labels), "gallery": (gallery, gallery_labels)}
-    if self_in_gallery(queries, gallery):
+    sides = {
+        "query": (query_descriptors, query_labels),
+        "gallery": (gallery_descriptors, gallery_labels),
+    }
+    if query_descriptors.is_same(gallery_descriptors):
         del sides["gallery"]
     matched = query_labels[query_labels.isin(gallery_labels)]
     shown = matched.value_counts().index[:SHOWN_CLASSES]
@@ -117,23 +117,51 @@ def map_descriptors(
     return table, descriptor_map(table, shown)
 
 
+def find_valid_open_set(
+    hits: RetrievalResult,
+    query_labels: pd.Series,
+    gallery_labels: pd.Series,
+    gallery_descriptors: Matrix,
+    gallery_photos: pd.DataFrame,
+    params: EvaluationParams,
+) -> OpenSet:
+    """Find mated and non-mated searches of the validation photos.
+
+    Right matches are those of `hits`, whose gallery has nothing of a query's own near-duplicates.
+    False matches are those of a search of the whole gallery, as later searches see it: the more
+    photos, the more similar the nearest of another class.
+    """
+    whole_labels = labels_of(gallery_photos)
+    evaluator = RetrievalEvaluator(query_labels, whole_labels, params.k, own=True)
+    depth = min(evaluator.depth + 1, len(gallery_photos))
+    matrices = gallery_descriptors, gallery_descriptors
+    rankings = evaluator.rankings(*matrices, depth, params.batch_size, params.reranking)
+    whole_hits = joined(list(rankings), depth)
+    mated = open_set(hits, query_labels, gallery_labels, self_in_gallery=True)
+    whole = open_set(whole_hits, query_labels, whole_labels, self_in_gallery=True)
+    return replace(mated, non_mated=whole.non_mated)
+
+
+def find_test_open_set(
+    hits: RetrievalResult,
+    query_labels: pd.Series,
+    gallery_labels: pd.Series,
+    params: EvaluationParams,
+) -> OpenSet:
+    """Find mated and non-mated searches of the query photos."""
+    own = params.search_in == "queries"
+    return open_set(hits, query_labels, gallery_labels, self_in_gallery=own)
+
+
 def calibrate_no_match(
-    valid_hits: RetrievalResult,
+    valid: OpenSet,
+    test: OpenSet,
     valid_query_labels: pd.Series,
     valid_gallery_labels: pd.Series,
-    test_hits: RetrievalResult,
-    test_query_labels: pd.Series,
-    test_gallery_labels: pd.Series,
-    whole_hits: RetrievalResult,
-    whole_gallery_labels: pd.Series,
-    gallery: Matrix,
+    gallery_descriptors: Matrix,
     params: EvaluationParams,
 ) -> tuple[dict[str, Any], Figure]:
-    """The similarity below which a search answers "no match", from the validation photos.
-
-    Their false matches are counted in `whole_hits`, of the whole gallery, as later searches see it:
-    the more photos, the more similar the nearest of another class. Their right ones are counted in
-    `valid_hits`, whose gallery has nothing of a query's own near-duplicates.
+    """Measure the similarity below which a search answers "no match", on the validation photos.
 
     Returns:
         The threshold, with the signature of the encoder whose descriptors it is for, the digest of
@@ -141,15 +169,7 @@ def calibrate_no_match(
         on classes that training knows (`validated_by`: image) or never saw (class), and what it
         does on both splits; and the curve behind it.
     """
-    mated, strangers = (
-        open_set(hits, valid_query_labels, labels, self_in_gallery=True)
-        for hits, labels in ((valid_hits, valid_gallery_labels), (whole_hits, whole_gallery_labels))
-    )
-    own = params.search_in == "queries"
-    searches = {
-        "valid": replace(mated, non_mated=strangers.non_mated),
-        "test": open_set(test_hits, test_query_labels, test_gallery_labels, self_in_gallery=own),
-    }
+    searches = {"valid": valid, "test": test}
     rate, queries = params.false_match_rate, len(searches["valid"].non_mated)
     if rate * queries < 1:
         log.warning(
@@ -165,8 +185,8 @@ def calibrate_no_match(
     result = {
         "threshold": threshold,
         "false_match_rate": rate,
-        "encoder": gallery.attributes["encoder"],
-        "photos": gallery.attributes["photos"],
+        "encoder": gallery_descriptors.attributes["encoder"],
+        "photos": gallery_descriptors.attributes["photos"],
         "reranking": params.reranking.model_dump() if params.reranking else None,
         "validated_by": "class" if among_themselves else "image",
         "splits": {

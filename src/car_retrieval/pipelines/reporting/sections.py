@@ -1,4 +1,4 @@
-"""All scores in one table, all pictures on one page."""
+"""Write the sections of the report, and the report."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,27 +9,24 @@ import pandas as pd
 from car_retrieval.io.matrix import Matrix
 from car_retrieval.models.checkpoint import Checkpoint
 from car_retrieval.models.descriptor import DescriptorNet
-from car_retrieval.models.encoder import choose_encoder
-from car_retrieval.params import EncodingParams, EvaluationParams
-from car_retrieval.pipelines.evaluation.made_with import made_with
+from car_retrieval.params import EvaluationParams
+from car_retrieval.pipelines.reporting.provenance import tell_provenance
 from car_retrieval.reporting.report import Section, html_report
 from car_retrieval.training.early_stopping import at_chance
 
-CAPTIONS = {
+CURVES = {
     "recall": "R@k: share of queries with a right hit among the first k",
     "roc": "Verification: same model or not",
     "similarity": "Similarities of pairs of one class and of two",
     "sizes": "Mean AP of a class against its gallery photos",
-    "best": "Best queries",
-    "median": "Median queries",
-    "worst": "Worst queries",
 }
+GRIDS = {"best": "Best queries", "median": "Median queries", "worst": "Worst queries"}
 HEAT_CAPTION = (
     "Where median queries look like their first right and like their first wrong match. What glows "
     "makes the descriptors similar, each picture up to its own maximum; the number is their "
     "similarity, before any re-ranking"
 )
-PROTOCOLS = {
+SEARCHED = {
     "gallery": "Queries: the query photos; gallery: the gallery photos",
     "queries": "Leave one out: each query photo searches all other query photos",
     "valid": "Queries: the validation photos; gallery: the training photos, or, where whole "
@@ -76,88 +73,121 @@ TRAINING = (
 SEARCHERS_CAPTION = "Recall against queries per second of a batch, one thread"
 
 
-def summarise_metrics(**metrics: dict[str, Any]) -> pd.DataFrame:
-    """One row for each split and protocol, from metrics named `<split>_<protocol>`.
-
-    The filtered ones without a query are left out.
-    """
-    shown = ["queries", "classes", "trained_classes", "gallery"]
-    rows = []
-    for name, values in metrics.items():
-        split, selection = name.split("_")
-        if selection == "filtered" and not values["queries"]:
-            continue
-        scores = {
-            key: value
-            for key, value in values.items()
-            if key not in (*shown, "queries_without_match", "gallery_classes", "threshold")
-        }
-        counts = {key: values[key] for key in shown}
-        rows.append({"split": split, "protocol": selection} | counts | scores)
-    return pd.DataFrame(rows)
-
-
-def write_report(
+def write_results(
     summary: pd.DataFrame,
-    training_curves: bytes,
-    training_history: pd.DataFrame,
-    database: Matrix,
-    searchers: pd.DataFrame,
-    searchers_figure: bytes,
-    no_match_threshold: dict[str, Any],
-    attributes_figure: bytes,
-    descriptor_map_figure: bytes,
-    open_set_figure: bytes,
-    model: DescriptorNet,
-    checkpoints: Mapping[int, Checkpoint],
-    encoding: EncodingParams,
+    test_all: Mapping[str, bytes],
+    test_filtered: Mapping[str, bytes],
+    valid_all: Mapping[str, bytes],
+    valid_filtered: Mapping[str, bytes],
+    test_heat: bytes,
+    valid_heat: bytes,
     params: EvaluationParams,
-    **pictures: bytes,
-) -> str:
-    """One HTML page of the whole run."""
+) -> list[Section]:
+    """Write a section a split and protocol: its curves, and its photos folded."""
+    figures = {
+        ("test", "all"): (test_all, test_heat),
+        ("test", "filtered"): (test_filtered, None),
+        ("valid", "all"): (valid_all, valid_heat),
+        ("valid", "filtered"): (valid_filtered, None),
+    }
     selections = {
         "all": "",
         "filtered": f", of the classes with at least {params.min_class_size} gallery photos only",
     }
-    protocols = {"valid": PROTOCOLS["valid"], "test": PROTOCOLS[params.search_in]}
+    searched = {"valid": SEARCHED["valid"], "test": SEARCHED[params.search_in]}
     sections = []
-    for split, selection in zip(summary["split"], summary["protocol"], strict=True):
-        name = f"{split}_{selection}"
-        shown = [(caption, pictures[f"{name}_{kind}"]) for kind, caption in CAPTIONS.items()]
-        if heat := pictures.get(f"{name}_heat"):
-            shown.append((HEAT_CAPTION, heat))
+    for split, protocol in zip(summary["split"], summary["protocol"], strict=True):
+        drawn, heat = figures[split, protocol]
+        photos = [(caption, drawn[kind]) for kind, caption in GRIDS.items()]
         sections.append(
             Section(
-                f"{split.capitalize()}, {selection}",
-                f"{protocols[split]}{selections[selection]}.",
-                shown,
+                f"{split.capitalize()}, {protocol}",
+                f"{searched[split]}{selections[protocol]}.",
+                [(caption, drawn[kind]) for kind, caption in CURVES.items()],
+                photos=photos + ([(HEAT_CAPTION, heat)] if heat else []),
             )
         )
-    warning = at_chance(training_history)
-    net = choose_encoder(model, checkpoints, encoding)
-    sections += [
+    return sections
+
+
+def write_diagnosis(
+    no_match_threshold: dict[str, Any],
+    gallery_descriptors: Matrix,
+    test_confusions: bytes,
+    valid_confusions: bytes,
+    attributes_figure: bytes,
+    descriptor_map_figure: bytes,
+    open_set_figure: bytes,
+    params: EvaluationParams,
+) -> list[Section]:
+    """Write what goes wrong, and when a search may answer "no match"."""
+    untrained = "untrained" in gallery_descriptors.attributes
+    no_match = NO_MATCH.format(
+        threshold=no_match_threshold["threshold"],
+        rate=no_match_threshold["false_match_rate"],
+        holds=HOLDS_FOR["untrained" if untrained else no_match_threshold["validated_by"]],
+    )
+    return [
         Section(
-            "Diagnosis",
-            f"{DIAGNOSIS}\n\n{_no_match(no_match_threshold, database)}",
-            [
-                ("Most frequent confusions of the query photos", pictures["test_all_confusions"]),
-                ("Most frequent confusions, validation", pictures["valid_all_confusions"]),
-                (f"mAP@{params.k} by attribute", attributes_figure),
-                ("Map of some descriptors, the most queried models named", descriptor_map_figure),
-                ("Known cars answered rightly against unknown cars answered", open_set_figure),
-            ],
+            "No match",
+            no_match,
+            [("Known cars answered rightly against unknown cars answered", open_set_figure)],
             _rates(no_match_threshold),
         ),
+        Section(
+            "Diagnosis",
+            DIAGNOSIS,
+            [
+                (f"mAP@{params.k} by attribute", attributes_figure),
+                ("Map of some descriptors, the most queried models named", descriptor_map_figure),
+            ],
+            photos=[
+                ("Most frequent confusions of the query photos", test_confusions),
+                ("Most frequent confusions, validation", valid_confusions),
+            ],
+        ),
+    ]
+
+
+def write_run(
+    searchers: pd.DataFrame,
+    searchers_figure: bytes,
+    training_history: pd.DataFrame,
+    training_curves: bytes,
+    gallery_descriptors: Matrix,
+    model: DescriptorNet,
+    checkpoints: Mapping[int, Checkpoint],
+    params: EvaluationParams,
+) -> list[Section]:
+    """Write what searchers cost, how training went, and what all was made with."""
+    made_with = tell_provenance(gallery_descriptors, model, checkpoints, params)
+    warning = at_chance(training_history)
+    return [
         Section("Searchers", SEARCHERS, [(SEARCHERS_CAPTION, searchers_figure)], searchers),
         Section(
             "Training",
             TRAINING + (f"\n\n{warning[0].upper()}{warning[1:]}." if warning else ""),
             [("Training curves", training_curves)],
         ),
-        Section("Made with", MADE_WITH, facts=made_with(net, database, params)),
+        Section("Made with", MADE_WITH, facts=made_with),
     ]
-    about = _about(database, training_history)
-    if warning:
+
+
+def write_report(
+    summary: pd.DataFrame,
+    results: list[Section],
+    run: list[Section],
+    diagnosis: list[Section],
+    training_history: pd.DataFrame,
+    gallery_descriptors: Matrix,
+    params: EvaluationParams,
+) -> str:
+    """Write one HTML page of the whole run, the most asked for first."""
+    first, *others = results
+    *costs, made_with = run
+    sections = [first, *costs, *diagnosis, *others, made_with]
+    about = _about(gallery_descriptors, training_history)
+    if warning := at_chance(training_history):
         about += f" · {warning}"
     if params.reranking:
         about += f" · hits re-ranked: {params.reranking.kind}"
@@ -186,26 +216,17 @@ def _seen_in_training(summary: pd.DataFrame) -> str:
     )
 
 
-def _no_match(measured: dict[str, Any], database: Matrix) -> str:
-    untrained = "untrained" in database.attributes
-    return NO_MATCH.format(
-        threshold=measured["threshold"],
-        rate=measured["false_match_rate"],
-        holds=HOLDS_FOR["untrained" if untrained else measured["validated_by"]],
-    )
-
-
 def _rates(measured: dict[str, Any]) -> pd.DataFrame:
     """What the threshold for "no match" does, a row a split."""
     rows = [{"split": split} | rates for split, rates in measured["splits"].items()]
     return pd.DataFrame(rows).replace({None: np.nan}).infer_objects()
 
 
-def _about(database: Matrix, history: pd.DataFrame) -> str:
-    """Which collection, run and network: the descriptors know their encoder and their place."""
-    encoder = database.attributes["encoder"]
-    collection, version = database.path.parents[2].name, database.path.parent.name
-    trained = database.attributes.get("untrained", f"{len(history)} epochs")
+def _about(descriptors: Matrix, history: pd.DataFrame) -> str:
+    """Collection, run and network."""
+    collection, version = descriptors.origin
+    encoder = descriptors.attributes["encoder"]
+    trained = descriptors.attributes.get("untrained", f"{len(history)} epochs")
     return (
         f"Collection {collection} · descriptors of {version} · {encoder['arch']} · "
         f"{encoder['image_size']} px · {trained}"

@@ -4,31 +4,38 @@ import json
 import os
 import platform
 import re
+from collections.abc import Mapping
 from importlib.metadata import requires, version
 from typing import Any
 
 from car_retrieval.io.matrix import Matrix
+from car_retrieval.models.checkpoint import Checkpoint
 from car_retrieval.models.descriptor import DescriptorNet
+from car_retrieval.models.encoder import network_of_descriptors
 from car_retrieval.params import EvaluationParams
 from car_retrieval.params.base import dotted
 
 
-def made_with(
-    net: DescriptorNet, database: Matrix, params: EvaluationParams
+def tell_provenance(
+    gallery_descriptors: Matrix,
+    model: DescriptorNet,
+    checkpoints: Mapping[int, Checkpoint],
+    params: EvaluationParams,
 ) -> dict[str, dict[str, str]]:
     """Names and values by group, names dotted as in `kedro run --params`.
 
-    Training is told as the network remembers it, the encoder as the descriptors do.
+    Training is told as it is kept with the network, the encoder as it is with the descriptors.
     """
-    trained = net.provenance
+    about = gallery_descriptors.attributes
+    trained = network_of_descriptors(gallery_descriptors, model, checkpoints).provenance
     groups = {
         "Training": dotted("training", trained.get("parameters", {})),
         "Trained with": dotted("", trained.get("versions", {})),
-        "Encoder": dotted("", database.attributes["encoder"]),
+        "Encoder": dotted("", about["encoder"]),
         "Evaluation": dotted("evaluation", params.model_dump(mode="json")),
         "Evaluated with": _libraries().items(),
         "Machine": _machine().items(),
-        "Digests": {"split": trained.get("data"), "photos": database.attributes["photos"]}.items(),
+        "Digests": {"split": trained.get("data"), "photos": about["photos"]}.items(),
     }
     return {
         group: {name: _shown(value) for name, value in pairs} for group, pairs in groups.items()
