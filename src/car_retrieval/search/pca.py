@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from car_retrieval.search.allocation import allocate_eigenvalues
+from car_retrieval.search.eigenvalue_allocation import allocate_eigenvalues
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import faiss
 import numpy as np
 
-from car_retrieval.search.allocation import allocate_eigenvalues
-from car_retrieval.search.index import check_wanted, checked_vectors
+from car_retrieval.search.eigenvalue_allocation import allocate_eigenvalues
+from car_retrieval.search.index import check_positive, checked_vectors
 from car_retrieval.search.lopq.codebooks import train_codebooks
 from car_retrieval.search.lopq.model import LopqModel, members, nearest_centroids
 from car_retrieval.search.pca import fit_pca
@@ -43,7 +43,7 @@ class LopqParams:
         """Raise ValueError where these parameters cannot be fitted to so many vectors."""
         kept = dimension if self.pca is None else self.pca
         wanted = {"subquantisers": self.subquantisers, "coarse": self.coarse, "pca": kept}
-        check_wanted(**wanted, quota=1 if self.quota is None else self.quota)
+        check_positive(**wanted, quota=1 if self.quota is None else self.quota)
         if self.codebooks not in ("local", "shared"):
             raise ValueError(f"lopq: codebooks = {self.codebooks!r}; it is local or shared")
         if self.whiten and self.pca is None:

@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from car_retrieval.search.index import Index, check_wanted
+from car_retrieval.search.index import Index, check_positive
 from car_retrieval.search.lopq.fit import LopqParams, fit_lopq
 from car_retrieval.search.lopq.kernels import keep_nearest, scan_codes
 from car_retrieval.search.lopq.model import LopqModel, members
-from car_retrieval.search.lopq.visits import plan_visits
+from car_retrieval.search.lopq.multi_sequence import nearest_cells
 from car_retrieval.search.parallel import in_parallel
 from car_retrieval.search.pca import PCA
 
@@ -67,7 +67,7 @@ class LopqIndex(Index):
                 than k.
         """
         quota = quota if quota is not None else self.params.quota or max(1, len(self))
-        check_wanted(k=k, quota=quota)
+        check_positive(k=k, quota=quota)
         parts = self.model.project(queries)
         ids = np.full((len(queries), k), -1, np.int64)
         scores = np.full((len(queries), k), -np.inf, np.float32)
@@ -145,7 +145,7 @@ class LopqIndex(Index):
     ) -> tuple[np.ndarray, np.ndarray]:
         """Places and distances of the nearest of a block of queries, as heaps."""
         model = self.model
-        orders, visits = plan_visits(parts, model.coarse, np.diff(codes.starts), quota)
+        orders, visits = nearest_cells(parts, model.coarse, np.diff(codes.starts), quota)
         distances = np.full((len(parts), k), np.inf, np.float32)
         places = np.full((len(parts), k), -1, np.int64)
         looks = len(parts) * min(quota, len(codes.ids))

@@ -6,7 +6,7 @@ from numba import njit
 STRETCH = 32  # centroids whose least distance is kept at hand
 
 
-def plan_visits(
+def nearest_cells(
     queries: np.ndarray, coarse: np.ndarray, sizes: np.ndarray, quota: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Cells that each query visits until they hold `quota` points.
@@ -33,7 +33,7 @@ def _plan(
     distances: np.ndarray, sizes: np.ndarray, quota: int, orders: np.ndarray, counts: np.ndarray
 ) -> None:
     for q in range(len(distances)):
-        counts[q] = visiting_order(distances[q], sizes, quota, orders[q])
+        counts[q] = multi_sequence(distances[q], sizes, quota, orders[q])
 
 
 def coarse_distances(queries: np.ndarray, coarse: np.ndarray) -> np.ndarray:
@@ -50,7 +50,7 @@ def coarse_distances(queries: np.ndarray, coarse: np.ndarray) -> np.ndarray:
 
 
 @njit(cache=True)
-def visiting_order(distances: np.ndarray, sizes: np.ndarray, quota: int, order: np.ndarray) -> int:
+def multi_sequence(distances: np.ndarray, sizes: np.ndarray, quota: int, order: np.ndarray) -> int:
     """Cells by rising distance until they hold `quota` points (multi-sequence algorithm).
 
     The cell of coarse centroids i and j has the number i * V + j and the distance

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from car_retrieval.search.allocation import allocate_eigenvalues
+from car_retrieval.search.eigenvalue_allocation import allocate_eigenvalues
 
 
 @given(

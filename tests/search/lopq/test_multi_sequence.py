@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from car_retrieval.search.lopq.visits import coarse_distances, plan_visits, visiting_order
+from car_retrieval.search.lopq.multi_sequence import coarse_distances, multi_sequence, nearest_cells
 
 
 def oracle(distances, sizes, quota):
@@ -38,7 +38,7 @@ def test_the_order_is_that_of_sorting_all_cells(data):
     sizes = rng.integers(0, data.draw(st.integers(1, 5)), count**splits)
     quota = data.draw(st.integers(0, int(sizes.sum()) + 2))
     order = np.full(len(sizes), -9, np.int64)
-    visited = visiting_order(distances, sizes, quota, order)
+    visited = multi_sequence(distances, sizes, quota, order)
     assert order[:visited].tolist() == oracle(distances, sizes, quota)
 
 
@@ -54,7 +54,7 @@ def test_a_plan_holds_the_visits_of_each_query(splits, count, quota, seed):
     queries = rng.integers(-3, 4, (5, splits, 4)).astype(np.float32)
     coarse = rng.integers(-3, 4, (splits, count, 4)).astype(np.float32)
     sizes = rng.integers(0, 4, count**splits)
-    orders, visits = plan_visits(queries, coarse, sizes, quota)
+    orders, visits = nearest_cells(queries, coarse, sizes, quota)
     for row, query in enumerate(queries):
         distances = ((query[:, None] - coarse) ** 2).sum(axis=2)  # exact: small integers
         assert orders[row, : visits[row]].tolist() == oracle(distances, sizes, quota)
@@ -75,5 +75,5 @@ def test_a_plan_is_no_wider_than_the_cells_that_can_be_visited():
     sizes = np.zeros(10_000, np.int64)
     sizes[[5, 77, 9_000]] = 4
     arguments = queries.astype(np.float32), coarse.astype(np.float32), sizes
-    assert plan_visits(*arguments, 1_000)[0].shape == (3, 3)
-    assert plan_visits(*arguments, 2)[0].shape == (3, 1)  # the first holds 4 points
+    assert nearest_cells(*arguments, 1_000)[0].shape == (3, 3)
+    assert nearest_cells(*arguments, 2)[0].shape == (3, 1)  # the first holds 4 points
