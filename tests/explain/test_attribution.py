@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import nn
 
-from car_retrieval.explain.attribution import contributions, look_by_look
+from car_retrieval.explain.attribution import attributions, per_view
 from car_retrieval.models.descriptor import DescriptorConfig, DescriptorNet
 from car_retrieval.models.encoder import Encoder
 from car_retrieval.models.features import Features
@@ -45,7 +45,7 @@ def network(features, pooling="gem", neck="none"):
 def test_they_add_up_to_the_similarity(pooling, neck, maps):
     net = network(maps, pooling, neck)
     images = torch.zeros(2, 3, 32, 32)
-    found = contributions(net, images, OTHERS)
+    found = attributions(net, images, OTHERS)
     assert found.shape == (2, 3, 4)
     with torch.inference_mode():
         wanted = (net(images) * OTHERS).sum(dim=1)
@@ -57,7 +57,7 @@ def test_gem_position_by_position(p):
     """Every position's share xᵖ / Σ xᵖ of every channel, by a loop."""
     net = network(MAPS)
     net.pool.p.data.fill_(p)
-    found = contributions(net, torch.zeros(2, 3, 32, 32), OTHERS)
+    found = attributions(net, torch.zeros(2, 3, 32, 32), OTHERS)
     weight, bias = (v.detach().double().numpy() for v in net.projection.parameters())
     maps, others = MAPS.double().numpy(), OTHERS.double().numpy()
     for image in range(2):
@@ -76,7 +76,7 @@ def test_all_of_it_lies_where_all_features_lie(pooling):
     maps[:, :, 1, 2] = MAPS[:, :, 0, 0]
     net = network(maps, pooling)
     nn.init.zeros_(net.projection.bias)
-    found = contributions(net, torch.zeros(2, 3, 32, 32), OTHERS)
+    found = attributions(net, torch.zeros(2, 3, 32, 32), OTHERS)
     elsewhere = found.clone()
     elsewhere[:, 1, 2] = 0
     assert elsewhere.abs().max() < 1e-4
@@ -89,7 +89,7 @@ def test_of_a_photo_with_itself_and_of_a_whole_network():
     images = torch.randint(0, 256, (3, 3, 64, 96), dtype=torch.uint8)
     with torch.inference_mode():
         own = net.eval()(images)
-    found = contributions(net, images, own)
+    found = attributions(net, images, own)
     assert found.shape == (3, 2, 3)
     torch.testing.assert_close(found.sum((1, 2)), torch.ones(3))
     assert not found.requires_grad
@@ -99,7 +99,7 @@ def test_of_a_photo_with_itself_and_of_a_whole_network():
 def test_tokens_of_a_transformer():
     with torch.device("meta"):
         net = DescriptorNet(DescriptorConfig("vit_b_32", 8, 64))
-        found = contributions(net, torch.zeros(2, 3, 64, 64), torch.zeros(2, 8))
+        found = attributions(net, torch.zeros(2, 3, 64, 64), torch.zeros(2, 8))
     assert found.shape == (2, 2, 2)
 
 
@@ -107,7 +107,7 @@ def test_a_class_token_has_no_position():
     with torch.device("meta"):
         net = DescriptorNet(DescriptorConfig("vit_b_32", 8, 32, pooling="cls"))
         with pytest.raises(ValueError, match="pooling cls does not describe by positions"):
-            contributions(net, torch.zeros(2, 3, 32, 32), torch.zeros(2, 8))
+            attributions(net, torch.zeros(2, 3, 32, 32), torch.zeros(2, 8))
 
 
 @pytest.mark.parametrize("whitened", [False, True])
@@ -123,7 +123,7 @@ def test_all_looks_add_up_to_the_similarity(scales, flip, whitened):
     images = torch.randint(0, 256, (2, 3, 64, 64), dtype=torch.uint8)
     with torch.inference_mode():
         own, other = torch.from_numpy(whitening(encoder(images).numpy()))
-    looks = list(look_by_look(encoder, images[0], other, whitening))
+    looks = list(per_view(encoder, images[0], other, whitening))
     assert [look[:2] for look in looks] == [
         (scale, mirrored) for scale in scales for mirrored in ([False, True] if flip else [False])
     ]

@@ -2,7 +2,7 @@ import threading
 
 import pytest
 
-from car_retrieval.io.prefetch import read_ahead
+from car_retrieval.io.prefetch import prefetch
 
 
 def test_the_next_is_read_while_the_present_is_used():
@@ -13,7 +13,7 @@ def test_the_next_is_read_while_the_present_is_used():
         return -item
 
     results = []
-    for item, result in enumerate(read_ahead(read, range(4))):
+    for item, result in enumerate(prefetch(read, range(4))):
         results.append(result)
         assert item == 3 or begun[item + 1].wait(10)
         assert item >= 2 or not begun[item + 2].is_set()  # one ahead, not all
@@ -21,18 +21,18 @@ def test_the_next_is_read_while_the_present_is_used():
 
 
 def test_nothing_to_read():
-    assert list(read_ahead(abs, [])) == []
+    assert list(prefetch(abs, [])) == []
 
 
 def test_an_error_comes_when_its_turn_does():
-    results = read_ahead(lambda item: 1 / item, [1, 2, 0, 4])
+    results = prefetch(lambda item: 1 / item, [1, 2, 0, 4])
     assert [next(results), next(results)] == [1, 0.5]
     with pytest.raises(ZeroDivisionError):
         next(results)
 
 
 def test_who_stops_early_leaves_no_thread():
-    results = read_ahead(abs, range(10))
+    results = prefetch(abs, range(10))
     next(results)
     results.close()
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("reader")]

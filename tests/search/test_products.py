@@ -2,7 +2,7 @@ import faiss
 import numpy as np
 import pytest
 
-from car_retrieval.search.products import best_first, inner_products
+from car_retrieval.search.products import inner_products, top_k
 
 
 def made(queries, count, dimension, width):
@@ -59,10 +59,10 @@ def test_what_would_read_beyond_the_vectors():
         inner_products(queries, vectors[:, :7], rows)
 
 
-def test_best_first():
+def test_top_k():
     ids = np.array([[4, 2, -1, 9], [7, 3, 1, 2]])
     scores = np.array([[1, 1, -np.inf, 2], [0, -0.0, 5, -1]], np.float32)
-    best, of = best_first(ids, scores, 3)
+    best, of = top_k(ids, scores, 3)
     assert best.tolist() == [[9, 2, 4], [1, 3, 7]]
     assert of.tolist() == [[2, 1, 1], [5, 0, 0]]
-    assert best_first(ids, scores, 9)[0].shape == (2, 4)
+    assert top_k(ids, scores, 9)[0].shape == (2, 4)

@@ -11,7 +11,7 @@ from car_retrieval.models.encoder import Encoder, resized
 from car_retrieval.models.whitening import Whitening
 
 
-def contributions(net: DescriptorNet, images: Tensor, others: Tensor) -> Tensor:
+def attributions(net: DescriptorNet, images: Tensor, others: Tensor) -> Tensor:
     """Attribution of the similarity with another photo to each position of the feature map.
 
     After Stylianou, Souvenir & Pless, "Visualizing deep similarity networks", WACV 2019, who take
@@ -46,7 +46,7 @@ def contributions(net: DescriptorNet, images: Tensor, others: Tensor) -> Tensor:
     return parts + constant[:, None, None] / parts[0].numel()
 
 
-def look_by_look(
+def per_view(
     encoder: Encoder, image: Tensor, other: Tensor, whitening: Whitening
 ) -> Iterator[tuple[float, bool, Tensor]]:
     """Attribution of the similarity with another photo to each position of each encoder view.
@@ -72,7 +72,7 @@ def look_by_look(
         with torch.inference_mode():
             length = torch.cat([net(look) for look in looks]).sum(dim=0).norm() * count**0.5
         for mirrored, look in enumerate(looks):
-            parts = contributions(net, look, (part / length)[None])[0]
+            parts = attributions(net, look, (part / length)[None])[0]
             yield scale, bool(mirrored), parts + constant / (count * len(looks) * parts.numel())
 
 

@@ -7,7 +7,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 from torchvision.transforms.functional import gaussian_blur
 
-from car_retrieval.explain.attribution import look_by_look, whitened
+from car_retrieval.explain.attribution import per_view, whitened
 from car_retrieval.models.encoder import Encoder, resized
 from car_retrieval.models.whitening import Whitening
 
@@ -23,7 +23,7 @@ def heat_map(
 ) -> Tensor:
     """Attribution of the similarity with another photo to each place of a photo.
 
-    A feature map of at least 7 × 7 positions says it by their `contributions`, added up over all
+    A feature map of at least 7 × 7 positions says it by their `attributions`, added up over all
     the encoder's looks at the photo. A position of a coarser map has seen nearly all of the photo,
     and a class token has no place: then it is the gradients of the similarity, integrated from the
     photo blurred to the photo as it is (Sundararajan, Taly & Yan, "Axiomatic attribution for deep
@@ -49,10 +49,10 @@ def heat_map(
 
 
 def _by_position(encoder: Encoder, image: Tensor, other: Tensor, whitening: Whitening) -> Tensor:
-    """The contributions, each look's between the centres of its positions in proportion."""
+    """The attributions, each look's between the centres of its positions in proportion."""
     size = image.shape[-1]
     heat = torch.zeros(size, size, device=image.device)
-    for scale, mirrored, parts in look_by_look(encoder, image, other, whitening):
+    for scale, mirrored, parts in per_view(encoder, image, other, whitening):
         positions = parts.shape[-1]
         step = resized(image[None], scale).shape[-1] / positions
         pixels = (torch.arange(size, device=parts.device) + 0.5) * scale - 0.5

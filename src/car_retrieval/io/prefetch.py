@@ -8,7 +8,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def read_ahead(read: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+def prefetch(read: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
     """Yield results of `read` in order, prefetching the next in a thread.
 
     Raises:

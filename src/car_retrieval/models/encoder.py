@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from car_retrieval.io.matrix import Matrix
-from car_retrieval.io.prefetch import read_ahead
+from car_retrieval.io.prefetch import prefetch
 from car_retrieval.models.checkpoint import Checkpoint
 from car_retrieval.models.descriptor import DescriptorNet, network_of
 from car_retrieval.params import EncodingParams
@@ -103,7 +103,7 @@ def encode(
     rows = np.arange(len(images)) if rows is None else rows
     with tqdm(total=len(rows), desc=title, unit="image", disable=None, leave=False) as bar:
         batches = (rows[start : start + batch_size] for start in range(0, len(rows), batch_size))
-        for pixels in read_ahead(images.__getitem__, batches):
+        for pixels in prefetch(images.__getitem__, batches):
             with torch.inference_mode():
                 yield net(torch.from_numpy(pixels).to(device)).cpu().numpy()
             bar.update(len(pixels))

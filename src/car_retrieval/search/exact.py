@@ -6,8 +6,8 @@ from functools import cache
 import faiss
 import numpy as np
 
-from car_retrieval.search.index import check_wanted, checked_vectors
-from car_retrieval.search.products import best_first, inner_products
+from car_retrieval.search.index import check_positive, checked_vectors
+from car_retrieval.search.products import inner_products, top_k
 from car_retrieval.search.result import RetrievalResult
 
 SPARE = 8  # candidates more than wanted, so that the cut between them is seldom close
@@ -46,13 +46,13 @@ def search_exact(
     Raises:
         ValueError: k is less than 1, or a value is not finite.
     """
-    check_wanted(k=k)
+    check_positive(k=k)
     queries = checked_vectors(queries)
     hits = np.full((len(queries), k), -1, np.int64)
     scores = np.full((len(queries), k), -np.inf, np.float32)
     for ids, vectors in _joined(gallery):
         found_ids, found_scores = _block_top(queries, ids, vectors, k, exclude, scores[:, -1])
-        hits, scores = best_first(
+        hits, scores = top_k(
             np.concatenate([hits, found_ids], axis=1),
             np.concatenate([scores, found_scores], axis=1),
             k,
@@ -126,7 +126,7 @@ def _candidates(
     step = max(1, LISTED // (4 * depth))
     for part in (close[start : start + step] for start in range(0, len(close), step)):
         more = _candidates(queries[part], ids, vectors, wanted, 4 * depth, floor[part])
-        found[part], scores[part] = best_first(*more, depth)
+        found[part], scores[part] = top_k(*more, depth)
     return found, scores
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import faiss
 import numpy as np
 
-from car_retrieval.search.index import Index, check_wanted, checked_vectors
+from car_retrieval.search.index import Index, check_positive, checked_vectors
 
 
 class FaissIndex(Index):
@@ -54,7 +54,7 @@ class FaissIndex(Index):
 
     def search(self, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
         """The k nearest codes of each query; scores are negative squared distances."""
-        check_wanted(k=k)
+        check_positive(k=k)
         queries = checked_vectors(queries, self._trained.d)
         if not len(self):
             shape = (len(queries), k)

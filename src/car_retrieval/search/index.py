@@ -121,7 +121,7 @@ def checked_vectors(vectors: np.ndarray, dimension: int | None = None) -> np.nda
     return vectors
 
 
-def check_wanted(**wanted: int) -> None:
+def check_positive(**wanted: int) -> None:
     """Raise ValueError where a number wanted, by name, is less than 1."""
     for name, value in wanted.items():
         if value < 1:

@@ -13,7 +13,7 @@ from scipy.sparse import csr_array, vstack
 from tqdm import tqdm
 
 from car_retrieval.search.gallery import Gallery
-from car_retrieval.search.products import best_first, inner_products
+from car_retrieval.search.products import inner_products, top_k
 from car_retrieval.search.result import RetrievalResult
 
 PHOTOS = 256  # whose sets are made at a time, from all descriptors that are in them
@@ -59,7 +59,7 @@ class KReciprocal:
             common[first] = self._common(sets, places[first])
         # 1 − d*, where 1 − d is the score and 1 − Jaccard distance is what is common.
         scores = np.float32(1 - self.weight) * common + np.float32(self.weight) * found.scores
-        return RetrievalResult(found.query_ids, *best_first(found.hits, scores, k))
+        return RetrievalResult(found.query_ids, *top_k(found.hits, scores, k))
 
     @cached_property
     def _near(self) -> tuple[np.ndarray, np.ndarray]:

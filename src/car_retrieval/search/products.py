@@ -38,7 +38,7 @@ def inner_products(queries: np.ndarray, vectors: np.ndarray, rows: np.ndarray) -
     return products
 
 
-def best_first(ids: np.ndarray, scores: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+def top_k(ids: np.ndarray, scores: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
     """The best k of each row of ids and scores [q, m], by falling score, then by rising id."""
     order = np.lexsort((ids, -scores), axis=1)[:, :k]
     return np.take_along_axis(ids, order, 1), np.take_along_axis(scores, order, 1)

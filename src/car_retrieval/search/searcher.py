@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from car_retrieval.io.matrix import Matrix
-from car_retrieval.search.index import Index, Vectors, check_wanted
-from car_retrieval.search.products import best_first, inner_products
+from car_retrieval.search.index import Index, Vectors, check_positive
+from car_retrieval.search.products import inner_products, top_k
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def rerank(
         ValueError: a candidate is no row of the vectors, their dimensions differ, or k is less
             than 1.
     """
-    check_wanted(k=k)
+    check_positive(k=k)
     mapped = vectors.mapped() if isinstance(vectors, Matrix) else vectors
     scores = inner_products(queries, mapped, candidates)
-    return best_first(candidates, scores, k)
+    return top_k(candidates, scores, k)

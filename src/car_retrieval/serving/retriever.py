@@ -24,7 +24,7 @@ from car_retrieval.models.car_box import DECODED, propose_box
 from car_retrieval.models.encoder import Encoder
 from car_retrieval.models.whitening import Whitening
 from car_retrieval.search.gallery import Gallery
-from car_retrieval.search.index import Index, check_wanted
+from car_retrieval.search.index import Index, check_positive
 from car_retrieval.search.searcher import rerank
 from car_retrieval.serving.answer import Answer, Match
 from car_retrieval.serving.where import Where
@@ -187,7 +187,7 @@ class Retriever:
             ValueError: k is less than 1, there is no such method, make or model.
             IndexError: a row is excluded that the gallery has not.
         """
-        check_wanted(k=k)
+        check_positive(k=k)
         if method not in ("exact", "lopq"):
             raise ValueError(f"there is no method '{method}': choose exact or lopq")
         if method not in self.methods:

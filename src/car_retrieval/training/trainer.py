@@ -18,7 +18,7 @@ from tqdm import tqdm
 from car_retrieval.data.fingerprint import digest
 from car_retrieval.data.splits import TRAIN
 from car_retrieval.io.matrix import Matrix
-from car_retrieval.io.prefetch import read_ahead
+from car_retrieval.io.prefetch import prefetch
 from car_retrieval.models.checkpoint import Checkpoint
 from car_retrieval.models.descriptor import (
     DescriptorConfig,
@@ -149,7 +149,7 @@ class Trainer:
             leave=False,
         )
         with bar, self._seeded(seed):
-            for number, read in enumerate(read_ahead(self._read, batches), start=1):
+            for number, read in enumerate(prefetch(self._read, batches), start=1):
                 images, labels = (part.to(self.device, non_blocking=True) for part in read)
                 loss = self._loss(augment(resized(images, scale)), labels)
                 step = (number - 1) // size
