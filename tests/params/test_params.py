@@ -117,7 +117,7 @@ class TestTuples:
 
     @pytest.mark.parametrize("change", [{"loss": SOFTMAX}, {"sampler": TUPLES}])
     def test_one_alone(self, change):
-        with pytest.raises(ValidationError, match="need each other"):
+        with pytest.raises(ValidationError, match="TupleSoftmax and sampler tuples"):
             TrainingParams(**change)
 
     @settings(deadline=None)
@@ -128,19 +128,19 @@ class TestTuples:
         if (loss or 4) == (sampler or 4):
             TrainingParams(**wanted)
         else:
-            with pytest.raises(ValidationError, match="differ in their negatives"):
+            with pytest.raises(ValidationError, match="negatives"):
                 TrainingParams(**wanted)
 
 
 def test_a_memory_holds_a_batch():
     for size in (0, 16, 17):
         assert TrainingParams(batch_size=16, memory=size).memory == size
-    with pytest.raises(ValidationError, match="memory = 15 does not hold a batch of 16"):
+    with pytest.raises(ValidationError, match=r"memory = 15 .* batch_size = 16"):
         TrainingParams(batch_size=16, memory=15)
 
 
 def test_a_compiled_network_is_not_checkpointed():
-    with pytest.raises(ValidationError, match="choose one of them"):
+    with pytest.raises(ValidationError, match="compile and checkpointing"):
         TrainingParams(compile=True, checkpointing=True)
 
 
@@ -169,7 +169,7 @@ class TestSearchers:
             ("a", {"kind": "annoy"}, r"searchers\.a"),
             ("a", {"factory": "Flat"}, r"searchers\.a"),
             ("a b", {"kind": "lopq"}, "a b"),
-            ("exact", {"kind": "lopq"}, "exact search is always there"),
+            ("exact", {"kind": "lopq"}, "exact is reserved"),
         ],
     )
     def test_what_is_wrong_is_named(self, name, values, message):

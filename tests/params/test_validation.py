@@ -27,8 +27,8 @@ from car_retrieval.params.validation import check_parameters
         ({"trainin": {}}, "trainin: unknown; did you mean training?"),
         (
             {"training": {"arch": "resnet35"}},
-            "training.arch: there is no network 'resnet35', nor is it timm/<name>; did you mean "
-            "resnet50?",
+            "training.arch: no network 'resnet35' in torchvision (timm's are timm/<name>); did you "
+            "mean resnet50?",
         ),
         (
             {"training": {"epochs": -1}, "encoding": {"scale": 1}},
@@ -55,7 +55,7 @@ def test_a_mistake_is_one_line_that_says_what_was_meant(given, message):
         ),
         (
             {"loss": {"name": "TupleSoftmax"}},
-            "ablation.recipes.mine: the loss TupleSoftmax and the sampler tuples need each other",
+            "ablation.recipes.mine: loss TupleSoftmax and sampler tuples only work together",
         ),
     ],
 )

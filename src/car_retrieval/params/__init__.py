@@ -1,4 +1,4 @@
-"""Every parameter of the project, with its type, bounds and meaning: a typo is an error."""
+"""All parameters with their types, bounds and descriptions; unknown names are errors."""
 
 from car_retrieval.params.ablation import AblationParams
 from car_retrieval.params.base import Params

@@ -8,18 +8,20 @@ from car_retrieval.params.base import Count, Factor, Params, without_null
 
 
 class Budget(Params):
-    """How long each recipe of an ablation trains."""
+    """Training budget of each recipe of an ablation."""
 
     images: Count | None = Field(
-        default=None, description="seen by each run, in whole epochs; none: `epochs` times all"
+        default=None,
+        description="training images per run, in whole epochs; null: `training.epochs` times all",
     )
     seconds: Factor | None = Field(
-        default=None, description="of training, after which no further epoch begins; none: no limit"
+        default=None,
+        description="training time after which no further epoch starts; null: no limit",
     )
 
 
 def _names(names: Any) -> Any:
-    """The command line gives words where a file gives a list."""
+    """Split the words of a command line; a file has a list already."""
     return names.split() if isinstance(names, str) else names
 
 
@@ -28,17 +30,17 @@ OF_ALL_RECIPES = ("epochs", "images_per_epoch", "k", "seed", "select_by", "start
 
 
 class AblationParams(Params):
-    """Recipes of training against each other (`parameters_ablation.yml`)."""
+    """Comparison of training recipes (`parameters_ablation.yml`)."""
 
-    runs: Count = Field(1, description="of each recipe, with seeds from `seed` on")
-    seed: Annotated[int, Field(ge=0)] = Field(7, description="of the first run")
-    budget: Budget = Field(default=Budget(), description="how long each recipe trains")
-    baseline: RecipeName = Field("default", description="whose quality the others are to reach")
+    runs: Count = Field(1, description="runs per recipe, with seeds `seed`, `seed` + 1, …")
+    seed: Annotated[int, Field(ge=0)] = Field(7, description="random seed of the first run")
+    budget: Budget = Field(default=Budget(), description="training budget of each recipe")
+    baseline: RecipeName = Field("default", description="recipe that the others are compared with")
     only: Annotated[list[RecipeName] | None, BeforeValidator(_names)] = Field(
-        default=None, description="recipes to train, words or a list; none: all"
+        default=None, description="recipes to train, as words or a list; null: all"
     )
     recipes: Annotated[dict[RecipeName, dict[str, Any]], BeforeValidator(without_null)] = Field(
-        {"default": {}}, description="what each changes in `training`; null leaves one out"
+        {"default": {}}, description="changes of `training` by recipe; null removes one"
     )
 
     @model_validator(mode="after")
@@ -46,7 +48,7 @@ class AblationParams(Params):
         for name in (self.baseline, *(self.only or [])):
             if name not in self.recipes:
                 known = ", ".join(self.recipes)
-                raise ValueError(f"there is no recipe {name!r}; choose among {known}")
+                raise ValueError(f"no recipe {name!r}; choose from {known}")
         for recipe, changes in self.recipes.items():
             if fixed := [name for name in OF_ALL_RECIPES if name in changes]:
                 raise ValueError(

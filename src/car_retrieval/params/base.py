@@ -1,4 +1,4 @@
-"""Base of all parameter groups: frozen values; unknown names are refused."""
+"""Base class and common types of all parameter groups."""
 
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
@@ -11,20 +11,20 @@ Factor = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class Params(BaseModel):
-    """Base of all parameter groups: unknown names are refused, values are frozen."""
+    """Base of all parameter groups: rejects unknown names; values are immutable."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 def without_null(searchers: Any) -> Any:
-    """An environment cannot take a key away, but can set it to null."""
+    """Drop the entries set to null: the only way for an environment to remove one."""
     if not isinstance(searchers, dict):
         return searchers
     return {name: values for name, values in searchers.items() if values is not None}
 
 
 def dotted(name: str, value: Any) -> Iterator[tuple[str, Any]]:
-    """The values within a group, each with the names that lead to it: `training.loss.name`."""
+    """Yield the values of a nested group with their dotted names: `training.loss.name`."""
     if isinstance(value, Mapping) and value:
         for inner, content in value.items():
             yield from dotted(f"{name}.{inner}" if name else inner, content)

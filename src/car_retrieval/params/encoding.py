@@ -11,14 +11,18 @@ class WhiteningParams(Params):
     """Whitening of descriptors; see `car_retrieval.models.whitening.fit_whitening`."""
 
     kind: Literal["auto", "pca", "learnt"] = Field(
-        description="by all variation, or within classes; auto: `pca` without training, else none"
+        description="`pca`: total covariance; `learnt`: within-class covariance; `auto`: `pca` for "
+        "an untrained network, else no whitening"
     )
     dimension: Count | Literal["classes"] | None = Field(
-        default=None, description="components kept; `classes`: as many as classes train; none: all"
+        default=None,
+        description="components kept; `classes`: number of training classes; null: all",
     )
-    power: Fraction = Field(default=1.0, description="of the deviation that is divided by")
-    photos: Count = Field(default=20_000, description="training photos it is fitted to, at most")
-    seed: Annotated[int, Field(ge=0)] = Field(default=7, description="of their choice")
+    power: Fraction = Field(
+        default=1.0, description="exponent of the deviations; 1: full whitening"
+    )
+    photos: Count = Field(default=20_000, description="maximum number of photos to fit on")
+    seed: Annotated[int, Field(ge=0)] = Field(default=7, description="random seed of the sample")
 
 
 class EncodingParams(Params):
@@ -26,7 +30,7 @@ class EncodingParams(Params):
 
     checkpoint: Literal["best"] | Annotated[int, Field(ge=0)] = "best"
     scales: Annotated[list[Factor], Field(min_length=1)] = [1.0]
-    flip: bool = Field(False, description="describe each photo and its mirror image as one")
+    flip: bool = Field(False, description="average the descriptors of photo and mirror image")
     whitening: WhiteningParams | None = WhiteningParams(kind="auto")
-    batch_size: Count = Field(64, description="images")
-    device: str = Field("auto", description="CUDA if there is one, else `cpu`; or `cuda:1`")
+    batch_size: Count = Field(64, description="images per batch")
+    device: str = Field("auto", description="`auto`: CUDA if available, else `cpu`; or `cuda:1`")

@@ -11,24 +11,30 @@ class LopqSearcher(Params):
     """Search by LOPQ; see `car_retrieval.search.lopq.fit.LopqParams`."""
 
     kind: Literal["lopq"] = Field(description="locally optimised product quantisation")
-    splits: Literal[1, 2] = Field(2, description="parts of a vector with centroids of their own")
-    coarse: Count = Field(8, description="centroids of a split")
-    subquantisers: Count = Field(32, description="code words of a vector")
-    bits: Literal[4, 8] = Field(8, description="of a code word")
-    codebooks: Literal["local", "shared"] = Field("local", description="a cell's own, or of all")
-    pca: Count | None = Field(None, description="components kept; none: the vectors as they are")
-    whiten: bool = Field(False, description="the components of `pca`")
-    quota: Count | None = Field(None, description="points looked at, at least; none: all")
-    rerank: Annotated[int, Field(ge=0)] = Field(100, description="candidates; 0: none")
+    splits: Literal[1, 2] = Field(2, description="parts of a vector with separate centroids")
+    coarse: Count = Field(8, description="coarse centroids per split")
+    subquantisers: Count = Field(32, description="code words per vector")
+    bits: Literal[4, 8] = Field(8, description="bits per code word")
+    codebooks: Literal["local", "shared"] = Field(
+        "local", description="one per coarse centroid, or one for all"
+    )
+    pca: Count | None = Field(None, description="principal components kept; null: no PCA")
+    whiten: bool = Field(False, description="scale the components of `pca` to unit variance")
+    quota: Count | None = Field(None, description="minimum number of points scanned; null: all")
+    rerank: Annotated[int, Field(ge=0)] = Field(
+        100, description="candidates re-ranked exactly; 0: none"
+    )
 
 
 class FaissSearcher(Params):
-    """Search by an index of faiss's factory."""
+    """Search by a faiss index."""
 
-    kind: Literal["faiss"] = Field(description="an index of faiss's factory")
+    kind: Literal["faiss"] = Field(description="faiss index")
     factory: Annotated[str, Field(min_length=1)] = Field(description="faiss's factory string")
-    search: dict[str, float] = Field({}, description="faiss's own names, such as nprobe")
-    rerank: Annotated[int, Field(ge=0)] = Field(100, description="candidates; 0: none")
+    search: dict[str, float] = Field({}, description="faiss search parameters, such as nprobe")
+    rerank: Annotated[int, Field(ge=0)] = Field(
+        100, description="candidates re-ranked exactly; 0: none"
+    )
 
 
 SearcherParams = Annotated[LopqSearcher | FaissSearcher, Field(discriminator="kind")]
@@ -36,7 +42,9 @@ SearcherParams = Annotated[LopqSearcher | FaissSearcher, Field(discriminator="ki
 
 def _not_exact(name: str) -> str:
     if name == "exact":
-        raise ValueError("exact search is always there: choose another name")
+        raise ValueError(
+            "exact is reserved for exact search, which always runs: choose another name"
+        )
     return name
 
 
@@ -44,7 +52,7 @@ SearcherName = Annotated[str, Field(pattern=r"^[A-Za-z_]\w*$"), AfterValidator(_
 
 
 class ExpansionParams(Params):
-    """Averages with nearest photos; see `car_retrieval.search.expansion`."""
+    """Query expansion and database augmentation; see `car_retrieval.search.expansion`."""
 
     kind: Literal["expansion"] = Field(description="query expansion")
     query_k: Annotated[int, Field(ge=0)] = Field(5, description="hits averaged with a query (QE)")
@@ -52,18 +60,20 @@ class ExpansionParams(Params):
         0, description="neighbours averaged with a gallery photo (DBA)"
     )
     alpha: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
-        3.0, description="exponent of a similarity that makes it a weight"
+        3.0, description="exponent of the similarities used as weights"
     )
 
 
 class KReciprocalParams(Params):
-    """Re-ranking by common neighbours; see `car_retrieval.search.kreciprocal.KReciprocal`."""
+    """k-reciprocal re-ranking; see `car_retrieval.search.kreciprocal.KReciprocal`."""
 
     kind: Literal["kreciprocal"] = Field(description="k-reciprocal re-ranking")
     k1: Count = Field(20, description="nearest neighbours that may be reciprocal")
-    k2: Count = Field(6, description="photos, itself included, that a set is averaged over")
-    weight: Annotated[float, Field(gt=0, le=1)] = Field(0.3, description="of the original distance")
-    candidates: Count = Field(200, description="first hits that are ranked anew")
+    k2: Count = Field(6, description="photos averaged per set, itself included")
+    weight: Annotated[float, Field(gt=0, le=1)] = Field(
+        0.3, description="weight of the original distance"
+    )
+    candidates: Count = Field(200, description="hits re-ranked")
 
 
 RerankingParams = Annotated[ExpansionParams | KReciprocalParams, Field(discriminator="kind")]
@@ -73,23 +83,27 @@ class EvaluationParams(Params):
     """Search and scores (`parameters_evaluation.yml`)."""
 
     search_in: Literal["gallery", "queries"] = Field(
-        "gallery", description="what test queries search; queries: each other, leave one out"
+        "gallery", description="photos to search; `queries`: the other queries (leave one out)"
     )
-    k: Count = Field(20, description="of mAP@k")
+    k: Count = Field(20, description="cut-off k of mAP@k")
     recall_at: Annotated[list[Count], Field(min_length=1)] = Field(
-        [1, 5, 20], description="ranks up to which a hit counts"
+        [1, 5, 20], description="cut-offs j of R@j"
     )
-    whole_ranking: bool = Field(False, description="also give mAP, of the whole ranking")
+    whole_ranking: bool = Field(False, description="also compute mAP of the whole ranking")
     min_class_size: Count | None = Field(
-        58, description="gallery photos a class of `filtered` has; none: no filtered scores"
+        58, description="minimum class size of `filtered` scores; null: no filtered scores"
     )
-    batch_size: Count = Field(1024, description="queries searched at a time")
-    reranking: RerankingParams | None = Field(None, description="of exact search's hits")
-    shown_queries: Count = Field(5, description="rows of a picture gallery")
+    batch_size: Count = Field(1024, description="queries per batch")
+    reranking: RerankingParams | None = Field(
+        None, description="re-ranking of exact search's hits; null: none"
+    )
+    shown_queries: Count = Field(5, description="queries per picture gallery")
     false_match_rate: Annotated[float, Field(ge=0, lt=1)] = Field(
-        0.01, description="unknown cars that may get a match, not `no match`"
+        0.01, description="share of unknown cars that may get a match instead of `no match`"
     )
-    seed: Annotated[int, Field(ge=0)] = Field(7, description="of pairs, searchers and the map")
+    seed: Annotated[int, Field(ge=0)] = Field(
+        7, description="random seed of pairs, searchers and the map"
+    )
     searchers: Annotated[dict[SearcherName, SearcherParams], BeforeValidator(without_null)] = Field(
-        {}, description="compared with exact search; null leaves one out"
+        {}, description="searchers to compare with exact search; null removes one"
     )

@@ -6,9 +6,9 @@ from car_retrieval.params.base import Count, Factor, Params
 
 
 class ExportParams(Params):
-    """What is handed over (`parameters_export.yml`)."""
+    """Exported files (`parameters_export.yml`)."""
 
-    photos: Count = Field(32, description="gallery photos that the ONNX file is tried on")
+    photos: Count = Field(32, description="gallery photos to check the ONNX file on")
     tolerance: Factor = Field(
-        0.01, description="degrees between its descriptors and PyTorch's, at most"
+        0.01, description="largest angle between ONNX and PyTorch descriptors, in degrees"
     )

@@ -1,4 +1,4 @@
-"""Recipes: what an ablation changes in the parameters of training, for as many images each."""
+"""Training parameters of the recipes of an ablation."""
 
 import math
 from collections.abc import Mapping
@@ -8,13 +8,13 @@ from car_retrieval.params import TrainingParams
 
 
 def changed(base: TrainingParams, changes: Mapping[str, Any]) -> TrainingParams:
-    """The parameters of training with a recipe's changes.
+    """Apply a recipe's changes to the training parameters.
 
-    Of the augmentation a recipe names what differs. All else is replaced as a whole: a loss brings
+    Augmentation changes are merged; every other value is replaced as a whole, so that a loss brings
     its own arguments.
 
     Raises:
-        ValidationError: the result is not one of training.
+        ValidationError: the result is invalid.
     """
     values = base.model_dump() | dict(changes)
     if base.augmentation and isinstance(values["augmentation"], Mapping):
@@ -23,10 +23,10 @@ def changed(base: TrainingParams, changes: Mapping[str, Any]) -> TrainingParams:
 
 
 def fitted(params: TrainingParams, photos: int, images: int) -> TrainingParams:
-    """The parameters for as many epochs as it takes to see so many images.
+    """Set the number of epochs to train on a number of images.
 
-    Whatever the sampler, an epoch shows as many images as there are photos to train on, to a batch.
-    The learning rate is stretched with the epochs: over the whole run it takes the same course.
+    Whatever the sampler, an epoch has as many images as there are training photos, to within a
+    batch. The learning-rate schedule is stretched to the number of epochs.
     """
     epochs = math.ceil(images / photos)
     stretch = epochs / params.epochs

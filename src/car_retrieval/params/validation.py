@@ -1,4 +1,4 @@
-"""All parameters of a run, checked before any work: every mistake in one line."""
+"""Validation of all parameters before a run; one error message names every mistake."""
 
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
@@ -17,13 +17,13 @@ RENAMED = {
 
 
 def check_parameters(given: Mapping[str, Any]) -> None:
-    """Refuse unknown groups and names, and values out of their bounds.
+    """Reject unknown groups and names, and values out of bounds.
 
     Args:
-        given: values by group, as the files and the command line merge to them.
+        given: values by group, merged from files and command line.
 
     Raises:
-        ValueError: names each wrong parameter, and the one that was probably meant.
+        ValueError: lists each wrong parameter, with the closest known name.
     """
     mistakes = [mistake for group in given for mistake in _mistakes(group, given[group])]
     if not mistakes and "ablation" in given:
@@ -64,7 +64,7 @@ def _described(group: str, error: ValidationError) -> Iterator[tuple[str, str]]:
 
 
 def _leaves(name: str, value: Any) -> Iterator[str]:
-    """Dotted names of the values of nested dictionaries."""
+    """Yield the dotted names of the values of nested dictionaries."""
     if isinstance(value, Mapping) and value:
         for inner, content in value.items():
             yield from _leaves(f"{name}.{inner}", content)
@@ -73,7 +73,7 @@ def _leaves(name: str, value: Any) -> Iterator[str]:
 
 
 def _unknown(name: str) -> str:
-    """What to say of an unknown name; what was meant is sought in its own group first."""
+    """Build the message for an unknown name, with a suggestion, first from the same group."""
     group, _, _ = name.partition(".")
     for groups in ([group] if group in GROUPS else [], GROUPS):
         last = {path: path.rpartition(".")[2] for each in groups for path in _names(each)}
