@@ -252,7 +252,7 @@ def test_missing_and_damaged_volumes_are_named(archives, tmp_path):
         unpacked(archives, tmp_path / "out")
     volume.write_bytes(whole)
     (archives / "data.zip").write_bytes(b"<html>quota exceeded</html>")
-    with pytest.raises(ValueError, match=r"data.zip is no zip archive, or is cut short"):
+    with pytest.raises(ValueError, match=r"data.zip is not a zip archive, or is truncated"):
         unpacked(archives, tmp_path / "out")
 
 

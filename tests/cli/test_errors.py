@@ -20,7 +20,7 @@ def chained(*errors):
 
 
 def test_the_innermost_error_about_input_is_found():
-    inner = ValueError("m.npy ends early")
+    inner = ValueError("m.npy is truncated")
     wrapped = chained(inner, DatasetError("Failed while loading"), RuntimeError("node failed"))
     assert user_error(wrapped) is inner
     middle = FileNotFoundError("no photo")

@@ -35,12 +35,12 @@ class TestParseLabel:
          "1\n1\n1,2,3,4\n"],
     )  # fmt: skip
     def test_not_a_label(self, text):
-        with pytest.raises(ValueError, match="not viewpoint, number of boxes"):
+        with pytest.raises(ValueError, match="viewpoint, number of boxes"):
             parse_label(text)
 
     @pytest.mark.parametrize("number", [2**63, -(2**63) - 1, 10**30])
     def test_numbers_beyond_64_bits(self, number):
-        with pytest.raises(ValueError, match="beyond 64 bits"):
+        with pytest.raises(ValueError, match="64 bits"):
             parse_label(f"1\n1\n1 2 {number} 4\n")
         assert parse_label(f"1\n1\n1 2 {2**63 - 1} 4\n").box[2] == 2**63 - 1
 
@@ -196,7 +196,7 @@ def test_a_photo_that_cannot_be_used_says_why(tree):
     problems = table["Problem"].to_dict()
     assert problems["1/2/2012/ok.jpg"] == problems["10/5/2010/z.jpeg"] == ""
     assert problems["1/2/2012/bare.JPG"] == "label file not found"
-    assert problems["1/2/2012/bad.jpg"] == "label has the unknown viewpoint 9"
+    assert problems["1/2/2012/bad.jpg"] == "label has unknown viewpoint 9"
     assert "ascii" in problems["3/4/2012/binary.jpg"]
     misplaced = "path is not make/model/year/name.jpg"
     assert problems["1/x/2012/a.jpg"] == problems["1/loose.jpg"] == misplaced
@@ -213,7 +213,7 @@ def test_numbers_beyond_64_bits_are_recorded(tree):
     touch(tree / "data" / "label" / f"1/2/{huge}/b.txt")
     (tree / "data" / "label" / f"1/2/{huge}/b.txt").write_text("1\n1\n1 2 3 4\n")
     table = compcars.list_web(tree).set_index("Path")
-    assert table.loc[f"{folder}/ok.jpg", "Problem"] == "label has a number beyond 64 bits"
+    assert table.loc[f"{folder}/ok.jpg", "Problem"] == "label has a number that exceeds 64 bits"
     assert table.loc[f"1/{huge}/2012/a.jpg", "Problem"] == "path is not make/model/year/name.jpg"
     assert table.loc[f"1/2/{huge}/b.jpg", "Problem"] == ""
     assert pd.isna(table.loc[f"1/2/{huge}/b.jpg", "Year"])

@@ -102,13 +102,13 @@ def test_one_row_is_an_array_without_the_row_axis(matrix):
 
 @pytest.mark.parametrize("rows", [6, -7, [0, 6], np.array([-7])])
 def test_a_row_that_is_not_there(matrix, rows):
-    with pytest.raises(IndexError, match=r"row (6|-7) of Matrix"):
+    with pytest.raises(IndexError, match=r"row (6|-7) .* Matrix"):
         matrix[rows]
 
 
 @pytest.mark.parametrize("rows", [np.ones(6, bool), [0.0, 1.5], 1.5, [[0, 1], [2, 3]]])
 def test_rows_are_integers(matrix, rows):
-    with pytest.raises(IndexError, match="chosen by integers"):
+    with pytest.raises(IndexError, match="indexed by integers"):
         matrix[rows]
 
 
@@ -140,7 +140,7 @@ def test_a_failed_stream_leaves_the_neighbours_and_the_older_matrix(file):
 @pytest.mark.parametrize(
     ("blocks", "message"),
     [
-        ([], "there is no row"),
+        ([], r"m\.npy: no rows"),
         ([ROWS, ROWS.astype(float)], "float64"),
         ([ROWS, ROWS[:, 0]], r"\(2,\)"),
     ],
@@ -172,16 +172,16 @@ def test_attributes_that_are_not_json_leave_nothing(file):
 @pytest.mark.parametrize("size", [0, 20, 100, 200])
 def test_a_truncated_file_is_named(matrix, size):
     matrix.path.write_bytes(matrix.path.read_bytes()[:size])
-    with pytest.raises(ValueError, match=r"m\.npy cannot be read as a matrix, make it again"):
+    with pytest.raises(ValueError, match=r"m\.npy cannot be read as a matrix"):
         Matrix(matrix.path)
 
 
 def test_a_file_truncated_after_opening_is_named(matrix):
     matrix.path.write_bytes(matrix.path.read_bytes()[:-8])
     np.testing.assert_array_equal(matrix[:5], ROWS[:5])
-    with pytest.raises(ValueError, match=r"m\.npy ends early"):
+    with pytest.raises(ValueError, match=r"m\.npy is truncated"):
         matrix[5]
-    with pytest.raises(ValueError, match=r"m\.npy ends early"):
+    with pytest.raises(ValueError, match=r"m\.npy is truncated"):
         matrix[[0, 4, 5]]
 
 

@@ -16,8 +16,8 @@ SRC = str(Path(memory.__file__).parents[2])
 
 @pytest.fixture
 def watch(monkeypatch):
-    monkeypatch.setattr(memory, "SECONDS_BETWEEN_LOOKS", 0.005)
-    monkeypatch.setattr(memory, "LOOKS_PER_SEARCH", 2)
+    monkeypatch.setattr(memory, "SAMPLE_SECONDS", 0.005)
+    monkeypatch.setattr(memory, "SAMPLES_PER_SCAN", 2)
     watch = MemoryWatch()
     yield watch
     watch.stop()

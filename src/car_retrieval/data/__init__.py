@@ -1,1 +1,1 @@
-"""Photos as tables: datasets of the field, folders of one's own, splits and protocols."""
+"""Tables of photos: public datasets, user folders, splits and protocols."""

@@ -4,25 +4,25 @@ import pandas as pd
 
 
 def makes_of(photos: pd.DataFrame) -> pd.Series:
-    """Name of each photo's make, or its number where only that is known; missing where neither."""
+    """Return each photo's make, or its number if the name is unknown; missing if both are."""
     return _first_known(photos, "MakeName", "CarMake")
 
 
 def models_of(photos: pd.DataFrame) -> pd.Series:
-    """Name of each photo's model; missing where it has none."""
+    """Return each photo's model name; missing if unknown."""
     return _first_known(photos, "ModelName")
 
 
 def years_of(photos: pd.DataFrame) -> pd.Series:
-    """Year of each photo, Int64; missing where it is not known."""
+    """Return each photo's year, Int64; missing if unknown."""
     none = pd.Series(pd.NA, index=photos.index)
     return photos.get("Year", none).astype("Int64")
 
 
 def class_names(photos: pd.DataFrame) -> pd.Series:
-    """Class names by class: make and model where a table has them.
+    """Return class names by class: make and model if the table has them.
 
-    Names of several classes, which CompCars has, get the class's number.
+    Ambiguous names, which CompCars has, are followed by the class number.
     """
     first = photos.drop_duplicates("Class").set_index("Class", drop=False).sort_index()
     names = pd.Series(
@@ -33,7 +33,7 @@ def class_names(photos: pd.DataFrame) -> pd.Series:
 
 
 def name_of(photo: pd.Series) -> str:
-    """What a photo shows: make and model, or its class."""
+    """Return a photo's make and model, or its class if they are unknown."""
     make, model = (photo.get(name) for name in ("MakeName", "ModelName"))
     if pd.isna(model):
         return f"class {photo['Class']}"

@@ -1,4 +1,4 @@
-"""Cars196 on disk: its two official layouts, and crops with a CSV (Krause et al., 3dRR 2013)."""
+"""Reader of Cars196: two official layouts, and crops with a CSV (Krause et al., 3dRR 2013)."""
 
 import re
 from collections.abc import Iterator
@@ -15,11 +15,11 @@ ALL_ANNOTATIONS = "cars_annos.mat"
 TRAIN_ANNOTATIONS, TEST_ANNOTATIONS = "cars_train_annos.mat", "cars_test_annos_withlabels.mat"
 NAMES = "cars_meta.mat"
 Row = tuple[str, int, str | None, tuple[int | None, ...]]
-"""Path, class, name of the class, box."""
+"""Path, class, class name, box."""
 
 
 class Name(NamedTuple):
-    """What a class is called."""
+    """Class name, parsed."""
 
     make: str
     model: str
@@ -27,7 +27,7 @@ class Name(NamedTuple):
 
 
 def parse_name(name: str) -> Name:
-    """Split the name of a class into make, model and year.
+    """Split a class name into make, model and year.
 
     >>> parse_name("Aston Martin V8 Vantage Coupe 2012")
     Name(make='Aston Martin', model='V8 Vantage Coupe', year=2012)
@@ -40,10 +40,10 @@ def parse_name(name: str) -> Name:
 
 
 def parse_classes(text: str) -> range:
-    """Read an inclusive range of classes: `1-98`, or `7` for one.
+    """Parse an inclusive range of classes: `1-98`, or `7` for one.
 
     Raises:
-        ValueError: the text is no such range.
+        ValueError: the text is not a range.
     """
     found = re.fullmatch(r"\s*(\d{1,9})\s*(?:-\s*(\d{1,9})\s*)?", text)
     first, last = (int(part) for part in (found[1], found[2] or found[1])) if found else (1, 0)
@@ -53,26 +53,26 @@ def parse_classes(text: str) -> range:
 
 
 def list_cars(root: Path, classes: range) -> pd.DataFrame:
-    """List the photos of some classes in whichever layout is found.
+    """List the photos of some classes in any supported layout.
 
     Args:
-        root: a folder with `labels.csv` (Path, Class, Name) and the photos that it names; or with
-            `cars_annos.mat` and `car_ims/`; or with `cars_train/`, `cars_test/` and, in it or in
-            its folder `devkit/`, their annotations and `cars_meta.mat`.
-        classes: which to list.
+        root: folder with `labels.csv` (Path, Class, Name) and the photos it lists; or with
+            `cars_annos.mat` and `car_ims/`; or with `cars_train/`, `cars_test/` and, directly or in
+            `devkit/`, their annotations and `cars_meta.mat`.
+        classes: classes to list.
 
     Returns:
-        A row a photo, sorted by path: Path relative to the root, Class, MakeName, ModelName, Year,
-        and x1, y1, x2, y2 (empty in a CSV, whose photos are taken whole).
+        One row per photo, sorted by path: Path relative to the root, Class, MakeName, ModelName,
+        Year, and x1, y1, x2, y2 (empty with a CSV: the full photo).
 
     Raises:
         FileNotFoundError: a file is missing.
-        ValueError: a file is malformed, names a photo twice, or has no photo of these classes.
+        ValueError: a file is malformed, lists a photo twice, or has no photo of these classes.
     """
     source, rows = _rows(root)
     listed = [row for row in rows if row[1] in classes]
     if not listed:
-        raise ValueError(f"{source}: no photo is of the classes {classes[0]}-{classes[-1]}")
+        raise ValueError(f"{source}: no photos of the classes {classes[0]}-{classes[-1]}")
     paths, numbers, names, boxes = zip(*sorted(listed, key=lambda row: row[0]), strict=True)
     table = pd.DataFrame({"Path": paths, "Class": numbers})
     if (twice := table["Path"].duplicated()).any():
@@ -85,7 +85,7 @@ def list_cars(root: Path, classes: range) -> pd.DataFrame:
 
 
 def _rows(root: Path) -> tuple[Path, list[Row]]:
-    """The file that was found, and all its photos."""
+    """Read all photos; returns the file found and its rows."""
     if (labels := root / LABELS).is_file():
         return labels, list(_of_csv(labels))
     if (annotations := root / ALL_ANNOTATIONS).is_file():
@@ -101,7 +101,7 @@ def _rows(root: Path) -> tuple[Path, list[Row]]:
     rows: list[Row] = []
     for file, name in zip(found, (TRAIN_ANNOTATIONS, TEST_ANNOTATIONS, NAMES), strict=True):
         if file is None:
-            raise FileNotFoundError(f"{root}: {name} is neither in it nor in devkit/ below it")
+            raise FileNotFoundError(f"{root}: found {name} neither in it nor in devkit/ below it")
         content = _load_mat(file, ("class_names",) if name == NAMES else ("annotations",))
         if name == NAMES:
             names = _names(file, content)
@@ -119,11 +119,11 @@ def _below(root: Path, name: str) -> Path | None:
 def _of_csv(file: Path) -> Iterator[Row]:
     try:
         table = pd.read_csv(file, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    except ValueError as error:  # UnicodeDecodeError among them
+    except ValueError as error:  # includes UnicodeDecodeError
         raise ValueError(f"{file} cannot be read as CSV: {str(error).strip()}") from None
     for name in ("Path", "Class", "Name"):
         if name not in table:
-            raise ValueError(f"{file}: there is no column {name}; it needs Path, Class and Name")
+            raise ValueError(f"{file}: no column {name}; required: Path, Class and Name")
     for line, row in enumerate(table.fillna("").to_dict("records"), start=2):
         if not re.fullmatch(r"\s*\d{1,9}\s*", row["Class"]):
             raise ValueError(f"{file}, line {line}, Class: '{row['Class']}' is not a class number")
@@ -139,16 +139,16 @@ def _load_mat(file: Path, needed: tuple[str, ...]) -> dict[str, Any]:
 
     try:
         content = loadmat(file, variable_names=needed)
-    except Exception as error:  # whatever scipy trips over in a damaged file
+    except Exception as error:  # scipy raises various exceptions on a damaged file
         raise ValueError(f"{file} cannot be read as a .mat file: {error}") from None
     for name in needed:
         if name not in content:
-            raise ValueError(f"{file}: there is no variable {name}")
+            raise ValueError(f"{file}: no variable {name}")
     return content
 
 
 def _names(file: Path, content: dict[str, Any]) -> dict[int, str]:
-    """Names of classes by number; the first is class 1."""
+    """Return class names by number, from 1."""
     try:
         cells = content["class_names"].ravel()
         return {number: str(cell.item()) for number, cell in enumerate(cells, start=1)}
@@ -159,7 +159,7 @@ def _names(file: Path, content: dict[str, Any]) -> dict[int, str]:
 def _of_mat(
     file: Path, content: dict[str, Any], path: str, folder: str, names: dict[int, str]
 ) -> Iterator[Row]:
-    """The photos of a struct array `annotations`, one struct a photo."""
+    """Yield the photos of the struct array `annotations`, one struct per photo."""
     annotations = content["annotations"].ravel()
     fields = (path, "class", "bbox_x1", "bbox_y1", "bbox_x2", "bbox_y2")
     for name in fields:

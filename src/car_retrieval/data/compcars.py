@@ -1,4 +1,4 @@
-"""CompCars on disk: label files, name tables and the two photo trees (Yang et al., CVPR 2015)."""
+"""Reader of CompCars: label files, name tables and the photo trees (Yang et al., CVPR 2015)."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -16,7 +16,7 @@ BOX = ["x1", "y1", "x2", "y2"]
 
 
 class Label(NamedTuple):
-    """A label file: viewpoint and box, 1-based inclusive pixels."""
+    """Content of a label file: viewpoint and box in 1-based inclusive pixels."""
 
     viewpoint: int
     box: tuple[int, int, int, int]
@@ -25,37 +25,39 @@ class Label(NamedTuple):
 def parse_label(text: str) -> Label:
     r"""Parse a label file: viewpoint, number of boxes (always 1), `x1 y1 x2 y2`.
 
-    The release mixes line ends within one file, so that any newline separates.
+    Any newline separates lines, because the release mixes line ends within a file.
 
     >>> parse_label("4\r\n1\n52 153 849 506\n")
     Label(viewpoint=4, box=(52, 153, 849, 506))
 
     Raises:
-        ValueError: the text is not such a label.
+        ValueError: the label is malformed.
     """
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     try:
         viewpoint, count, box = int(lines[0]), int(lines[1]), [int(x) for x in lines[2].split()]
     except (IndexError, ValueError):
-        raise ValueError("label is not viewpoint, number of boxes, x1 y1 x2 y2") from None
+        raise ValueError(
+            "label does not have the lines viewpoint, number of boxes, x1 y1 x2 y2"
+        ) from None
     if viewpoint not in VIEWPOINTS:
-        raise ValueError(f"label has the unknown viewpoint {viewpoint}")
+        raise ValueError(f"label has unknown viewpoint {viewpoint}")
     if count != 1 or len(box) != 4:
-        raise ValueError("label has not exactly one box")
+        raise ValueError("label does not have exactly one box")
     if not all(map(_fits, box)):
-        raise ValueError("label has a number beyond 64 bits")
+        raise ValueError("label has a number that exceeds 64 bits")
     return Label(viewpoint, (box[0], box[1], box[2], box[3]))
 
 
 def parse_year(folder: str) -> int | None:
-    """A year within 1900–2030, else None (the release has `unknown` and the bogus 5008)."""
+    """Parse a year from 1900 to 2030; None for others (the release has `unknown` and 5008)."""
     return int(folder) if folder.isdecimal() and int(folder) in YEARS else None
 
 
 def read_names(mat: Path) -> tuple[list[str | None], list[str | None]]:
-    """Read `make_model_name.mat`: names of makes and of models; row i belongs to id i + 1.
+    """Read `make_model_name.mat`: names of makes and models; row i has id i + 1.
 
-    Names are for display only (they repeat, and are padded): join on ids.
+    Names are for display only, since they repeat and are padded: join on ids.
     """
     makes, models = _load_mat(mat, {"make_names": _cell_text, "model_names": _cell_text})
     return makes, models
@@ -64,7 +66,7 @@ def read_names(mat: Path) -> tuple[list[str | None], list[str | None]]:
 def read_surveillance_names(mat: Path) -> pd.DataFrame:
     """Read `sv_make_model_name.mat`: MakeName, ModelName, Class (web model id), indexed by folder.
 
-    Row i of the file is folder i + 1. A row without an id gets class -1: no ground truth.
+    Row i of the file is folder i + 1. A row without an id gets class -1 (no ground truth).
     """
     (rows,) = _load_mat(mat, {"sv_make_model_name": _surveillance_names})
     folders = pd.RangeIndex(1, len(rows) + 1, name="folder")
@@ -72,14 +74,14 @@ def read_surveillance_names(mat: Path) -> pd.DataFrame:
 
 
 def find_tree(root: Path, name: str) -> Path:
-    """The folder of a tree: `root` itself or its child `name`, whichever holds its files.
+    """Find the folder of a tree: `root` itself or its child `name`.
 
     Args:
-        root: a folder that is, or contains, the tree.
+        root: folder that is, or contains, the tree.
         name: `data` or `sv_data`.
 
     Raises:
-        FileNotFoundError: neither does.
+        FileNotFoundError: neither folder contains the tree's files.
     """
     marks = TREE_MARKS[name]
     for folder in (root / name, root):
@@ -93,13 +95,13 @@ def find_tree(root: Path, name: str) -> Path:
 
 
 def list_web(root: Path) -> pd.DataFrame:
-    """List web-nature: `image/<make>/<model>/<year>/<name>.jpg` with `label/` beside it.
+    """List the web photos: `image/<make>/<model>/<year>/<name>.jpg`, labels in `label/`.
 
     Args:
-        root: a folder that is, or contains, `data/`.
+        root: folder that is, or contains, `data/`.
 
     Returns:
-        One row a photo, sorted by path: Path, FileName, View Point, Year (nullable), CarMake,
+        One row per photo, sorted by path: Path, FileName, View Point, Year (nullable), CarMake,
         Class (model id), x1, y1, x2, y2, MakeName, ModelName, Problem (why it cannot be used).
     """
     tree = find_tree(root, "data")
@@ -118,13 +120,13 @@ def list_web(root: Path) -> pd.DataFrame:
 
 
 def list_surveillance(root: Path) -> pd.DataFrame:
-    """List surveillance-nature: `image/<folder>/<name>.jpg`, classes from the mat file.
+    """List the surveillance photos: `image/<folder>/<name>.jpg`, classes from the .mat file.
 
     Args:
-        root: a folder that is, or contains, `sv_data/`.
+        root: folder that is, or contains, `sv_data/`.
 
     Returns:
-        One row a photo, sorted by path: Path, FileName, Class (web model id, -1 unknown),
+        One row per photo, sorted by path: Path, FileName, Class (web model id, -1 unknown),
         MakeName, ModelName, List (`train`, `test` or empty), Problem.
     """
     tree = find_tree(root, "sv_data")
@@ -171,9 +173,9 @@ def _web_row(tree: Path, path: str) -> tuple:
 
 
 def _photos(folder: Path) -> Iterator[str]:
-    """Relative paths of the JPEGs of a tree, sorted; other files (.DS_Store …) are ignored.
+    """Yield the relative paths of a tree's JPEGs, sorted; other files are ignored.
 
-    What is not UTF-8 in a name becomes �, for no CSV could hold it: that file will not be found.
+    Bytes of a name that are not UTF-8, which no CSV can store, become �: the file is not found.
     """
     for parent, folders, files in os.walk(folder):
         folders.sort()
@@ -189,7 +191,7 @@ def _read_list(file: Path) -> list[str]:
     try:
         lines = file.read_text("utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
-        raise ValueError(f"{file} is not a list of photos in UTF-8: {error}") from None
+        raise ValueError(f"{file} is not a UTF-8 list of photos: {error}") from None
     return [line.strip() for line in lines if line.strip()]
 
 
@@ -198,15 +200,17 @@ def _fits(number: int) -> bool:
 
 
 def _load_mat(mat: Path, row_of: dict[str, Callable[..., Any]]) -> list[list[Any]]:
-    """The rows of tables by name, each made of the cells of one row of the file."""
+    """Read tables of a .mat file; `row_of` converts the cells of a row, by table name."""
     from scipy.io import loadmat
 
     if not mat.is_file():
-        raise FileNotFoundError(f"{mat} does not exist: CompCars keeps {', '.join(row_of)} in it")
+        raise FileNotFoundError(
+            f"{mat} does not exist: it contains {', '.join(row_of)} of CompCars"
+        )
     try:
         content = loadmat(mat)
         return [[row(*cells) for cells in content[name]] for name, row in row_of.items()]
-    except Exception as error:  # whatever scipy or a row trips over in a damaged file
+    except Exception as error:  # scipy raises various exceptions on a damaged file
         raise ValueError(f"{mat}: cannot read {', '.join(row_of)} ({error})") from None
 
 

@@ -1,4 +1,4 @@
-"""Descriptors with the names of their photos, as a table for other tools."""
+"""Table of photos with their descriptors, for other tools."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -13,16 +13,16 @@ from car_retrieval.io.matrix import Matrix
 if TYPE_CHECKING:
     import pyarrow as pa
 
-GROUP_BYTES = 2**24  # of descriptors, which a reader holds at a time
+GROUP_BYTES = 2**24  # descriptors per row group, which a reader loads at once
 
 
 @dataclass(frozen=True)
 class TableStream:
-    """A table on its way to disk.
+    """Table being written to disk.
 
     Attributes:
         schema: columns and metadata.
-        batches: its rows in order; consumed once.
+        batches: batches of rows, in order; consumed once.
     """
 
     schema: "pa.Schema"
@@ -35,21 +35,21 @@ def embedding_table(
     """Join photos and their descriptors.
 
     Args:
-        photos: n rows of Index, Path, Class, and what else is known of make, model and year.
+        photos: n rows of Index, Path, Class, and any columns of make, model and year.
         descriptors: float32 [n, D], read block by block.
-        metadata: kept in the schema.
+        metadata: metadata of the schema.
 
     Returns:
-        Index int64, Path string, Class int64, Make, Model string and Year int64, empty where they
-        are not known, and Descriptor, a list of D float32.
+        Index int64, Path string, Class int64, Make, Model string and Year int64 (null if unknown),
+        and Descriptor, a list of D float32.
 
     Raises:
-        ValueError: the extra for it is not installed.
+        ValueError: the extra `export` is not installed.
     """
     try:
         import pyarrow as pa
     except ImportError:
-        raise ValueError("Parquet needs an extra: pip install -e '.[export]'") from None
+        raise ValueError("Parquet needs the extra export: pip install -e '.[export]'") from None
     length = descriptors.shape[1]
     columns = {
         "Index": (photos["Index"], pa.int64()),

@@ -1,4 +1,4 @@
-"""Walk a folder for photos; sort out hidden files, links and other kinds of files."""
+"""Search of a folder for photos, without hidden files and files of other kinds."""
 
 import os
 from collections import Counter
@@ -18,8 +18,8 @@ class Walk(NamedTuple):
 
     Attributes:
         photos: relative paths with forward slashes, sorted.
-        bad_names: photos whose names no list can hold, and why.
-        other: numbers of files that are no photos, by suffix.
+        bad_names: photos whose names cannot be listed, with the reason.
+        other: number of other files by suffix.
     """
 
     photos: list[str]
@@ -28,15 +28,15 @@ class Walk(NamedTuple):
 
 
 def walk_photos(folder: Path) -> Walk:
-    """Find the photos below a folder, by their suffix; links are followed.
+    """Find the photos below a folder by suffix; links are followed.
 
-    Names that begin with a dot are left out, and links to a folder above themselves.
+    Hidden files (names with a leading dot) and links to a parent folder are skipped.
 
     Raises:
-        NotADirectoryError: there is no such folder.
+        NotADirectoryError: the folder does not exist.
     """
     if not folder.is_dir():
-        raise NotADirectoryError(f"{folder} is no folder")
+        raise NotADirectoryError(f"{folder} is not a folder")
     walk = Walk([], {}, Counter())
     for path in _files(folder, {os.path.realpath(folder)}):
         name = path.relative_to(folder).as_posix()

@@ -1,4 +1,4 @@
-"""Lists for `kedro run --env=independent` from folders of photos."""
+"""Photo lists of `kedro run --env=independent` from folders of photos."""
 
 import unicodedata
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ COLUMNS = ["Path", "Index", "Class", "MakeName", "ModelName"]
 
 
 def class_of_folder(path: str) -> str:
-    """The class of a photo: the whole path of its folder, so that no two folders are one class.
+    """Return a photo's class: the full path of its folder, so that every folder is a class.
 
     >>> class_of_folder("Audi/A4/2009/1.jpg")
     'Audi/A4/2009'
@@ -24,16 +24,16 @@ def class_of_folder(path: str) -> str:
 
 
 def classes_of_folders(paths: list[str], folder: object) -> pd.DataFrame:
-    """Path and Name of photos whose class is their folder.
+    """List Path and Name (class) of photos whose class is their folder.
 
     Raises:
-        ValueError: a photo lies in no folder below `folder`.
+        ValueError: a photo lies directly in `folder`.
     """
     table = pd.DataFrame({"Path": paths, "Name": [class_of_folder(path) for path in paths]})
     loose = table.loc[table["Name"] == "", "Path"]
     if len(loose):
         raise ValueError(
-            f"{folder}/{loose.iloc[0]} lies in no folder of a class ({len(loose)} such photos): "
+            f"{folder}/{loose.iloc[0]} is not in a class folder ({len(loose)} such photos): "
             "move it into one named after its class, give the classes in a CSV (--classes), or "
             "search photos without classes (--unlabelled)"
         )
@@ -41,10 +41,10 @@ def classes_of_folders(paths: list[str], folder: object) -> pd.DataFrame:
 
 
 def read_classes(file: Path) -> pd.DataFrame:
-    """Read a CSV of `path` and `class`: Path, Name and its further columns, as text.
+    """Read a CSV of `path` and `class`: Path, Name and further columns, as text.
 
     Raises:
-        ValueError: names the file, and the line (1 is the header).
+        ValueError: the CSV is malformed; the message has file and line (1 is the header).
     """
     try:
         table = pd.read_csv(file, dtype=str, keep_default_na=False, encoding="utf-8-sig")
@@ -52,13 +52,13 @@ def read_classes(file: Path) -> pd.DataFrame:
         raise ValueError(f"{file} cannot be read as CSV in UTF-8: {str(error).strip()}") from None
     wanted = {name: name.lower() for name in table.columns if name.lower() in ("path", "class")}
     if sorted(wanted.values()) != ["class", "path"]:
-        raise ValueError(f"{file}: it needs the columns path and class, each once")
-    table = table.drop(columns="Name", errors="ignore")  # ours is the class
+        raise ValueError(f"{file}: requires exactly one column path and one column class")
+    table = table.drop(columns="Name", errors="ignore")  # Name is the class here
     table = table.rename(columns=wanted).rename(columns={"path": "Path", "class": "Name"})
     table["Name"] = [unicodedata.normalize("NFC", name).strip() for name in table["Name"]]
     for bad, why in (
         (table["Name"] == "", "has no class"),
-        (table["Path"].duplicated(), "stands twice"),
+        (table["Path"].duplicated(), "is a duplicate path"),
     ):
         if bad.any():
             row = int(np.flatnonzero(bad)[0])
@@ -67,10 +67,10 @@ def read_classes(file: Path) -> pd.DataFrame:
 
 
 def numbered_classes(names: pd.Series, kept: Mapping[str, int]) -> dict[str, int]:
-    """Numbers of all class names: those kept, then new ones in the order of the alphabet.
+    """Number all class names: existing numbers are kept, new names follow alphabetically.
 
     Raises:
-        ValueError: two names differ only in case or blanks.
+        ValueError: two names differ only in case or spaces.
     """
     numbers = dict(kept)
     for name in sorted(set(names) - set(kept)):
@@ -79,39 +79,41 @@ def numbered_classes(names: pd.Series, kept: Mapping[str, int]) -> dict[str, int
     for name in numbers:
         if (other := alike.setdefault("".join(name.casefold().split()), name)) != name:
             raise ValueError(
-                f"the classes '{other}' and '{name}' differ only in case or blanks: give them one "
-                "name, or two that differ more (classes.csv keeps the names of earlier calls)"
+                f"the classes '{other}' and '{name}' differ only in case or spaces: use one name, "
+                "or names that differ more (classes.csv keeps the names of earlier calls)"
             )
     return numbers
 
 
 def drawn_queries(photos: pd.DataFrame, ratio: int, near_duplicates: int, seed: int) -> pd.Series:
-    """Query mask: one in `ratio` photos of each class, near-duplicates on one side; bool.
+    """Draw a query mask: one in `ratio` photos of each class, near-duplicates on one side.
 
     Args:
         photos: Path, Class, Hash, DHash.
-        ratio: photos of a class that give one query.
-        near_duplicates: see `near_groups`.
-        seed: of the draw.
+        ratio: photos of a class per query.
+        near_duplicates: largest Hamming distance of near-duplicates, see `near_groups`.
+        seed: seed of the random draw.
+
+    Returns:
+        bool, by the index of `photos`.
 
     Raises:
-        ValueError: no photo would become one.
+        ValueError: no photo becomes a query.
     """
     grouped = photos.assign(Index=photos.index, Group=near_groups(photos, near_duplicates))
     drawn = split_gallery(grouped, ratio, keep_twins=False, seed=seed)["split"] == VALID
     if not drawn.any():
         raise ValueError(
-            f"no class has {ratio} photos that differ, so that none would become a query: lower "
+            f"no class has {ratio} different photos, so that there would be no queries: lower "
             "--query-ratio, or give a folder of queries (--queries)"
         )
     return drawn
 
 
 def listed(photos: pd.DataFrame) -> pd.DataFrame:
-    """List as `read_index` takes it: Path, Index, Class, names and other known columns.
+    """Build a list for `read_index`: Path, Index, Class, names and other known columns.
 
-    Of a class in a folder of a folder, the first is taken for the make; a name that the photos
-    bring themselves is kept.
+    The first of nested class folders is the make, unless the photos already have make names.
     """
     table = photos.drop(columns=["Name", "Hash", "DHash", "Problem"])
     table["Index"] = np.arange(len(photos))

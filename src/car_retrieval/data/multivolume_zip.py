@@ -1,8 +1,8 @@
-"""Zip archives in several volumes, `name.z01` … `name.zip`, encrypted in the traditional way.
+"""Reader of multi-volume zip archives, `name.z01` … `name.zip`, with traditional encryption.
 
-Python's zipfile refuses archives of several volumes, and decrypts a few MB a second. What is read
-here is in PKWARE's APPNOTE.TXT 6.3: volumes (4.3, 8), the central directory (4.3.12 to 4.3.16), its
-64-bit fields (4.5.3), and the traditional encryption (6.1).
+Python's zipfile does not support several volumes, and decrypts only a few MB/s. The format is
+PKWARE's APPNOTE.TXT 6.3: volumes (4.3, 8), the central directory (4.3.12 to 4.3.16), its 64-bit
+fields (4.5.3), and traditional encryption (6.1).
 """
 
 import struct
@@ -19,17 +19,17 @@ END, END64, LOCATOR64, CENTRAL, LOCAL = (
     b"PK" + mark for mark in (b"\5\6", b"\6\6", b"\6\7", b"\1\2", b"\3\4")
 )
 STORED, DEFLATED = 0, 8
-ENCRYPTED, STREAMED, UTF8 = 1, 8, 0x800  # bits of an entry's flags
+ENCRYPTED, STREAMED, UTF8 = 1, 8, 0x800  # flag bits of an entry
 LARGEST_COMMENT = 0xFFFF
-HEADER = 12  # bytes of noise before an encrypted entry, of which the last checks the password
+HEADER = 12  # random bytes before an encrypted entry; the last one checks the password
 
 
 class WrongPasswordError(ValueError):
-    """The password does not open an entry."""
+    """Error for a password that does not decrypt an entry."""
 
 
 class Entry(NamedTuple):
-    """A file of an archive, as its central directory has it."""
+    """File of an archive, as listed in the central directory."""
 
     name: str
     volume: int
@@ -43,14 +43,14 @@ class Entry(NamedTuple):
 
 
 class SplitZip:
-    """An archive whose last volume is `file`, read from any thread.
+    """Thread-safe reader of an archive with one or more volumes.
 
     Args:
-        file: `name.zip`, beside which lie `name.z01` and so on; an archive of one volume does too.
+        file: last volume, `name.zip`, with `name.z01` and so on beside it.
 
     Raises:
         FileNotFoundError: a volume is missing.
-        ValueError: a volume is damaged, cut short or no part of a zip archive.
+        ValueError: a volume is damaged, truncated or not part of a zip archive.
     """
 
     def __init__(self, file: Path) -> None:
@@ -62,7 +62,7 @@ class SplitZip:
             tail = stream.read()
         place = tail.rfind(END)
         if place < 0 or len(tail) < place + 22:
-            raise ValueError(f"{file} is no zip archive, or is cut short: download it again")
+            raise ValueError(f"{file} is not a zip archive, or is truncated: download it again")
         last, volume, _, count, length, start = struct.unpack_from("<4H2L", tail, place + 4)
         locator = place - 20
         wide = locator >= 0 and tail[locator : locator + 4] == LOCATOR64
@@ -84,7 +84,7 @@ class SplitZip:
 
     @cached_property
     def entries(self) -> list[Entry]:
-        """All files, in the order of the archive; folders have none."""
+        """Files in the order of the archive, without folders."""
         volume, start, length, count = self._directory
         entries = list(_central(self._read(volume, start, length)))
         self._require(len(entries) == count, volume)
@@ -94,11 +94,11 @@ class SplitZip:
         return [entry for entry in entries if not entry.name.endswith("/")]
 
     def read(self, entry: Entry, password: bytes) -> bytes:
-        """The content of a file.
+        """Read the content of a file.
 
         Raises:
-            WrongPasswordError: the password is wrong; one wrong one in 256 is found only below.
-            ValueError: the data are damaged; the message names the volume.
+            WrongPasswordError: the password is wrong; 1 in 256 wrong passwords passes this check.
+            ValueError: the data are damaged, or the password is wrong; the message has the volume.
         """
         local = self._read(entry.volume, entry.offset, 30)
         self._require(local[:4] == LOCAL, entry.volume)
@@ -122,7 +122,7 @@ class SplitZip:
         return [volume.stat().st_size for volume in self.volumes]
 
     def _read(self, volume: int, offset: int, count: int) -> bytes:
-        """Bytes from a place on, that may go on in the next volumes."""
+        """Read bytes that may extend over the next volumes."""
         parts = []
         for file, size in list(zip(self.volumes, self._sizes, strict=True))[volume:]:
             if offset < size:
@@ -133,12 +133,12 @@ class SplitZip:
             if not count:
                 return b"".join(parts)
             offset = max(0, offset - size)
-        raise ValueError(f"{self.volumes[-1]} is cut short: download it again")
+        raise ValueError(f"{self.volumes[-1]} is truncated: download it again")
 
     def _require(self, right: bool, volume: int, name: str = "") -> None:
         if not right:
             file = self.volumes[min(volume, len(self.volumes) - 1)]
-            what = f"is damaged, at {name}" if name else "is damaged, or of another archive"
+            what = f"is damaged at {name}" if name else "is damaged or from another archive"
             raise ValueError(f"{file} {what}: download it again")
 
 
@@ -160,7 +160,7 @@ def _central(directory: bytes) -> Iterator[Entry]:
 
 
 def _widened(extra: bytes, size: int, packed: int, offset: int, volume: int) -> tuple[int, ...]:
-    """The fields that the directory's own columns were too narrow for, from the extra field 1."""
+    """Replace fields that do not fit the directory's columns by those of extra field 1."""
     values, widths = [size, packed, offset, volume], "QQQL"
     place = 0
     while place + 4 <= len(extra):
@@ -177,11 +177,11 @@ def _widened(extra: bytes, size: int, packed: int, offset: int, volume: int) -> 
 
 
 CRC_TABLE = np.array([zlib.crc32(bytes([n])) for n in range(256)], np.uint32)
-CRC_TABLE ^= CRC_TABLE[0]  # zlib inverts before and after, which cancels out
+CRC_TABLE ^= CRC_TABLE[0]  # cancels the inversions of zlib before and after
 
 
 def decrypted(data: bytes, password: bytes) -> bytes:
-    """Traditional PKWARE decryption, header included: as many bytes as are given."""
+    """Decrypt bytes, header included (traditional PKWARE encryption)."""
     keys = np.array([0x12345678, 0x23456789, 0x34567890], np.uint32)
     _step(np.frombuffer(password, np.uint8), keys, CRC_TABLE, False)
     return _step(np.frombuffer(data, np.uint8), keys, CRC_TABLE, True).tobytes()
@@ -189,7 +189,7 @@ def decrypted(data: bytes, password: bytes) -> bytes:
 
 @numba.njit(nogil=True, cache=True)
 def _step(given: np.ndarray, keys: np.ndarray, table: np.ndarray, decrypt: bool) -> np.ndarray:
-    """Advance the three keys by plain bytes, or by encrypted ones, which become plain."""
+    """Advance the three keys by plain bytes, or by encrypted bytes, which are decrypted."""
     plain = given.copy()
     one, two, three = np.uint64(keys[0]), np.uint64(keys[1]), np.uint64(keys[2])
     low, byte, eight = np.uint64(0xFFFFFFFF), np.uint64(0xFF), np.uint64(8)

@@ -1,7 +1,7 @@
-"""Photos of one class that are one picture in several files: resized, recompressed, cropped a bit.
+"""Near-duplicates: files of one picture in a class, resized, recompressed or slightly cropped.
 
-The difference hashes of such files differ in few of their 64 bits. Where one of two trains and the
-other validates, or is a query, the scores say nothing.
+Their difference hashes differ in few of the 64 bits. If one file trains and another validates or
+is a query, the scores are too high.
 """
 
 from collections.abc import Iterator
@@ -13,26 +13,26 @@ from tqdm import tqdm
 from car_retrieval.data.photo_table import require_columns
 
 MOST_BITS = 7
-"""The largest distance at which `close_pairs` misses none.
+"""Largest Hamming distance at which `close_pairs` finds every pair.
 
-Of 7 bits that differ, one of four quarters of a hash has at most 1, which is what its table is
-searched for (multi-index hashing: Norouzi, Punjani, Fleet, "Fast Search in Hamming Space with
-Multi-Index Hashing", CVPR 2012).
+Of 7 different bits, at least one of the four quarters of a hash has at most 1, and each quarter is
+looked up within distance 1 (multi-index hashing: Norouzi, Punjani, Fleet, "Fast Search in Hamming
+Space with Multi-Index Hashing", CVPR 2012).
 """
 QUARTERS, QUARTER_BITS, FLIPPED = 4, 16, 1
 BLOCK = 4096
 
 
 def near_groups(photos: pd.DataFrame, distance: int | None) -> pd.Series:
-    """Which photos of a class show one picture: those linked by hashes that are close.
+    """Group the near-duplicates of each class: photos linked by similar hashes.
 
     Args:
         photos: Class, Hash, DHash.
-        distance: bits of DHash, at most `MOST_BITS`, in which neighbours in a group may differ;
-            none: only copies of one file are a group.
+        distance: largest Hamming distance of linked photos, at most `MOST_BITS`; None: only copies
+            of one file form a group.
 
     Returns:
-        The smallest Hash of each photo's group, by the index of `photos`.
+        Smallest Hash of each photo's group, by the index of `photos`.
     """
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
@@ -52,18 +52,18 @@ def near_groups(photos: pd.DataFrame, distance: int | None) -> pd.Series:
 
 
 def near_copies(photos: pd.DataFrame, distance: int | None) -> pd.Series:
-    """Whether a photo's group holds other files than copies of its own; bool."""
+    """Return a mask of the photos whose group has other files than exact copies."""
     groups = near_groups(photos, distance)
     return photos.groupby([photos["Class"], groups])["Hash"].transform("nunique") > 1
 
 
 def near_in(queries: pd.DataFrame, gallery: pd.DataFrame, distance: int | None) -> pd.Series:
-    """Whether the gallery has a query's picture, of its class, in another file; bool.
+    """Return a mask of the queries with a near-duplicate of their class in the gallery.
 
     Args:
         queries: Class, Hash, DHash.
-        gallery: the same.
-        distance: bits of DHash in which the two may differ; none: the gallery never has.
+        gallery: Class, Hash, DHash.
+        distance: largest Hamming distance of near-duplicates; None: the mask is all False.
     """
     close = np.zeros(len(queries), bool)
     if distance is not None:
@@ -77,18 +77,18 @@ def near_in(queries: pd.DataFrame, gallery: pd.DataFrame, distance: int | None) 
 
 
 def near_elsewhere(photos: pd.DataFrame, distance: int | None) -> pd.Series:
-    """Whether a photo of another class looks the same, without being a copy of the file; bool.
+    """Return a mask of the photos with a near-duplicate, not an exact copy, in another class.
 
     Args:
         photos: Class, Hash, DHash.
-        distance: bits of DHash in which the two may differ; none: no photo does.
+        distance: largest Hamming distance of near-duplicates; None: the mask is all False.
     """
     if distance is None:
         return pd.Series(False, index=photos.index)
     looks = _looks(photos).groupby("DHash")["Class"].agg(["min", "max"])
     bits, least, most = _bits(looks.index), looks["min"].to_numpy(), looks["max"].to_numpy()
     smallest, largest = least.copy(), most.copy()
-    for one, other in close_pairs(bits, bits, distance, "comparing looks"):
+    for one, other in close_pairs(bits, bits, distance, "comparing hashes"):
         np.minimum.at(smallest, one, least[other])
         np.maximum.at(largest, one, most[other])
     row = looks.index.get_indexer(pd.Index(photos["DHash"]))
@@ -99,21 +99,21 @@ def near_elsewhere(photos: pd.DataFrame, distance: int | None) -> pd.Series:
 def close_pairs(
     searched: np.ndarray, found: np.ndarray, distance: int, title: str | None = None
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Every two hashes that differ in at most `distance` bits, some thousand searched at a time.
+    """Find all pairs of hashes that differ in at most `distance` bits, in blocks.
 
     Args:
         searched: uint8 [n, 8].
         found: uint8 [m, 8].
-        distance: at most `MOST_BITS`.
-        title: of the progress bar; none: no bar.
+        distance: largest Hamming distance, at most `MOST_BITS`.
+        title: title of the progress bar; None: no bar.
 
     Yields:
-        Rows of `searched` and of `found`.
+        Rows of `searched` and `found`.
     """
     import faiss
 
     if not 0 <= distance <= MOST_BITS:
-        raise ValueError(f"hashes are compared to at most {MOST_BITS} bits, not {distance}")
+        raise ValueError(f"the distance of hashes must be at most {MOST_BITS} bits, not {distance}")
     if not len(found):
         return
     index = faiss.IndexBinaryMultiHash(64, QUARTERS, QUARTER_BITS)
@@ -132,5 +132,5 @@ def _looks(photos: pd.DataFrame) -> pd.DataFrame:
 
 
 def _bits(hashes: pd.Series | pd.Index) -> np.ndarray:
-    """uint8 [n, 8] of n times 16 hex digits."""
+    """Convert n strings of 16 hex digits to uint8 [n, 8]."""
     return np.frombuffer(bytes.fromhex("".join(hashes)), np.uint8).reshape(-1, 8)

@@ -1,4 +1,4 @@
-"""Clean tables of photos, in which the row is the Index, from listings and inspections."""
+"""Clean tables of photos, with Index equal to the row, from listings and inspections."""
 
 from collections.abc import Sequence
 
@@ -14,26 +14,26 @@ PROBLEM_COLUMNS = ["Path", "Problem", "Action"]
 
 
 def select_views(listing: pd.DataFrame, views: list[int]) -> pd.DataFrame:
-    """The photos with one of the viewpoints; all photos of a listing without viewpoints."""
+    """Select the photos with one of the viewpoints; all photos if the listing has none."""
     if "View Point" not in listing:
         return listing
     return listing[listing["View Point"].isin(views).fillna(False)]
 
 
 def numbered(photos: pd.DataFrame) -> pd.DataFrame:
-    """The photos with `Index` equal to the row, and without the listing's `Problem`."""
+    """Set `Index` to the row and drop `Problem`."""
     return photos.reset_index(drop=True).assign(Index=np.arange(len(photos), dtype=np.int64))
 
 
 def unusable(listing: pd.DataFrame) -> pd.DataFrame:
-    """The photos that the listing itself could not place: Path, Problem, Action."""
+    """Return the photos the listing rejected: Path, Problem, Action."""
     if "Problem" not in listing:
         return pd.DataFrame(columns=PROBLEM_COLUMNS)
     return problems(listing[listing["Problem"] != ""], "left out")
 
 
 def problems(photos: pd.DataFrame, action: str, problem: str | None = None) -> pd.DataFrame:
-    """A problem table of these photos: Path, Problem, Action."""
+    """Build a problem table: Path, Problem, Action."""
     found = photos["Problem"] if problem is None else problem
     return pd.DataFrame({"Path": photos["Path"], "Problem": found, "Action": action})
 
@@ -41,24 +41,21 @@ def problems(photos: pd.DataFrame, action: str, problem: str | None = None) -> p
 def refuse_too_many(
     rejected: pd.DataFrame, photos: int, max_rejected_fraction: float, folder: object = None
 ) -> None:
-    """Stop when too many photos are left out; one may always be, of several.
+    """Raise an error if too many photos are rejected; one of several is always allowed.
 
     Args:
-        rejected: the photos left out: Path, Problem.
-        photos: how many there were.
-        max_rejected_fraction: the share of them that may be left out.
-        folder: where the files were looked for.
+        rejected: rejected photos: Path, Problem.
+        photos: total number of photos.
+        max_rejected_fraction: largest allowed share of rejected photos.
+        folder: folder of the photos.
 
     Raises:
-        ValueError: more than that share, or all, are left out.
+        ValueError: more than that share, or all, are rejected.
     """
     if len(rejected) and len(rejected) >= photos:
-        fault = "which leaves none"
+        fault = "so that none is left"
     elif len(rejected) > max(1, max_rejected_fraction * photos):
-        fault = (
-            "more than the parameter data_processing.max_rejected_fraction = "
-            f"{max_rejected_fraction} allows"
-        )
+        fault = f"more than data_processing.max_rejected_fraction = {max_rejected_fraction} allows"
     else:
         return
     first = rejected.head(SHOWN_REJECTS)
@@ -78,23 +75,23 @@ def readable_photos(
     max_rejected_fraction: float,
     folder: object = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Drop the photos that cannot be read, and boxes that cannot be right.
+    """Drop unreadable photos and invalid boxes.
 
     Args:
-        listing: the chosen photos (Path, Class and whatever else is known).
-        inspection: one row a photo in the same order: Path, Width, Height, Hash, DHash, Problem.
-        max_rejected_fraction: the run stops when more than this share cannot be read.
-        folder: where the files were looked for.
+        listing: selected photos: Path, Class and further columns.
+        inspection: one row per photo in the same order: Path, Width, Height, Hash, DHash, Problem.
+        max_rejected_fraction: largest allowed share of unreadable photos.
+        folder: folder of the photos.
 
     Returns:
-        The readable photos with Index, Width, Height, Hash, DHash; and the problems found.
+        Readable photos with Index, Width, Height, Hash, DHash; and the problem table.
 
     Raises:
-        ValueError: too many files cannot be read (`refuse_too_many`), or there are none.
+        ValueError: too many photos are unreadable (`refuse_too_many`), or the list is empty.
     """
     broken = inspection[inspection["Problem"] != ""]
     if inspection.empty:
-        raise ValueError("there is no photo to read: the list is empty")
+        raise ValueError("no photos to read: the list is empty")
     refuse_too_many(broken, len(inspection), max_rejected_fraction, folder)
     photos = listing.drop(columns="Problem", errors="ignore").reset_index(drop=True)
     seen = inspection.drop(columns=["Path", "Problem"]).reset_index(drop=True)
@@ -107,10 +104,10 @@ def readable_photos(
 
 
 def without_bad_boxes(photos: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Empty the boxes under 16 px on a side or not inside the photo: the full frame is used.
+    """Remove boxes under 16 px on a side or outside the photo: the full frame is used.
 
     Returns:
-        The photos, and the problems found.
+        Photos, and the problem table.
     """
     if "x1" not in photos:
         return photos, pd.DataFrame(columns=PROBLEM_COLUMNS)
@@ -127,25 +124,25 @@ def without_bad_boxes(photos: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]
 
 
 def duplicates(photos: pd.DataFrame) -> pd.DataFrame:
-    """The photos whose file occurs more than once, with `Conflict`: under different classes."""
+    """Return the photos with exact copies; `Conflict`: the copies have different classes."""
     twins = photos[photos.duplicated("Hash", keep=False)]
     return twins.assign(Conflict=twins.groupby("Hash")["Class"].transform("nunique") > 1)
 
 
 def require_columns(photos: pd.DataFrame, columns: Sequence[str]) -> None:
-    """Refuse a table of photos that lacks one of these columns."""
+    """Raise an error if a table of photos lacks one of the columns."""
     if missing := [name for name in columns if name not in photos]:
         raise ValueError(
-            f"a table of photos has no column {', '.join(missing)}: it is of an older version; run "
-            "the pipeline data_processing again"
+            f"a table of photos has no column {', '.join(missing)}: it is from an older version; "
+            "run the pipeline data_processing again"
         )
 
 
 def boxes_of(photos: pd.DataFrame) -> np.ndarray | None:
-    """Boxes float64 [n, 4] of x1, y1, x2, y2; NaN where the full frame is meant."""
+    """Return boxes float64 [n, 4] of x1, y1, x2, y2; NaN for the full frame."""
     return photos[BOX].to_numpy(np.float64, na_value=np.nan) if "x1" in photos else None
 
 
 def counted(count: int, one: str, many: str) -> str:
-    """A count with its noun: `1 photo`, `2,000 photos`."""
+    """Format a count with its noun: `1 photo`, `2,000 photos`."""
     return f"{count:,} {one if count == 1 else many}"

@@ -1,4 +1,4 @@
-"""Retrieval protocols: gallery rules as row selections, never as masks.
+"""Retrieval protocols as selections of query and gallery rows.
 
 Labels are Series of Class indexed by Index, the row in the collection's matrices.
 """
@@ -8,30 +8,30 @@ import pandas as pd
 from car_retrieval.data.splits import TRAIN, VALID
 
 Labels = tuple[pd.Series, pd.Series]
-"""Classes of the queries and of the searched gallery rows."""
+"""Classes of the queries and the searched gallery rows."""
 
 
 def labels_of(photos: pd.DataFrame) -> pd.Series:
-    """Class by Index."""
+    """Return Class indexed by Index."""
     return photos.set_index("Index")["Class"]
 
 
 def valid_protocol(split: pd.DataFrame) -> Labels:
-    """Validation photos query the training photos, or each other where their classes do not train.
+    """Return the validation labels: its photos query the training photos, or each other.
 
-    In the second case (`validate_by: class`) both sides are the same photos, and a search excludes
-    each query by its id.
+    They query each other if their classes are held out (`validate_by: class`): both sides are the
+    same photos, and a search excludes each query by its id.
     """
     valid, train = (labels_of(split[split["split"] == side]) for side in (VALID, TRAIN))
     return valid, train if valid.isin(train).any() else valid
 
 
 def trained_classes(classes: pd.Series, split: pd.DataFrame) -> int:
-    """Count those of the classes that training saw.
+    """Count the query classes that have training photos.
 
     Args:
-        classes: of the queries, in any order.
-        split: Class and split of the photos that could train.
+        classes: classes of the queries, in any order.
+        split: Class and split of the gallery photos.
     """
     trained = split.loc[split["split"] == TRAIN, "Class"]
     return int(classes[classes.isin(trained)].nunique())
@@ -45,8 +45,8 @@ def filtered_protocol(
     Args:
         queries: classes of the queries.
         gallery: classes of the gallery rows.
-        photos: the whole gallery, whose class sizes count (validation photos included).
-        min_class_size: photos that a class must have to stay; None: nothing stays.
+        photos: whole gallery, validation photos included; source of the class sizes.
+        min_class_size: minimum photos per class; None: drop all classes.
     """
     if min_class_size is None:
         return queries[:0], gallery[:0]

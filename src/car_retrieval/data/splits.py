@@ -7,20 +7,20 @@ TRAIN, VALID, EXCLUDED = "train", "valid", "excluded"
 
 
 def split_gallery(photos: pd.DataFrame, ratio: int, keep_twins: bool, seed: int) -> pd.DataFrame:
-    """Put ⌊n / ratio⌋ photos of each class of n, its copies permitting, into the validation part.
+    """Assign ⌊n / ratio⌋ photos of each class of n to validation, as far as groups permit.
 
-    The choice is a seeded shuffle, spread over the viewpoints in their proportion. A group of
-    photos stays on one side. A photo filed under several classes has no true class: unless
-    `keep_twins`, it neither trains nor validates (it stays in the gallery).
+    The choice is a seeded shuffle, stratified by viewpoint. A group of photos stays on one side. A
+    label conflict (one photo in several classes) neither trains nor validates, unless `keep_twins`;
+    it stays in the gallery.
 
     Args:
         photos: Index, Class, Hash, Group (see `near_groups`) and, if known, View Point.
-        ratio: one photo in so many validates.
-        keep_twins: use photos that occur under several classes as they are labelled.
-        seed: of the shuffle; each class has its own stream.
+        ratio: photos per validation photo.
+        keep_twins: use label conflicts with their labels.
+        seed: seed of the shuffle; each class has its own random stream.
 
     Returns:
-        Index, Class and split (`train`, `valid`, `excluded`), one row a photo.
+        Index, Class and split (`train`, `valid`, `excluded`), one row per photo.
     """
     side = pd.Series(TRAIN, index=photos.index)
     conflicting = photos.groupby("Hash")["Class"].transform("nunique") > 1
@@ -37,20 +37,20 @@ def split_gallery(photos: pd.DataFrame, ratio: int, keep_twins: bool, seed: int)
 
 
 def split_classes(photos: pd.DataFrame, ratio: int, keep_twins: bool, seed: int) -> pd.DataFrame:
-    """Put one class in `ratio` wholly into the validation part, to be searched within it.
+    """Hold out one class in `ratio` for validation, which searches within these classes.
 
-    The choice is a seeded shuffle of the classes that have two groups of photos. Of a group, such
-    as the copies of a file, one validates, as a photo must not find itself; what is filed under
-    several classes does not validate, and trains only with `keep_twins`.
+    The choice is a seeded shuffle of the classes with at least two groups of photos. One photo per
+    group validates, so that no photo finds its own copy. Label conflicts do not validate, and train
+    only with `keep_twins`.
 
     Args:
         photos: Index, Class, Hash, Group (see `near_groups`).
-        ratio: one class in so many validates.
-        keep_twins: train on photos that occur under several classes as they are labelled.
-        seed: of the shuffle.
+        ratio: classes per held-out class.
+        keep_twins: train on label conflicts with their labels.
+        seed: seed of the shuffle.
 
     Returns:
-        Index, Class and split (`train`, `valid`, `excluded`), one row a photo.
+        Index, Class and split (`train`, `valid`, `excluded`), one row per photo.
     """
     conflicting = photos.groupby("Hash")["Class"].transform("nunique") > 1
     single = photos[~conflicting].drop_duplicates(["Class", "Group"])
@@ -65,7 +65,7 @@ def split_classes(photos: pd.DataFrame, ratio: int, keep_twins: bool, seed: int)
 
 
 def _drawn(members: pd.DataFrame, count: int, rng: np.random.Generator) -> pd.Index:
-    """Systematic sampling: each viewpoint's photos, shuffled, are spread evenly over [0, 1)."""
+    """Draw by systematic sampling: the shuffled photos of a viewpoint are spread over [0, 1)."""
     shuffled = members.iloc[rng.permutation(len(members))]
     stratum = shuffled["View Point"] if "View Point" in shuffled else pd.Series(0, shuffled.index)
     place = stratum.groupby(stratum).cumcount() + rng.random()
@@ -80,7 +80,7 @@ def _drawn(members: pd.DataFrame, count: int, rng: np.random.Generator) -> pd.In
 
 
 def _fitting(sizes: np.ndarray, count: int) -> np.ndarray:
-    """Groups taken in order as long as they fit into `count`."""
+    """Take each group, in order, that still fits into `count`."""
     taken = np.zeros(len(sizes), bool)
     for group, size in enumerate(sizes):
         if size <= count:

@@ -1,1 +1,1 @@
-"""Large arrays on disk, files written as a whole, memory, reading ahead."""
+"""Matrices on disk, atomic writes, memory and prefetching."""

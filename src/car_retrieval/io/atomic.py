@@ -1,4 +1,4 @@
-"""Files that are there as a whole or not at all."""
+"""Atomic file writes."""
 
 import os
 from collections.abc import Iterator
@@ -8,13 +8,13 @@ from pathlib import Path
 
 @contextmanager
 def atomic(path: Path) -> Iterator[Path]:
-    """Write to the path that this yields; it replaces `path` when all is written.
+    """Write a file atomically: the yielded path replaces `path` at the end.
 
     Args:
-        path: the file to make; its folder is created.
+        path: file to write; its folder is created.
 
     Yields:
-        A file beside it, which is deleted if an error comes; a killed process leaves it behind.
+        Path of a temporary file beside it, deleted on an error; a killed process leaves it behind.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(path.name + ".part")

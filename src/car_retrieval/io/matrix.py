@@ -1,4 +1,4 @@
-"""Matrices on disk, written block by block and read by rows, so that memory stays flat."""
+"""Matrices on disk, written block by block and read by rows, in constant memory."""
 
 import itertools
 import json
@@ -20,7 +20,7 @@ class MatrixStream:
 
     Attributes:
         blocks: arrays [m, ...] of one dtype and row shape, in row order; consumed once.
-        attributes: JSON values that are kept beside the matrix, such as an encoder's signature.
+        attributes: JSON values stored beside the matrix, such as an encoder's signature.
     """
 
     blocks: Iterable[np.ndarray]
@@ -30,14 +30,14 @@ class MatrixStream:
 class Matrix:
     """A read-only `.npy` matrix on disk whose rows are read on demand.
 
-    Rows are read by position instead of through a memory map: mapped pages count as resident
-    memory, so that a pass over a mapped matrix looks, and on a small machine acts, like loading it.
+    Rows are read with seek and read instead of a memory map: mapped pages count as resident memory,
+    so a pass over a mapped matrix has the footprint of loading it.
 
     Args:
         path: a C-ordered `.npy` file.
 
     Raises:
-        ValueError: the file is damaged, holds objects or is not C-ordered.
+        ValueError: the file is damaged, contains objects or is not C-ordered.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -46,7 +46,7 @@ class Matrix:
             header = np.lib.format.open_memmap(self.path, mode="r")
         except ValueError as error:
             raise ValueError(
-                f"{self.path} cannot be read as a matrix, make it again ({error})"
+                f"{self.path} cannot be read as a matrix: create it again ({error})"
             ) from None
         if header.ndim == 0 or not header.flags.c_contiguous:
             raise ValueError(f"{self.path}: expected a C-ordered matrix with at least one axis")
@@ -56,17 +56,17 @@ class Matrix:
 
     @property
     def attributes(self) -> dict[str, Any]:
-        """What was stored beside the matrix."""
+        """JSON values stored beside the matrix."""
         sidecar = attributes_path(self.path)
         return json.loads(sidecar.read_text()) if sidecar.exists() else {}
 
     @property
     def origin(self) -> tuple[str, str]:
-        """Collection and version, of `data/<layer>/<collection>/<name>/<version>/<name>`."""
+        """Collection and version in `data/<layer>/<collection>/<name>/<version>/<name>`."""
         return self.path.parents[2].name, self.path.parent.name
 
     def is_same(self, other: "Matrix") -> bool:
-        """Whether the other one reads the same rows."""
+        """Return whether both matrices read the same file."""
         return self.path == other.path
 
     def __len__(self) -> int:
@@ -76,7 +76,7 @@ class Matrix:
         return f"Matrix({self.shape}, {self.dtype}, {self.path.name})"
 
     def __getitem__(self, rows: int | slice | np.ndarray | list[int]) -> np.ndarray:
-        """Read one row, a slice of rows or any selection of rows, in the order asked for."""
+        """Read one row, a slice or any selection of rows, in the given order."""
         if isinstance(rows, slice):
             return self._read(np.arange(*rows.indices(len(self))))
         positions = np.asarray(rows)
@@ -89,11 +89,11 @@ class Matrix:
         return whole if dtype is None else whole.astype(dtype)
 
     def mapped(self) -> np.ndarray:
-        """All rows as a read-only memory map, for scattered reads of few rows."""
+        """Map all rows to memory, read-only, for random access to few rows."""
         return np.lib.format.open_memmap(self.path, mode="r")
 
     def blocks(self, size: int, rows: np.ndarray | None = None) -> Iterator[np.ndarray]:
-        """Read all rows, or the chosen ones, in blocks of at most `size`."""
+        """Yield all rows, or the given ones, in blocks of at most `size`."""
         for start in range(0, len(self) if rows is None else len(rows), size):
             part = slice(start, start + size)
             yield self[part] if rows is None else self[rows[part]]
@@ -101,17 +101,17 @@ class Matrix:
     def _checked(self, positions: np.ndarray) -> np.ndarray:
         if positions.ndim > 1 or (len(positions) and positions.dtype.kind not in "iu"):
             raise IndexError(
-                f"rows of {self!r} are chosen by integers on one axis, "
+                f"{self!r} is indexed by integers on one axis, "
                 f"not by {positions.dtype} of shape {positions.shape}"
             )
         strange = positions[(positions < -len(self)) | (positions >= len(self))]
         if len(strange):
-            raise IndexError(f"row {strange[0]} of {self!r}")
+            raise IndexError(f"row {strange[0]} is out of range for {self!r}")
         rows = positions.astype(np.int64)
         return np.where(rows < 0, rows + len(self), rows)
 
     def _read(self, rows: np.ndarray) -> np.ndarray:
-        """Read rows in the order given; those that follow each other on disk are read at once."""
+        """Read rows in the given order; consecutive rows are read at once."""
         row_size = self.dtype.itemsize * math.prod(self.shape[1:])
         content = np.empty(len(rows) * row_size, np.uint8)
         run_starts = np.flatnonzero(np.diff(rows, prepend=-2) != 1).tolist()
@@ -119,25 +119,25 @@ class Matrix:
             for start, stop in itertools.pairwise([*run_starts, len(rows)]):
                 file.seek(self._offset + int(rows[start]) * row_size)
                 run = content[start * row_size : stop * row_size]
-                if file.readinto(run) < len(run):  # type: ignore[arg-type]  # it is a buffer
-                    raise ValueError(f"{self.path} ends early: the file is damaged, make it again")
+                if file.readinto(run) < len(run):  # type: ignore[arg-type]  # supports the buffer protocol
+                    raise ValueError(f"{self.path} is truncated: create it again")
         return np.ndarray((len(rows), *self.shape[1:]), self.dtype, content)
 
 
 def attributes_path(path: Path) -> Path:
-    """The JSON file beside a matrix."""
+    """Return the path of the JSON file beside a matrix."""
     return path.with_suffix(".json")
 
 
 def write_matrix(path: str | Path, data: MatrixStream | np.ndarray) -> None:
-    """Write a matrix so that `path` either holds all of it or does not exist.
+    """Write a matrix atomically.
 
     Args:
-        path: the `.npy` file to make; its folder is created.
-        data: a stream of blocks, or a whole array.
+        path: `.npy` file to write; its folder is created.
+        data: stream of blocks, or an array.
 
     Raises:
-        ValueError: blocks differ in dtype or row shape, or there is none.
+        ValueError: blocks differ in dtype or row shape, or there are none.
     """
     path = Path(path)
     stream = data if isinstance(data, MatrixStream) else MatrixStream([np.asarray(data)])
@@ -166,7 +166,7 @@ def _write_blocks(file: BinaryIO, blocks: Iterable[np.ndarray], path: Path) -> N
         np.ascontiguousarray(block).tofile(file)
         header.rows += len(block)
     if header is None:
-        raise ValueError(f"{path.name}: there is no row to write")
+        raise ValueError(f"{path.name}: no rows to write")
     file.seek(0)
     header.write(file, header.rows)
     file.flush()
@@ -174,7 +174,7 @@ def _write_blocks(file: BinaryIO, blocks: Iterable[np.ndarray], path: Path) -> N
 
 
 class _Header:
-    """The `.npy` header, of the same length whatever the number of rows (NEP 1 pads it)."""
+    """`.npy` header, whose length does not depend on the number of rows (padding of NEP 1)."""
 
     def __init__(self, dtype: np.dtype, row_shape: tuple[int, ...]) -> None:
         self.dtype, self.row_shape, self.rows = dtype, row_shape, 0
@@ -190,7 +190,7 @@ class _Header:
     def check(self, block: np.ndarray, path: Path) -> None:
         if block.dtype != self.dtype or block.shape[1:] != self.row_shape:
             raise ValueError(
-                f"{path.name}: a block of {block.dtype} {block.shape[1:]} rows among rows of "
+                f"{path.name}: block with {block.dtype} {block.shape[1:]} rows after rows of "
                 f"{self.dtype} {self.row_shape}"
             )
 

@@ -1,4 +1,4 @@
-"""Peak memory of a stage, and reuse of freed memory."""
+"""Peak memory of a stage, and reuse of freed memory by the C library."""
 
 import contextlib
 import ctypes
@@ -8,18 +8,17 @@ import threading
 
 import psutil
 
-SECONDS_BETWEEN_LOOKS = 0.05
-LOOKS_PER_SEARCH = 40  # finding children reads the whole process table
-TRIM_THRESHOLD, MMAP_MAX = -1, -4  # of mallopt, in glibc's malloc.h
+SAMPLE_SECONDS = 0.05
+SAMPLES_PER_SCAN = 40  # a scan for child processes reads the whole process table
+TRIM_THRESHOLD, MMAP_MAX = -1, -4  # mallopt parameters of glibc's malloc.h
 
 
 def keep_freed_memory() -> None:
-    """Let the C library retain up to 2 GiB of freed memory for later allocations.
+    """Let glibc retain up to 2 GiB of freed memory for later allocations.
 
-    By default glibc maps each block of more than 32 MB from the system and unmaps it when it is
-    freed. A network frees and allocates such a block a layer, and the system clears each page
-    again, which takes as long as the convolutions (`benchmarks/freed_memory.py`). Other C
-    libraries are left as they are.
+    By default glibc maps each block above 32 MB and unmaps it when freed. A network allocates such
+    a block per layer, and zeroing its pages takes as long as the convolutions
+    (`benchmarks/freed_memory.py`). No effect with other C libraries.
     """
     if platform.libc_ver()[0] == "glibc":
         library = ctypes.CDLL(None)
@@ -28,13 +27,13 @@ def keep_freed_memory() -> None:
 
 
 def return_freed_memory() -> None:
-    """Return what `keep_freed_memory` kept to the system."""
+    """Return the memory retained by `keep_freed_memory` to the system."""
     if platform.libc_ver()[0] == "glibc":
         ctypes.CDLL(None).malloc_trim(0)
 
 
 class MemoryWatch:
-    """The largest resident memory of this process and its children since the last `reset`."""
+    """Monitor of the peak resident memory of this process and its children since `reset`."""
 
     def __init__(self) -> None:
         self._peak, self._stop = 0, threading.Event()
@@ -43,8 +42,8 @@ class MemoryWatch:
         threading.Thread(target=self._watch, daemon=True).start()
 
     def reset(self) -> int:
-        """The peak in bytes, and begin anew."""
-        self._look()
+        """Return the peak in bytes and reset it."""
+        self._sample()
         peak, self._peak = self._peak, 0
         return peak
 
@@ -55,18 +54,18 @@ class MemoryWatch:
         self.stop()
 
     def stop(self) -> None:
-        """Watch no more."""
+        """Stop monitoring."""
         self._stop.set()
 
     def _watch(self) -> None:
         for tick in itertools.count():
-            if tick % LOOKS_PER_SEARCH == 0:
+            if tick % SAMPLES_PER_SCAN == 0:
                 self._children = self._process.children(recursive=True)
-            self._look()
-            if self._stop.wait(SECONDS_BETWEEN_LOOKS):
+            self._sample()
+            if self._stop.wait(SAMPLE_SECONDS):
                 return
 
-    def _look(self) -> None:
+    def _sample(self) -> None:
         resident = 0
         for process in [self._process, *self._children]:
             with contextlib.suppress(psutil.Error):

@@ -9,10 +9,10 @@ Result = TypeVar("Result")
 
 
 def prefetch(read: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-    """Yield results of `read` in order, prefetching the next in a thread.
+    """Yield the results of `read` in order; the next is computed in a thread.
 
     Raises:
-        Exception: what `read` raised, when its turn comes.
+        Exception: an exception of `read`, raised at its position in the order.
     """
     with ThreadPoolExecutor(1, "reader") as reader:
         ready: Future[Result] | None = None
