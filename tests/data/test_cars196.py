@@ -115,7 +115,7 @@ def test_the_dataset_lists_its_classes_and_is_read_only(tmp_path: Path) -> None:
     dataset = Cars196Dataset(str(tmp_path), "2-3")
     assert sorted(dataset.load()["Class"]) == [2, 3]
     assert Cars196Dataset(str(tmp_path), 3).load()["Class"].tolist() == [3]
-    with pytest.raises(DatasetError, match="read only"):
+    with pytest.raises(DatasetError, match="read-only"):
         dataset.save("photos")
     with pytest.raises(DatasetError, match="no photos of the classes 4-9"):
         Cars196Dataset(str(tmp_path), "4-9").load()

@@ -59,5 +59,5 @@ def test_no_folder(root):
 
 
 def test_read_only(root):
-    with pytest.raises(DatasetError, match="read only"):
+    with pytest.raises(DatasetError, match="read-only"):
         ImageFilesDataset(filepath=str(root)).save({"a": b""})

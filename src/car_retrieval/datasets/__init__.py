@@ -1,1 +1,1 @@
-"""Kedro dataset types: how the project's data lies on disk."""
+"""Kedro dataset types of the project."""

@@ -1,4 +1,4 @@
-"""The photos of some classes of Cars196."""
+"""Dataset of the photos of some Cars196 classes."""
 
 from typing import Any
 
@@ -9,11 +9,11 @@ from car_retrieval.datasets.photo_lists import PhotoListDataset
 
 
 class Cars196Dataset(PhotoListDataset):
-    """List of Cars196's photos, in any supported layout (see `cars196.list_cars`).
+    """List of Cars196 photos, in any supported layout (see `cars196.list_cars`).
 
     Args:
-        filepath: the root of Cars196.
-        classes: which to list, first and last, such as `1-98`.
+        filepath: root folder of Cars196.
+        classes: first and last class to list, such as `1-98`.
         metadata: ignored by Kedro, read by plugins.
     """
 

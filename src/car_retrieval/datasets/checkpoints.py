@@ -1,7 +1,7 @@
-"""Checkpoints of training: a file an epoch, `model.ep0`, `model.ep1` and so on.
+"""Checkpoints of training: one file per epoch, `model.ep0`, `model.ep1` and so on.
 
-What only training on needs, two or three times the weights, is kept of the newest epoch alone:
-`resume.ep1`.
+The state needed only to resume, two or three times the size of the weights, is kept for the latest
+epoch only: `resume.ep1`.
 """
 
 import json
@@ -24,7 +24,7 @@ COMPLETE = "complete"
 
 
 class Checkpoints(Mapping[int, Checkpoint]):
-    """Checkpoints of a folder by epoch; files are read when their epoch is looked up."""
+    """Checkpoints of a folder by epoch, read on access."""
 
     def __init__(self, folder: Path | None) -> None:
         files = folder.glob(f"{PREFIX}*") if folder else []
@@ -50,16 +50,16 @@ class Checkpoints(Mapping[int, Checkpoint]):
 
 
 class CheckpointsDataset(LocalVersionedDataset):
-    """A folder of checkpoints, written one by one as training yields them.
+    """Folder of checkpoints, written one by one as training yields them.
 
-    The states of loss and optimiser replace those of the epoch before once both files of an epoch
-    are there. What was written before a crash stays there to resume from; such a version lacks
-    the mark of completion, so that it does not count as existing.
+    The loss and optimizer state of the previous epoch is deleted once both files of an epoch are
+    written. Files written before a crash remain, to resume from; such a version lacks the
+    completion marker and does not count as existing.
 
     Args:
-        filepath: the folder.
-        version: set by Kedro when the catalog says `versioned: true`.
-        partial: also load versions that a crash left incomplete, and nothing when there is none.
+        filepath: folder of the checkpoints.
+        version: set by Kedro if the catalog has `versioned: true`.
+        partial: load incomplete versions, too, and an empty mapping if there is no version.
         metadata: ignored by Kedro, read by plugins.
     """
 
@@ -74,7 +74,7 @@ class CheckpointsDataset(LocalVersionedDataset):
         super().__init__(filepath, version, metadata)
 
     def save(self, data: Iterable[Checkpoint]) -> None:
-        """Write each checkpoint when it comes."""
+        """Write each checkpoint as soon as it is yielded."""
         folder = self.save_path
         for checkpoint in data:
             epoch = checkpoint["report"]["epoch"]
@@ -99,7 +99,7 @@ class CheckpointsDataset(LocalVersionedDataset):
             return Checkpoints(None)
 
     def preview(self) -> JSONPreview:
-        """The epochs, and what the newest says."""
+        """Show the epochs and the report of the latest."""
         checkpoints = self.load()
         newest = checkpoints[max(checkpoints)]["report"] if checkpoints else None
         return JSONPreview(json.dumps({"epochs": list(checkpoints), "newest": newest}))

@@ -1,4 +1,4 @@
-"""Figures as PNG files."""
+"""Datasets of figures as PNG files."""
 
 import shutil
 from collections.abc import Mapping
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 
 class FigureDataset(LocalVersionedDataset):
-    """A matplotlib figure, saved as PNG and loaded as the bytes of that file."""
+    """Matplotlib figure, saved as PNG and loaded as the bytes of the file."""
 
     def save(self, data: "Figure") -> None:
-        """Draw the figure."""
+        """Write the figure."""
         with atomic(self.save_path) as part:
             _write(data, part)
 
@@ -26,15 +26,15 @@ class FigureDataset(LocalVersionedDataset):
         return self.load_path.read_bytes()
 
     def preview(self) -> ImagePreview:
-        """The figure itself."""
+        """Show the figure."""
         return png_preview(self.load())
 
 
 class FiguresDataset(LocalVersionedDataset):
-    """Figures by name, saved as a folder of PNG files and loaded as the bytes of each."""
+    """Figures by name, saved as a folder of PNG files and loaded as their bytes."""
 
     def save(self, data: Mapping[str, "Figure"]) -> None:
-        """Draw the figures; the folder is there when all are."""
+        """Write the figures; the folder appears when all are written."""
         folder = self.save_path
         part = folder.with_name(f"{folder.name}.part")
         try:
@@ -51,7 +51,7 @@ class FiguresDataset(LocalVersionedDataset):
         return {file.stem: file.read_bytes() for file in sorted(self.load_path.glob("*.png"))}
 
     def preview(self) -> ImagePreview:
-        """The first figure."""
+        """Show the first figure."""
         return png_preview(next(iter(self.load().values())))
 
 

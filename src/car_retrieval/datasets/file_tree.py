@@ -1,4 +1,4 @@
-"""Write a folder as a whole from a stream of files."""
+"""Dataset of a folder, written atomically from a stream of files."""
 
 import shutil
 from collections.abc import Iterable
@@ -8,17 +8,17 @@ from typing import Any
 from kedro.io import AbstractDataset, DatasetError
 
 MARKER = ".file_tree"
-NOTE = b"Written by FileTreeDataset, which replaces this folder as a whole on the next save.\n"
+NOTE = b"Written by FileTreeDataset, which replaces the whole folder on the next save.\n"
 
 
 class FileTreeDataset(AbstractDataset[Iterable[tuple[str, bytes]], Path]):
-    """A folder of files: saved from (relative path, content) pairs, loaded as its path.
+    """Folder of files: saved from (relative path, content) pairs, loaded as its path.
 
-    The files are written to a folder beside the old one, which they replace when the last file
-    is there. Only a folder that carries the marker file of an earlier save is ever replaced.
+    A save writes a temporary folder, which replaces the old one at the end. Only a folder with the
+    marker file of an earlier save is replaced.
 
     Args:
-        filepath: the folder; `~` is expanded.
+        filepath: path of the folder; `~` is expanded.
         metadata: ignored by Kedro, read by plugins.
     """
 
@@ -29,15 +29,15 @@ class FileTreeDataset(AbstractDataset[Iterable[tuple[str, bytes]], Path]):
     def load(self) -> Path:
         """Return the folder's path."""
         if not self._filepath.is_dir():
-            raise DatasetError(f"{self._filepath}: there is no such folder; save it first")
+            raise DatasetError(f"{self._filepath}: the folder does not exist; save it first")
         return self._filepath
 
     def save(self, data: Iterable[tuple[str, bytes]]) -> None:
         """Write all files, then replace the folder.
 
         Raises:
-            DatasetError: a path leaves the folder or comes twice, or the folder holds files
-                that no FileTreeDataset wrote.
+            DatasetError: a path is outside the folder or a duplicate, or the folder was not written
+                by FileTreeDataset.
         """
         target = self._filepath
         part, old = (target.with_name(f".{target.name}.{end}") for end in ("part", "old"))
@@ -54,7 +54,7 @@ class FileTreeDataset(AbstractDataset[Iterable[tuple[str, bytes]], Path]):
                     stream.write(content)
         except FileExistsError as error:
             _remove(part)
-            raise DatasetError(f"{target}: the path {path!r} comes twice") from error
+            raise DatasetError(f"{target}: duplicate path {path!r}") from error
         except BaseException:
             _remove(part)
             raise
@@ -77,8 +77,8 @@ def _check_ours(folder: Path) -> None:
     plain = folder.is_dir() and not folder.is_symlink()
     if not plain or (any(folder.iterdir()) and not (folder / MARKER).is_file()):
         raise DatasetError(
-            f"{folder}: not replaced, because no FileTreeDataset wrote it (it has no {MARKER}); "
-            "choose another filepath or move it away"
+            f"{folder}: not replaced, because FileTreeDataset did not write it (no {MARKER}); "
+            "choose another filepath or move the folder"
         )
 
 
@@ -91,5 +91,5 @@ def _checked(path: str) -> PurePosixPath:
     relative = PurePosixPath(path)
     inside = relative.parts and not relative.is_absolute() and ".." not in relative.parts
     if not inside or "\\" in path or ":" in path or relative == PurePosixPath(MARKER):
-        raise DatasetError(f"{path!r} is not a relative path of a file inside the folder")
+        raise DatasetError(f"{path!r} is not a relative file path inside the folder")
     return relative

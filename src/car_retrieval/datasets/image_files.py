@@ -1,4 +1,4 @@
-"""A folder of photos, read one at a time."""
+"""Dataset of a folder of photos, read one at a time."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -11,7 +11,7 @@ from car_retrieval.datasets.preview import ImagePreview, png_preview
 
 
 class ImageFiles(Mapping[str, bytes]):
-    """The files of a folder by relative path; a file is read when its key is looked up."""
+    """Files of a folder by relative path, read on access."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -20,7 +20,7 @@ class ImageFiles(Mapping[str, bytes]):
         try:
             return (self.root / path).read_bytes()
         except (FileNotFoundError, IsADirectoryError, NotADirectoryError, ValueError):
-            # ValueError: no file can have this name, for instance one with a NUL.
+            # ValueError: invalid file name, for example with a NUL character.
             raise KeyError(path) from None
 
     def __iter__(self) -> Iterator[str]:
@@ -35,11 +35,12 @@ class ImageFiles(Mapping[str, bytes]):
 
 
 class ImageFilesDataset(AbstractDataset[Any, ImageFiles]):
-    """Photos below a folder. Read only.
+    """Photos below a folder; read-only.
 
     Args:
-        filepath: the folder; `~` is expanded. With `tree`, a folder that is, or contains, it.
-        tree: `data` or `sv_data` for a CompCars tree, whose photos lie in `image/`.
+        filepath: folder of the photos; `~` is expanded. With `tree`: folder that is, or contains,
+            the tree.
+        tree: `data` or `sv_data` for a CompCars tree, whose photos are in `image/`.
         metadata: ignored by Kedro, read by plugins.
     """
 
@@ -58,11 +59,11 @@ class ImageFilesDataset(AbstractDataset[Any, ImageFiles]):
         return ImageFiles(root)
 
     def save(self, data: Any) -> None:
-        """Photos are input: refuse to write them."""
-        raise DatasetError(f"{self._root} is read only")
+        """Raise an error: photos are input only."""
+        raise DatasetError(f"{self._root} is read-only")
 
     def preview(self) -> ImagePreview:
-        """Photos spread evenly over the folder, in squares; those that cannot be read left out."""
+        """Show a contact sheet of photos spread evenly over the folder, without unreadable ones."""
         import numpy as np
 
         from car_retrieval.images.decode import UnreadableImageError, decode

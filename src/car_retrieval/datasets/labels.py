@@ -1,4 +1,4 @@
-"""Classes of photos by Index, as CSV."""
+"""Dataset of photo classes by Index, as CSV."""
 
 import pandas as pd
 
@@ -8,7 +8,7 @@ from car_retrieval.io.atomic import atomic
 
 
 class LabelsDataset(LocalVersionedDataset):
-    """A CSV of Index and Class, loaded as the Series of Class indexed by Index."""
+    """CSV of Index and Class, loaded as a Series of Class indexed by Index."""
 
     def save(self, data: pd.Series) -> None:
         """Write the labels."""
@@ -20,5 +20,5 @@ class LabelsDataset(LocalVersionedDataset):
         return pd.read_csv(self.load_path, index_col="Index", dtype="int64")["Class"]
 
     def preview(self) -> TablePreview:
-        """The first photos."""
+        """Show the first photos."""
         return table_preview(self.load().reset_index())

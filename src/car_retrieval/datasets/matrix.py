@@ -1,4 +1,4 @@
-"""Matrices as `.npy` files: descriptors, pairs, packed images."""
+"""Datasets of matrices as `.npy` files: descriptors, pairs, packed images."""
 
 import json
 
@@ -10,9 +10,9 @@ from car_retrieval.io.matrix import Matrix, MatrixStream, write_matrix
 
 
 class MatrixDataset(LocalVersionedDataset):
-    """A `.npy` file, saved from an array or a `MatrixStream`, loaded as a `Matrix`.
+    """`.npy` file, saved from an array or a `MatrixStream`, loaded as a `Matrix`.
 
-    A stream that fails leaves no version behind.
+    A stream that fails leaves no version.
     """
 
     def save(self, data: MatrixStream | np.ndarray) -> None:
@@ -24,7 +24,7 @@ class MatrixDataset(LocalVersionedDataset):
         return Matrix(self.load_path)
 
     def preview(self) -> JSONPreview:
-        """Shape, type, attributes and the upper left corner."""
+        """Show shape, dtype, attributes and the upper left corner."""
         matrix = self.load()
         about = {"shape": matrix.shape, "dtype": str(matrix.dtype)} | matrix.attributes
         corner = [" ".join(map(str, row)) for row in matrix[:5][:, :8].round(3)]
@@ -34,8 +34,8 @@ class MatrixDataset(LocalVersionedDataset):
 class ImageMatrixDataset(MatrixDataset):
     """Packed images uint8 [n, 3, R, R], previewed in Kedro-Viz as a contact sheet."""
 
-    def preview(self) -> ImagePreview:  # type: ignore[override]  # Viz goes by the type
-        """Photos spread evenly over the matrix."""
+    def preview(self) -> ImagePreview:  # type: ignore[override]  # Kedro-Viz selects by type
+        """Show a contact sheet of photos spread evenly over the matrix."""
         from car_retrieval.reporting.gallery import contact_sheet
 
         images = self.load()

@@ -1,4 +1,4 @@
-"""A trained descriptor network as one safetensors file."""
+"""Dataset of a trained descriptor network as one safetensors file."""
 
 import json
 from dataclasses import asdict
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 
 class ModelDataset(LocalVersionedDataset):
-    """A `DescriptorNet`, with its configuration and provenance as JSON in the file's metadata.
+    """`DescriptorNet`, with configuration and provenance as JSON in the file's metadata.
 
-    The file holds no code, so that loading is safe.
+    The file contains no code, so that loading is safe.
     """
 
     def save(self, data: "DescriptorNet") -> None:
@@ -42,7 +42,7 @@ class ModelDataset(LocalVersionedDataset):
         return net
 
     def preview(self) -> JSONPreview:
-        """What it is built from, and how it was trained."""
+        """Show configuration and provenance."""
         return JSONPreview(json.dumps(self._about()))
 
     def _about(self) -> dict[str, Any]:

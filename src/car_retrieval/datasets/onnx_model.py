@@ -1,4 +1,4 @@
-"""Networks as ONNX files."""
+"""Dataset of networks as ONNX files."""
 
 import json
 from typing import TYPE_CHECKING
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class OnnxModelDataset(LocalVersionedDataset):
-    """An `.onnx` file, saved from its bytes, loaded as onnxruntime's session."""
+    """`.onnx` file, saved from its bytes, loaded as an onnxruntime session."""
 
     def save(self, data: bytes) -> None:
         """Write the model."""
@@ -20,13 +20,13 @@ class OnnxModelDataset(LocalVersionedDataset):
             part.write_bytes(data)
 
     def load(self) -> "InferenceSession":
-        """Open the model, to run on the CPU."""
+        """Open the model on the CPU."""
         from onnxruntime import InferenceSession
 
         return InferenceSession(self.load_path, providers=["CPUExecutionProvider"])
 
     def preview(self) -> JSONPreview:
-        """What goes in, what comes out, and the metadata."""
+        """Show inputs, outputs and metadata."""
         session = self.load()
         shapes = {
             end.name: f"{end.type} {end.shape}"

@@ -1,4 +1,4 @@
-"""Tables as Parquet files."""
+"""Dataset of tables as Parquet files."""
 
 import json
 from contextlib import suppress
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 
 class ParquetTableDataset(LocalVersionedDataset):
-    """A `.parquet` file, saved from a `TableStream` batch by batch, loaded as pyarrow's dataset.
+    """`.parquet` file, saved from a `TableStream` batch by batch, loaded as a pyarrow dataset.
 
-    A stream that fails leaves no version behind.
+    A stream that fails leaves no version.
     """
 
     def save(self, data: TableStream) -> None:
-        """Write the table, a row group a batch."""
+        """Write the table, one row group per batch."""
         from pyarrow.parquet import ParquetWriter
 
         path = self.save_path
@@ -35,7 +35,7 @@ class ParquetTableDataset(LocalVersionedDataset):
                 for batch in data.batches:
                     writer.write_batch(batch)
         except BaseException:
-            with suppress(OSError):  # other files lie there
+            with suppress(OSError):  # the folder has other files
                 path.parent.rmdir()
             raise
 
@@ -46,7 +46,7 @@ class ParquetTableDataset(LocalVersionedDataset):
         return pyarrow.dataset.dataset(self.load_path, format="parquet")
 
     def preview(self) -> JSONPreview:
-        """Rows, columns and metadata."""
+        """Show rows, columns and metadata."""
         table = self.load()
         columns = {field.name: str(field.type) for field in table.schema}
         metadata = {

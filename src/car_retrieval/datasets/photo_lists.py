@@ -1,4 +1,4 @@
-"""Lists of photos: walked from a CompCars tree, or read from a user's own index."""
+"""Datasets of photo lists: from a CompCars tree or a user's index."""
 
 import posixpath
 from pathlib import Path
@@ -15,14 +15,14 @@ OPTIONAL = ["View Point", "Year", "CarMake", *compcars.BOX]
 
 
 class PhotoListDataset(AbstractDataset[Any, pd.DataFrame]):
-    """A table of photos made from what lies on disk. Read only."""
+    """Table of photos built from files on disk; read-only."""
 
     def __init__(self, filepath: str, metadata: dict[str, Any] | None = None) -> None:
         self._path, self.metadata = Path(filepath).expanduser(), metadata
 
     def save(self, data: Any) -> None:
-        """Photos are input: refuse to write them."""
-        raise DatasetError(f"{self._path} is read only")
+        """Raise an error: photos are input only."""
+        raise DatasetError(f"{self._path} is read-only")
 
     def _exists(self) -> bool:
         return self._path.exists()
@@ -32,7 +32,7 @@ class PhotoListDataset(AbstractDataset[Any, pd.DataFrame]):
 
 
 class WebNatureDataset(PhotoListDataset):
-    """The web photos below a CompCars root (see `compcars.list_web`)."""
+    """Web photos of CompCars (see `compcars.list_web`)."""
 
     def load(self) -> pd.DataFrame:
         """Walk the tree."""
@@ -40,7 +40,7 @@ class WebNatureDataset(PhotoListDataset):
 
 
 class SurveillanceNatureDataset(PhotoListDataset):
-    """The surveillance photos below a CompCars root (see `compcars.list_surveillance`)."""
+    """Surveillance photos of CompCars (see `compcars.list_surveillance`)."""
 
     def load(self) -> pd.DataFrame:
         """Walk the tree."""
@@ -48,12 +48,12 @@ class SurveillanceNatureDataset(PhotoListDataset):
 
 
 class IndexedPhotosDataset(PhotoListDataset):
-    """A user's own `indexinfo.csv` (Path, Index, Class), checked row by row.
+    """User's `indexinfo.csv` (Path, Index, Class), validated row by row.
 
     Args:
-        filepath: the CSV; further columns are kept, View Point, Year, CarMake and box as integers.
-        labels: a `.npy` file beside it, int64 [m, 2] of Index and Class, that chooses the rows to
-            use and must agree with the CSV; none: all rows.
+        filepath: CSV file; further columns are kept, View Point, Year, CarMake and box as integers.
+        labels: `.npy` file beside it, int64 [m, 2] of Index and Class, that selects the rows to use
+            and must agree with the CSV; None: all rows.
         metadata: ignored by Kedro, read by plugins.
     """
 
@@ -64,7 +64,7 @@ class IndexedPhotosDataset(PhotoListDataset):
         self._labels = self._path.parent / labels if labels else None
 
     def load(self) -> pd.DataFrame:
-        """Read and check the list, ordered by Index."""
+        """Read and validate the list, sorted by Index."""
         table = read_index(self._path)
         if self._labels is not None:
             table = table.iloc[_chosen_rows(table, self._labels, self._path)]
@@ -72,19 +72,19 @@ class IndexedPhotosDataset(PhotoListDataset):
 
 
 def read_index(file: Path) -> pd.DataFrame:
-    """Read a CSV of Path, Index, Class (integers of any size up to 64 bits).
+    """Read a CSV of Path, Index, Class (integers of up to 64 bits).
 
-    An integer may end in `.0`, as pandas writes those of a column where one is missing.
+    An integer may end in `.0`, which pandas writes in columns with missing values.
 
-    A list without classes leaves all of them empty: they are missing then, of dtype Int64.
+    Without classes the column is empty: all missing, dtype Int64.
 
     Raises:
-        ValueError: names the file, the line (1 is the header) and the column.
+        ValueError: the CSV is invalid; the message has file, line (1 is the header) and column.
     """
     if not file.exists():
         raise FileNotFoundError(
-            f"{file} does not exist: it lists Path, Index and Class of photos; its folder is "
-            "INDEPENDENT_ROOT, or root in conf/independent/globals.yml. Photos without classes "
+            f"{file} does not exist: it lists Path, Index and Class of photos; its folder is set "
+            "by INDEPENDENT_ROOT, or root in conf/independent/globals.yml. Photos without classes "
             "have no queries: describe them with kedro run --pipelines=zero_shot"
         )
     try:
@@ -96,17 +96,17 @@ def read_index(file: Path) -> pd.DataFrame:
     for name in ("Path", "Index", "Class"):
         if name not in table:
             raise ValueError(
-                f"{file}: there is no column {name}; it needs Path, Index, Class, and has "
+                f"{file}: no column {name}; required: Path, Index, Class; found: "
                 + ", ".join(f"'{column}'" for column in table.columns)
             )
     for name in TAKEN:
         if name in table:
-            raise ValueError(f"{file}: the column name {name} is taken by one of ours; rename it")
+            raise ValueError(f"{file}: the column name {name} is reserved; rename it")
     lacking = [name for name in compcars.BOX if name not in table]
     if 0 < len(lacking) < len(compcars.BOX):
-        raise ValueError(f"{file}: there is no column {lacking[0]}; a box needs x1, y1, x2 and y2")
+        raise ValueError(f"{file}: no column {lacking[0]}; a box needs x1, y1, x2 and y2")
     if not isinstance(table.index, pd.RangeIndex):
-        raise ValueError(f"{file}, line 2: has more fields than the header has columns")
+        raise ValueError(f"{file}, line 2: has more fields than the header")
     table = table.fillna("")
     table["Index"] = _integers(table["Index"], file)
     if len(table) and (table["Class"].str.strip() == "").all():
@@ -121,10 +121,12 @@ def read_index(file: Path) -> pd.DataFrame:
     _refuse(file, table["Path"], backslash, "has a backslash; folders are separated by /")
     plain = table["Path"].map(posixpath.normpath)
     leaves = plain.str.match(r"/|[A-Za-z]:/|\.\.(/|$)")
-    _refuse(file, table["Path"], leaves, "leaves the folder of photos; a path is relative to it")
-    _refuse(file, table["Path"], plain.duplicated(), "names a photo that an earlier line has")
+    _refuse(
+        file, table["Path"], leaves, "is outside the folder of photos; a path is relative to it"
+    )
+    _refuse(file, table["Path"], plain.duplicated(), "is a duplicate path")
     _refuse(file, table["Index"], table["Index"] < 0, "is negative")
-    _refuse(file, table["Index"], table["Index"].duplicated(), "stands twice")
+    _refuse(file, table["Index"], table["Index"].duplicated(), "is a duplicate")
     return table.sort_values("Index", ignore_index=True)
 
 
@@ -134,7 +136,7 @@ def _integers(column: pd.Series, file: Path) -> pd.Series:
     values = text.str.split(".").str[0].map(int).astype(object)
     bounds = np.iinfo(np.int64)
     outside = (values < bounds.min) | (values > bounds.max)
-    _refuse(file, column, outside, "does not fit into 64 bits")
+    _refuse(file, column, outside, "exceeds 64 bits")
     return values.astype("int64")
 
 
@@ -147,11 +149,13 @@ def _refuse(file: Path, column: pd.Series, bad: pd.Series, why: str) -> None:
 
 def _chosen_rows(table: pd.DataFrame, labels: Path, file: Path) -> np.ndarray:
     if not labels.exists():
-        raise FileNotFoundError(f"{labels} does not exist: it holds Index and Class of the queries")
+        raise FileNotFoundError(
+            f"{labels} does not exist: it contains Index and Class of the queries"
+        )
     try:
         with labels.open("rb") as stream:
             chosen = np.lib.format.read_array(stream, allow_pickle=False)
-    except Exception as error:  # whatever numpy trips over in a damaged file
+    except Exception as error:  # numpy raises various exceptions on a damaged file
         raise ValueError(f"{labels} cannot be read as a .npy file: {error}") from None
     if chosen.ndim != 2 or chosen.shape[1] != 2 or not np.issubdtype(chosen.dtype, np.integer):
         raise ValueError(
@@ -166,11 +170,11 @@ def _chosen_rows(table: pd.DataFrame, labels: Path, file: Path) -> np.ndarray:
     if differs.any():
         row = int(np.flatnonzero(differs)[0])
         raise ValueError(
-            f"{labels}, row {row}: Class {chosen[row, 1]} of Index {chosen[row, 0]} is "
+            f"{labels}, row {row}: Class {chosen[row, 1]} of Index {chosen[row, 0]} differs from "
             f"{table['Class'].iloc[rows[row]]} in {file.name}"
         )
     rows.sort()
     if (twice := rows[1:] == rows[:-1]).any():
         index = table["Index"].iloc[rows[np.argmax(twice)]]
-        raise ValueError(f"{labels}: Index {index} stands twice")
+        raise ValueError(f"{labels}: duplicate Index {index}")
     return rows

@@ -1,4 +1,4 @@
-"""Previews of datasets in Kedro-Viz, which finds them by the names of these types."""
+"""Preview types of datasets, which Kedro-Viz recognises by name."""
 
 import base64
 import io
@@ -10,14 +10,14 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 ImagePreview = NewType("ImagePreview", str)
-"""A base64 PNG."""
+"""PNG in base64."""
 JSONPreview = NewType("JSONPreview", str)
 TablePreview = NewType("TablePreview", dict[str, Any])
-"""index, columns and data."""
+"""Dictionary of index, columns and data."""
 
 
 def png_preview(image: "Image | bytes") -> ImagePreview:
-    """A picture, or the bytes of a PNG file."""
+    """Preview a picture, or the bytes of a PNG file."""
     if not isinstance(image, bytes):
         buffer = io.BytesIO()
         image.save(buffer, "PNG")
@@ -26,5 +26,5 @@ def png_preview(image: "Image | bytes") -> ImagePreview:
 
 
 def table_preview(table: "pd.DataFrame", rows: int = 20) -> TablePreview:
-    """The first rows of a table."""
+    """Preview the first rows of a table."""
     return TablePreview(json.loads(table.head(rows).to_json(orient="split")))

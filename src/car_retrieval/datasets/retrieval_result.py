@@ -1,4 +1,4 @@
-"""Search results as numpy archives."""
+"""Dataset of search results as numpy archives."""
 
 import numpy as np
 import pandas as pd
@@ -10,7 +10,7 @@ from car_retrieval.search.result import RetrievalResult
 
 
 class RetrievalResultDataset(LocalVersionedDataset):
-    """A `.npz` file of query_ids int64 [q], hits int64 [q, k] and scores float32 [q, k]."""
+    """`.npz` file of query_ids int64 [q], hits int64 [q, k] and scores float32 [q, k]."""
 
     def save(self, data: RetrievalResult) -> None:
         """Write the result."""
@@ -23,7 +23,7 @@ class RetrievalResultDataset(LocalVersionedDataset):
             return RetrievalResult(**archive)
 
     def preview(self) -> TablePreview:
-        """The first hits of some queries, and how similar they are."""
+        """Show the first hits of some queries with their scores."""
         result = self.load()
         table = pd.DataFrame({"Query": result.query_ids})
         for rank, (hits, scores) in enumerate(

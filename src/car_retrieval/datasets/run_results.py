@@ -1,4 +1,4 @@
-"""Results of many runs: a JSON file each, written as soon as it is there."""
+"""Dataset of the results of many runs: one JSON file each, written immediately."""
 
 import json
 from collections.abc import Iterable
@@ -13,13 +13,12 @@ Result = dict[str, Any]
 
 
 class RunResultsDataset(AbstractDataset[Iterable[Result], dict[str, Result]]):
-    """A folder of results named by `recipe` and `seed`, which they hold.
+    """Folder of results, named by their fields `recipe` and `seed`.
 
-    It has no versions: a run that was stopped, and the next one, add to it and replace what has
-    the same name.
+    It has no versions: interrupted and later runs add to it and replace results of the same name.
 
     Args:
-        filepath: the folder; it need not exist.
+        filepath: path of the folder, which may not exist yet.
         metadata: ignored by Kedro, read by plugins.
     """
 
@@ -28,14 +27,14 @@ class RunResultsDataset(AbstractDataset[Iterable[Result], dict[str, Result]]):
         self._folder = Path(filepath).expanduser()
 
     def save(self, data: Iterable[Result]) -> None:
-        """Write each result when it comes."""
+        """Write each result as soon as it is yielded."""
         for result in data:
             file = self._folder / f"{result['recipe']}-{result['seed']}.json"
             with atomic(file) as part:
                 part.write_text(json.dumps(result, indent=2), encoding="utf-8")
 
     def load(self) -> dict[str, Result]:
-        """Read all results by name."""
+        """Read all results, by name."""
         files = sorted(self._folder.glob("*.json"))
         return {file.stem: json.loads(file.read_text(encoding="utf-8")) for file in files}
 

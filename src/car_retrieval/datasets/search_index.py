@@ -1,4 +1,4 @@
-"""Search indexes as safetensors files."""
+"""Dataset of search indexes as safetensors files."""
 
 import json
 
@@ -8,7 +8,7 @@ from car_retrieval.search.storage import SignedIndex, load_index, save_index, st
 
 
 class SearchIndexDataset(LocalVersionedDataset):
-    """An index with the signature of its descriptors; holds no code, so that loading is safe."""
+    """Index with the signature of its descriptors; contains no code, so that loading is safe."""
 
     def save(self, data: SignedIndex) -> None:
         """Write the index."""
@@ -20,7 +20,7 @@ class SearchIndexDataset(LocalVersionedDataset):
         return SignedIndex(load_index(path), stored_signature(path))
 
     def preview(self) -> JSONPreview:
-        """Kind, size and signature."""
+        """Show kind, size and signature."""
         saved = self.load()
         about = {
             "kind": saved.index.kind,

@@ -1,4 +1,4 @@
-"""Base of the project's versioned datasets."""
+"""Base class of the project's versioned datasets."""
 
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -8,11 +8,11 @@ from kedro.io.core import VersionNotFoundError
 
 
 class LocalVersionedDataset(AbstractVersionedDataset[Any, Any]):
-    """A file or folder on this machine at `<filepath>/<version>/<name>`.
+    """Local file or folder at `<filepath>/<version>/<name>`.
 
     Args:
-        filepath: where it lies; `~` is expanded.
-        version: set by Kedro when the catalog says `versioned: true`.
+        filepath: path of the dataset; `~` is expanded.
+        version: set by Kedro if the catalog has `versioned: true`.
         metadata: ignored by Kedro, read by plugins.
     """
 
@@ -25,12 +25,12 @@ class LocalVersionedDataset(AbstractVersionedDataset[Any, Any]):
 
     @property
     def load_path(self) -> Path:
-        """Where the version to load lies."""
+        """Path of the version to load."""
         return Path(self._get_load_path())
 
     @property
     def save_path(self) -> Path:
-        """Where the version to save will lie."""
+        """Path of the version to save."""
         return Path(self._get_save_path())
 
     def _exists(self) -> bool:

@@ -1,4 +1,4 @@
-"""Dataset of a whitening as a safetensors file."""
+"""Dataset of descriptor whitenings as safetensors files."""
 
 import json
 
@@ -13,7 +13,7 @@ from car_retrieval.search.pca import PCA
 
 
 class WhiteningDataset(LocalVersionedDataset):
-    """`mean` float32 [D] and `components` float32 [p, D], neither where nothing is whitened."""
+    """`mean` float32 [D] and `components` float32 [p, D]; empty for no whitening."""
 
     def save(self, data: Whitening) -> None:
         """Write the whitening."""
@@ -29,7 +29,7 @@ class WhiteningDataset(LocalVersionedDataset):
         return Whitening(PCA(**arrays) if arrays else None, signature)
 
     def preview(self) -> JSONPreview:
-        """How many dimensions it makes of how many, and what it was fitted with."""
+        """Show the dimensions and the signature of the fit."""
         whitening = self.load()
         shape = None if whitening.projection is None else whitening.projection.components.shape
         return JSONPreview(json.dumps({"components": shape} | whitening.signature))

@@ -1,1 +1,1 @@
-"""Decode photos, and pack them as upright RGB squares in one matrix."""
+"""Decoding of photos, and packing as upright RGB squares in one matrix."""

@@ -1,4 +1,4 @@
-"""Colour: whatever a file holds becomes 8-bit sRGB over white."""
+"""Conversion of pictures of any mode to 8-bit sRGB on white."""
 
 from io import BytesIO
 
@@ -9,7 +9,7 @@ from PIL.TiffImagePlugin import BITSPERSAMPLE, TiffImageFile
 
 
 def foreign_profile(image: Image.Image) -> ImageCmsProfile | None:
-    """The ICC profile embedded in `image`, unless it is sRGB already or broken."""
+    """Return the embedded ICC profile; None if it is missing, sRGB or broken."""
     embedded = image.info.get("icc_profile")
     if not embedded:
         return None
@@ -23,16 +23,15 @@ def foreign_profile(image: Image.Image) -> ImageCmsProfile | None:
 def to_rgb(image: Image.Image) -> Image.Image:
     """Convert a loaded picture of any mode to 8-bit sRGB.
 
-    16-bit values are scaled, transparency is laid over white, and colours are converted
-    (perceptual intent) by the embedded profile; one that is broken or made for another kind of
-    picture is ignored.
+    16-bit values are scaled, transparency is composited on white, and colours are converted by the
+    embedded profile (perceptual intent), unless it is broken or for another kind of picture.
 
     Raises:
-        ValueError: The pixels are floating point, whose white is not defined.
+        ValueError: The pixels are floating point, for which white is undefined.
     """
     profile = foreign_profile(image)
     if image.mode == "F":
-        raise ValueError("its pixels are floating point, save it with 8 or 16 bits")
+        raise ValueError("its pixels are floating point: save it with 8 or 16 bits")
     if image.mode.startswith("I"):
         image = _to_8_bits(image)
     if image.has_transparency_data:
@@ -52,7 +51,7 @@ def to_rgb(image: Image.Image) -> Image.Image:
 
 def _to_8_bits(image: Image.Image) -> Image.Image:
     bits = image.tag_v2.get(BITSPERSAMPLE, (16,))[0] if isinstance(image, TiffImageFile) else 16
-    shift = min(bits, 16) - 8  # a 12-bit TIFF keeps its white at 4095
+    shift = min(bits, 16) - 8  # white is 4095 in a 12-bit TIFF
     grey = (np.asarray(image) >> shift).clip(0, 255).astype(np.uint8)
     return Image.fromarray(grey)
 
@@ -65,5 +64,5 @@ def _to_srgb(image: Image.Image, profile: ImageCmsProfile) -> Image.Image:
         renderingIntent=ImageCms.Intent.PERCEPTUAL,
         outputMode="RGB",
     )
-    assert converted is not None  # None only when converting in place
+    assert converted is not None  # None only if converted in place
     return converted

@@ -7,7 +7,7 @@ import numpy as np
 
 
 class Box(NamedTuple):
-    """A box in 1-based inclusive pixels of the full upright picture, as CompCars labels it."""
+    """Box in 1-based inclusive pixels of the full upright picture, as labelled in CompCars."""
 
     x1: float
     y1: float
@@ -26,20 +26,20 @@ class Box(NamedTuple):
 
 
 def check_inside(box: Box, width: int, height: int) -> None:
-    """Refuse a box that is empty or sticks out of the picture.
+    """Check that a box is not empty and lies inside the picture.
 
     Raises:
-        ValueError: It does.
+        ValueError: The box is empty or extends beyond the picture.
     """
     if not (1 <= box.x1 <= box.x2 <= width and 1 <= box.y1 <= box.y2 <= height):
         raise ValueError(
             f"the crop {box.x1:g},{box.y1:g},{box.x2:g},{box.y2:g} does not lie inside the "
-            f"picture: x1,y1,x2,y2 go from 1,1 to {width},{height}"
+            f"picture: x1,y1,x2,y2 range from 1,1 to {width},{height}"
         )
 
 
 def widened(box: Box, share: float, width: int, height: int) -> Box:
-    """Add a share of its sides to each side of a box, in whole pixels inside the picture."""
+    """Widen a box by a share of its sides on each side, to whole pixels inside the picture."""
     across, down = share * box.width, share * box.height
     return Box(
         max(1, floor(box.x1 - across)),
@@ -50,9 +50,9 @@ def widened(box: Box, share: float, width: int, height: int) -> Box:
 
 
 def scaled(box: Box, width: int, height: int, full_width: int, full_height: int) -> Box:
-    """Widen a box of a picture decoded smaller to the whole pixels that it touches in the full one.
+    """Scale a box of a picture decoded smaller to the full picture, outwards to whole pixels.
 
-    Example: of 8 x 6 pixels decoded as 4 x 3, the box 2 1 3 3 is 3 1 6 6.
+    Example: for 8 x 6 pixels decoded as 4 x 3, the box 2 1 3 3 becomes 3 1 6 6.
     """
     across, down = full_width / width, full_height / height
     return Box(
@@ -67,19 +67,19 @@ def crop(pixels: np.ndarray, box: Box, width: int, height: int) -> np.ndarray:
     """Cut `box` out of a picture that may have been decoded smaller.
 
     Example: columns 3 to 6 of a picture 8 wide are `pixels[:, 2:6]`; of the same picture decoded
-    at half its size, `pixels[:, 1:3]`. A border between two pixels takes in both.
+    at half size, `pixels[:, 1:3]`. Pixels that the box covers in part are included.
 
     Args:
         pixels: uint8 [h, w, 3], the whole picture.
-        box: What to keep; what sticks out of the picture is left out.
+        box: Box to keep; parts outside the picture are ignored.
         width: Full width of the picture in pixels.
         height: Full height of the picture in pixels.
 
     Returns:
-        uint8 [h', w', 3], a view, at least one pixel on each side.
+        uint8 [h', w', 3], a view of at least one pixel.
 
     Raises:
-        ValueError: No part of the box lies in the picture.
+        ValueError: The box does not overlap the picture.
     """
     if box.x2 < max(box.x1, 1) or box.y2 < max(box.y1, 1) or box.x1 > width or box.y1 > height:
         raise ValueError(

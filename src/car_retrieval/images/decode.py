@@ -1,4 +1,4 @@
-"""Decoding: the bytes of a file become upright sRGB pixels, or one line saying why not."""
+"""Decoding of files to upright sRGB pixels, with one-line errors."""
 
 from contextlib import suppress
 from io import BytesIO
@@ -12,21 +12,21 @@ from PIL.ExifTags import Base
 from car_retrieval.images.colour import foreign_profile, to_rgb
 from car_retrieval.images.crop import Box, crop
 
-# Photos' formats only: some others make Pillow start outside programs (EPS starts Ghostscript).
+# Photo formats only: for some others Pillow starts external programs (Ghostscript for EPS).
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "JPEG2000", "PPM")
 
 
 class UnreadableImageError(ValueError):
-    """A file is not a complete picture; the message is one line that says why."""
+    """Error for a file that is not a complete picture; the message is one line."""
 
 
 class Decoded(NamedTuple):
-    """A decoded picture.
+    """Decoded picture.
 
     Attributes:
         pixels: uint8 [h, w, 3], upright sRGB; possibly smaller than the full size.
-        width: Full upright width of the whole picture in pixels.
-        height: Full upright height of the whole picture in pixels.
+        width: Full upright width in pixels.
+        height: Full upright height in pixels.
     """
 
     pixels: np.ndarray
@@ -35,24 +35,23 @@ class Decoded(NamedTuple):
 
 
 def decode(data: bytes, min_size: int | None = None, box: Box | None = None) -> Decoded:
-    """Decode a picture, or the `box` of it.
+    """Decode a picture, or a box of it.
 
-    Plain JPEGs are decoded strictly by libjpeg-turbo; everything else, and what it refuses, by
-    Pillow under the same rules: EXIF orientation applied, colours converted to sRGB, transparency
-    laid over white, the first frame of an animation, cut-off files and decompression bombs
-    (more than 178 million pixels) refused.
+    Plain JPEGs are decoded strictly by libjpeg-turbo; all other files, and those it rejects, by
+    Pillow with the same rules: EXIF orientation applied, colours converted to sRGB, transparency
+    composited on white, first frame of an animation; truncated files and decompression bombs
+    (more than 178 million pixels) rejected.
 
     Args:
-        data: The bytes of the file.
-        min_size: A JPEG may be decoded at 1/2, 1/4 or 1/8 of its size, as long as the long side
-            of what is returned keeps at least this many pixels. Twice the size wanted in the end
-            costs no visible quality. None decodes at full size.
-        box: Part of the picture to return; None returns all of it.
+        data: Bytes of the file.
+        min_size: Minimum long side of the returned pixels, down to which a JPEG may be decoded at
+            1/2, 1/4 or 1/8 of its size. Twice the final size costs no visible quality. None: full
+            size.
+        box: Part of the picture to return; None: the whole picture.
 
     Raises:
-        UnreadableImageError: The data are not one complete picture. The caller knows the file's
-            name and adds it.
-        ValueError: The box lies outside the picture.
+        UnreadableImageError: The data are not one complete picture; the caller adds the file name.
+        ValueError: The box is outside the picture.
     """
     try:
         with Image.open(BytesIO(data), formats=FORMATS) as image:
@@ -66,8 +65,8 @@ def decode(data: bytes, min_size: int | None = None, box: Box | None = None) -> 
     except UnidentifiedImageError:
         known = ", ".join(FORMATS)
         raise UnreadableImageError(f"it is not a picture in a known format ({known})") from None
-    except Exception as error:  # decoders fail on bad data in every way there is
-        if min_size is not None:  # a lossless JPEG is sound and yet cannot be scaled
+    except Exception as error:  # decoders raise various exceptions on bad data
+        if min_size is not None:  # a lossless JPEG is valid but cannot be scaled
             return decode(data, None, box)
         reason = " ".join(str(error).split()) or type(error).__name__
         raise UnreadableImageError(f"it cannot be decoded: {reason}") from error
@@ -80,10 +79,10 @@ def decode(data: bytes, min_size: int | None = None, box: Box | None = None) -> 
 
 
 def upright_rgb(image: Image.Image) -> np.ndarray:
-    """The pixels uint8 [h, w, 3] of an opened picture, by the rules of `decode`.
+    """Return pixels uint8 [h, w, 3] of an opened picture, by the rules of `decode`.
 
     Raises:
-        UnreadableImageError: It cannot be decoded.
+        UnreadableImageError: The picture cannot be decoded.
     """
     try:
         orientation = _orientation(image)
@@ -94,14 +93,14 @@ def upright_rgb(image: Image.Image) -> np.ndarray:
 
 
 def _denominator(long_side: float, min_size: int | None) -> int:
-    """The largest of libjpeg's fast scales 1/8, 1/4, 1/2 that keeps `min_size` pixels, or 1."""
+    """Return the largest of the denominators 8, 4, 2 and 1 that keeps `min_size` pixels."""
     if min_size is None:
         return 1
     return next((d for d in (8, 4, 2) if long_side / d >= min_size), 1)
 
 
 def _decode_plain_jpeg(image: Image.Image, data: bytes, denominator: int) -> np.ndarray | None:
-    """Decode a JPEG whose colours need no management; None leaves the picture to Pillow."""
+    """Decode a JPEG that needs no colour management; None if Pillow must decode it."""
     if image.format not in ("JPEG", "MPO") or image.mode not in ("L", "RGB"):
         return None
     if foreign_profile(image) is not None:
@@ -121,7 +120,7 @@ def _decode_any(image: Image.Image, denominator: int) -> np.ndarray:
 
 
 def _orientation(image: Image.Image) -> int:
-    """EXIF orientation 1 to 8; 1 (upright) where there is none or the EXIF block is broken."""
+    """Return the EXIF orientation, 1 to 8; 1 (upright) if it is missing or broken."""
     try:
         orientation = image.getexif().get(Base.Orientation, 1)
     except Exception:  # a broken EXIF block does not make a picture unreadable

@@ -1,20 +1,21 @@
-"""Difference hash: 64 bits of a picture's look, independent of file, size and colours."""
+"""Difference hash: perceptual hash of 64 bits, independent of file format, size and colours."""
 
 import numpy as np
 from PIL import Image
 
 
 def difference_hash(pixels: np.ndarray) -> str:
-    """Whether brightness rises from each cell of a grid 9 wide and 8 high to its right neighbour.
+    """Hash a picture by the signs of horizontal brightness differences on a grid of 9 x 8 cells.
 
-    Bits come row by row, the first one highest (dHash: Krawetz, "Kind of Like That", 2013). Files
-    of one picture differ in few of them: see `car_retrieval.data.near_duplicates`.
+    A bit is 1 if brightness rises to the right; row by row, most significant first (dHash: Krawetz,
+    "Kind of Like That", 2013). Files of one picture differ in few bits: see
+    `car_retrieval.data.near_duplicates`.
 
     Args:
         pixels: uint8 [h, w, 3], upright.
 
     Returns:
-        16 hex digits; all 0 for a picture without any structure.
+        16 hex digits; all 0 for a uniform picture.
     """
     grey = Image.fromarray(pixels).convert("L").resize((9, 8), Image.Resampling.LANCZOS)
     cells = np.asarray(grey)

@@ -1,4 +1,4 @@
-"""Inspecting: which files are complete pictures, of what size, and which are the same."""
+"""Inspection of files: completeness, size and hashes."""
 
 from collections.abc import Mapping, Sequence
 from hashlib import blake2b
@@ -11,7 +11,7 @@ from car_retrieval.images.decode import UnreadableImageError, decode
 from car_retrieval.images.difference_hash import difference_hash
 from car_retrieval.images.stream import in_order, read
 
-SEEN_SIDE = 32  # pixels of the long side that a difference hash needs at least
+SEEN_SIDE = 32  # minimum long side for a difference hash, in pixels
 
 
 class Inspection(NamedTuple):
@@ -20,8 +20,8 @@ class Inspection(NamedTuple):
     Attributes:
         width: Full upright width in pixels.
         height: Full upright height in pixels.
-        digest: Of the file, see `digest_of`.
-        look: Difference hash of the pixels, 16 hex digits: close for files of one picture.
+        digest: Hash of the file, see `digest_of`.
+        look: Difference hash of the pixels, 16 hex digits: similar for files of one picture.
     """
 
     width: int
@@ -31,7 +31,7 @@ class Inspection(NamedTuple):
 
 
 def inspect(data: bytes) -> Inspection:
-    """Decode a picture as cheaply as proves it complete (a large JPEG at 1/8 of its size).
+    """Check a picture by decoding it as cheaply as possible (a large JPEG at 1/8 of its size).
 
     Raises:
         UnreadableImageError: The data are not one complete picture.
@@ -42,22 +42,21 @@ def inspect(data: bytes) -> Inspection:
 
 
 def digest_of(data: bytes) -> str:
-    """BLAKE2b hash of a file's bytes, 32 hex digits: equal for copies of one file."""
+    """Hash the bytes of a file (BLAKE2b): 32 hex digits."""
     return blake2b(data, digest_size=16).hexdigest()
 
 
 def inspect_all(files: Mapping[str, bytes], paths: Sequence[str], workers: int) -> pd.DataFrame:
-    """Inspect many files; a bad one becomes a row that says why, never an exception.
+    """Inspect many files; an unreadable one becomes a row with its problem, not an exception.
 
     Args:
-        files: Bytes by relative path; a file is read when its key is.
-        paths: The files to inspect.
+        files: Bytes by relative path, read on access.
+        paths: Paths of the files to inspect.
         workers: Number of threads.
 
     Returns:
-        One row for each path, in the same order: Path, Width and Height (full upright size in
-        pixels, 0 if unreadable), Hash (32 hex digits) and DHash (16), "" if unreadable, Problem
-        ("" if none).
+        One row per path, in the same order: Path, Width and Height (full upright size in pixels, 0
+        if unreadable), Hash (32 hex digits) and DHash (16), "" if unreadable, Problem ("" if none).
     """
 
     def row(number: int) -> tuple[str, int, int, str, str, str]:

@@ -1,4 +1,4 @@
-"""Letterbox or centre-crop a picture of any shape to a square without distortion."""
+"""Letterboxing or centre-cropping of pictures to squares, without distortion."""
 
 from math import floor
 from typing import Literal, NamedTuple, get_args
@@ -9,13 +9,13 @@ from PIL import Image, ImageFilter
 Fill = Literal["gaussian", "black", "white", "mean"]
 Interpolation = Literal["bicubic", "bilinear"]
 
-BLUR_GRID = 28  # the blur is computed on a grid this fine, where it costs next to nothing
-BLUR_SIGMA = BLUR_GRID / 16  # in cells of the grid: 1/16 of the square's side
-FADE = 1 / 16  # of the square's side: how far the sharp reflection takes to fade into its blur
+BLUR_GRID = 28  # cells a side of the coarse grid on which the blur is computed cheaply
+BLUR_SIGMA = BLUR_GRID / 16  # in grid cells: 1/16 of the square's side
+FADE = 1 / 16  # distance over which the reflection fades into its blur, as a share of the side
 
 
 class Rectangle(NamedTuple):
-    """Where the picture lies in the square, in pixels."""
+    """Position of the picture in the square, in pixels."""
 
     top: int
     left: int
@@ -24,15 +24,15 @@ class Rectangle(NamedTuple):
 
 
 def content_rectangle(height: int, width: int, size: int) -> Rectangle:
-    """Place a picture in a square so that its long side fills it.
+    """Fit a picture into a square by its long side.
 
-    The short side is rounded, at least 1; of an odd padding the larger half comes after.
+    The short side is rounded, at least 1; odd padding is one pixel larger at the end.
 
-    Example: 567 x 800 pixels (height x width) in a square of 224 give 159 x 224 pixels, with 32
+    Example: 567 x 800 pixels (height x width) in a square of 224 become 159 x 224 pixels, with 32
     rows above and 33 below.
 
     Raises:
-        ValueError: A side is smaller than 1.
+        ValueError: A side is less than 1.
     """
     if min(height, width, size) < 1:
         raise ValueError(f"cannot place {height} x {width} pixels in a square of {size}")
@@ -44,16 +44,16 @@ def content_rectangle(height: int, width: int, size: int) -> Rectangle:
 def centre(
     pixels: np.ndarray, size: int, share: float, interpolation: Interpolation = "bicubic"
 ) -> np.ndarray:
-    """Resize a picture and cut the centre out, as most networks are evaluated on ImageNet.
+    """Resize a picture and crop its centre, as in the ImageNet evaluation of most networks.
 
-    The short side becomes size / share pixels, and the long one in proportion, rounded down, as in
-    torchvision and timm. What is cut off is lost: of a wide car, both ends.
+    The short side becomes size / share pixels and the long side is in proportion, rounded down, as
+    in torchvision and timm. A wide car loses both ends.
 
     Args:
         pixels: uint8 [h, w, 3], any h and w from 1.
         size: Side of the square in pixels.
-        share: Of the short side that the square keeps, above 0 and at most 1.
-        interpolation: Kernel, antialiased where it shrinks.
+        share: Share of the short side to keep, above 0 and at most 1.
+        interpolation: Resizing kernel, antialiased when shrinking.
 
     Returns:
         uint8 [size, size, 3].
@@ -68,18 +68,17 @@ def centre(
 def letterbox(
     pixels: np.ndarray, size: int, fill: Fill, interpolation: Interpolation = "bicubic"
 ) -> tuple[np.ndarray, Rectangle]:
-    """Resize a picture and fill the rest of the square.
+    """Resize a picture to fit a square and pad the rest.
 
     Args:
         pixels: uint8 [h, w, 3], any h and w from 1.
         size: Side of the square in pixels.
-        fill: What surrounds the picture. `gaussian`: its own reflection, repeated as often as
-            needed, sharp where it meets the picture and soon fading into a Gaussian blur; `black`
-            0; `white` 255; `mean`: the mean colour of the picture.
-        interpolation: Kernel, antialiased where it shrinks.
+        fill: Padding. `gaussian`: reflections of the picture, fading into a Gaussian blur away from
+            its border; `black`: 0; `white`: 255; `mean`: mean colour of the picture.
+        interpolation: Resizing kernel, antialiased when shrinking.
 
     Returns:
-        The square, uint8 [size, size, 3], and where the picture lies in it.
+        Square, uint8 [size, size, 3], and the position of the picture in it.
     """
     if fill not in get_args(Fill):
         raise ValueError(f"fill must be one of {', '.join(get_args(Fill))}, not {fill!r}")
@@ -97,11 +96,11 @@ def letterbox(
 def _resize(
     pixels: np.ndarray, height: int, width: int, interpolation: Interpolation = "bicubic"
 ) -> np.ndarray:
-    """Resize uint8 [h, w, 3], antialiased where it shrinks.
+    """Resize uint8 [h, w, 3], antialiased when shrinking.
 
-    torch's 8-bit kernel makes the same picture as Pillow's, several times faster.
+    torch's 8-bit kernel gives the same result as Pillow's, several times faster.
     """
-    import torch  # here, so that parameters, which name a fill, are checked without it
+    import torch  # imported here, so that `params`, which imports Fill, does not load torch
     from torch.nn.functional import interpolate
 
     batch = torch.from_numpy(np.require(pixels, requirements=["C", "W"]))[None]
@@ -111,7 +110,7 @@ def _resize(
 
 
 def _reflect_and_blur(content: np.ndarray, place: Rectangle, size: int) -> np.ndarray:
-    """The square of `content` reflected outwards and faded into a blur of the whole."""
+    """Pad `content` to a square by reflections that fade into a blur."""
     rows = (place.top, size - place.top - place.height)
     columns = (place.left, size - place.left - place.width)
     square = np.pad(content, (rows, columns, (0, 0)), mode="symmetric")
@@ -131,6 +130,8 @@ def _fade(sharp: np.ndarray, blurred: np.ndarray, before: int, after: int) -> No
     )
     for rows, distance in outer_rows:
         ramp = np.minimum(distance / (FADE * size), 1)
-        smooth_step = ramp**2 * (3 - 2 * ramp)  # level at both ends, so no edge shows
+        smooth_step = ramp**2 * (
+            3 - 2 * ramp
+        )  # zero slope at both ends, so that no edge is visible
         weight = np.round(256 * smooth_step).astype(np.uint16)[:, None, None]
         sharp[rows] = (sharp[rows] * (256 - weight) + blurred[rows] * weight + 128) >> 8

@@ -1,4 +1,4 @@
-"""Packing: files by path become blocks of the image matrix."""
+"""Packing of photos into blocks of the image matrix."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,21 +14,21 @@ from car_retrieval.images.stream import in_order, read
 
 Crop = Literal["none", "box", "auto"]
 
-OVERSAMPLING = 2  # a JPEG decoded at twice the final size loses nothing that can be seen
+OVERSAMPLING = 2  # decoding a JPEG at twice the final size has no visible loss
 
 
 @dataclass(frozen=True)
 class Packing:
-    """How a collection was packed, kept with it so that a photo of later is packed alike.
+    """Packing settings of a collection, stored with it to pack later photos the same way.
 
     Attributes:
         size: Side of the squares in pixels.
-        fill: What surrounds a picture, see `letterbox`.
-        crop: What photos were cut to: `none`, nothing; `box`, their labelled box, where they have
-            one; `auto`, that or else the box of the car as it was found.
-        interpolation: Kernel of the resizing.
-        centre: Share of the short side that is cut out of the middle, see `centre`; None: the whole
-            picture is letterboxed.
+        fill: Padding, see `letterbox`.
+        crop: Crop of photos. `none`: no crop; `box`: labelled box, if any; `auto`: labelled box, or
+            else the box of the detected car.
+        interpolation: Resizing kernel.
+        centre: Share of the short side kept by the centre crop, see `centre`; None: letterbox the
+            whole picture.
     """
 
     size: int
@@ -39,12 +39,12 @@ class Packing:
 
     @property
     def decoded_size(self) -> int:
-        """Pixels that the long side of a picture keeps at least when it is decoded."""
+        """Minimum long side of decoded pictures in pixels."""
         return OVERSAMPLING * self.size
 
 
 def square(pixels: np.ndarray, packing: Packing) -> np.ndarray:
-    """Make decoded pixels uint8 [h, w, 3] a square uint8 [3, size, size]."""
+    """Convert decoded pixels uint8 [h, w, 3] to a square uint8 [3, size, size]."""
     if packing.centre is None:
         made, _ = letterbox(pixels, packing.size, packing.fill, packing.interpolation)
     else:
@@ -60,23 +60,23 @@ def pack(
     workers: int,
     block: int = 256,
 ) -> Iterator[np.ndarray]:
-    """Make pictures squares of one size, a block at a time; memory does not grow with their number.
+    """Pack pictures as squares of one size, block by block, in constant memory.
 
     Args:
-        files: Bytes by relative path; a file is read when its key is, in a worker thread.
-        paths: The files to pack, in the order of the matrix.
+        files: Bytes by relative path, read on access, in a worker thread.
+        paths: Paths of the files to pack, in the order of the matrix.
         boxes: float [n, 4], x1 y1 x2 y2 in 1-based inclusive pixels of the full upright picture;
-            a row with NaN, or None for all, keeps the full frame.
-        packing: How, but for the boxes.
+            NaN in a row, or None for all: full frame.
+        packing: Packing settings, except the boxes.
         workers: Number of threads.
-        block: Pictures in a block; the next block is under way while one is being stored.
+        block: Pictures per block; the next block is packed while one is stored.
 
     Yields:
-        uint8 [m, 3, size, size] RGB, m = `block` but for the last.
+        uint8 [m, 3, size, size] RGB, m = `block` except for the last.
 
     Raises:
-        UnreadableImageError: A file is missing or not a complete picture, or its box lies
-            outside of it; the message starts with its path.
+        UnreadableImageError: A file is missing or not a complete picture, or its box is outside the
+            picture; the message starts with its path.
     """
 
     def pack_one(row: int) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Streaming files through worker threads: results in order, a bounded number in flight."""
+"""Ordered parallel processing of files by worker threads, with a bounded number in flight."""
 
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
@@ -12,10 +12,10 @@ Result = TypeVar("Result")
 
 
 def read(files: Mapping[str, bytes], path: str) -> bytes:
-    """The bytes of the file at `path`.
+    """Read the file at `path`.
 
     Raises:
-        UnreadableImageError: There is no such file, or it cannot be read.
+        UnreadableImageError: The file does not exist or cannot be read.
     """
     try:
         return files[path]
@@ -30,16 +30,16 @@ def in_order(
 ) -> Iterator[Result]:
     """Yield `work(0)`, `work(1)` … `work(count - 1)`, computed by `workers` threads.
 
-    Threads suffice: reading, hashing, decoding and resizing all release the interpreter's lock.
+    Threads suffice, since reading, hashing, decoding and resizing all release the GIL.
 
     Args:
-        work: Called once for each number, in any thread; what it raises is raised here in turn.
-        count: How many results.
+        work: Function called once per number, in any thread; its exceptions are raised in order.
+        count: Number of results.
         workers: Number of threads.
-        window: At most this many results are under way or waiting to be taken, at least 1.
+        window: Maximum number of results being computed or waiting, at least 1.
     """
     if window < 1:
-        raise ValueError(f"the window must hold at least 1 result, not {window}")
+        raise ValueError(f"window must be at least 1, not {window}")
     numbers = iter(range(count))
     pool = ThreadPoolExecutor(workers)
     try:
