@@ -72,14 +72,14 @@ def main() -> None:
     root = Path(__file__).parents[1]
     bootstrap_project(root)
     catalog = KedroSession.create(project_path=root, env=env).load_context().catalog
-    names = ("gallery_images", "query_images", "gallery_photos", "query_classes", "split", "model")
+    names = ("gallery_images", "query_images", "gallery_photos", "query_photos", "split", "model")
     try:
         require_results(catalog, names)
     except FileNotFoundError as error:
         raise SystemExit(f"Error: {error}") from None
-    gallery_images, query_images, photos, query_classes, split, model = map(catalog.load, names)
+    gallery_images, query_images, photos, query_photos, split, model = map(catalog.load, names)
     valid, train = protocols.valid_protocol(split)
-    test, every = protocols.query_protocol(query_classes[:], photos)
+    test, every = protocols.labels_of(query_photos), protocols.labels_of(photos)
 
     @cache
     def described(scales: tuple[float, ...], flip: bool) -> tuple[np.ndarray, np.ndarray]:

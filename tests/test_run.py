@@ -16,15 +16,14 @@ from car_retrieval.search.storage import load_index
 from tests.conftest import command, kedro, params
 
 OUTPUTS = {
-    "02_intermediate": ["car_front.csv", "car_rear.csv", "tindexinfo.csv", "test.npy"],
-    "03_primary": [
-        "imageset.npy",
-        "test_image.npy",
-        "split.csv",
-        "valid.npy",
-        "valid_for_test.npy",
+    "02_intermediate": ["car_front.csv", "car_rear.csv", "tindexinfo.csv"],
+    "03_primary": ["imageset.npy", "test_image.npy", "split.csv", "valid.npy"],
+    "04_feature": [
+        "gallery_features.npy",
+        "query_features.npy",
+        "database.npy",
+        "tdatabase.npy",
     ],
-    "04_feature": ["database.npy", "tdatabase.npy"],
     "06_models": [
         "checkpoints",
         "model.safetensors",
@@ -40,10 +39,11 @@ OUTPUTS = {
         "training_curves.png",
         "test_all_queries.csv",
         "test_filtered_classes.csv",
-        "test_all_best.png",
-        "valid_all_roc.png",
+        "test_all_figures",
+        "valid_filtered_figures",
+        "valid_heat.png",
         "test_all_confusions.csv",
-        "valid_all_confusions.png",
+        "valid_confusions.png",
         "attributes.csv",
         "attributes.png",
         "descriptor_map.csv",
@@ -78,9 +78,6 @@ def test_matrices_lie_as_the_reference_system_had_them(finished_run: Path) -> No
     assert images.dtype == np.uint8
     assert images.shape == (len(front), 3, 32, 32)
     assert front["Index"].tolist() == list(range(len(front)))
-    query_classes = np.load(newest(finished_run, "test.npy", "02_intermediate"))
-    assert query_classes.dtype == np.int64
-    assert query_classes.shape[1] == 2
     database = np.load(newest(finished_run, "database.npy", "04_feature"))
     assert database.dtype == np.float32
     np.testing.assert_allclose(np.linalg.norm(database, axis=1), 1, atol=1e-5)
@@ -100,7 +97,8 @@ def test_the_table_at_the_end(first_run: tuple[Path, str]) -> None:
     printed = first_run[1]
     for row in ("queries", "classes", "gallery", "mAP@20", "R@1", "R@5", "R@20", "MAP@R", "EER"):
         assert re.search(rf"│ {row} +│", printed), (row, printed)
-    for stage in ("data_processing", "training", "encoding", "evaluation", "peak memory"):
+    stages = ("data_processing", "training", "encoding", "evaluation", "searchers")
+    for stage in (*stages, "diagnosis", "reporting", "peak memory"):
         assert stage in printed
     for searcher in ("exact", "lopq", "ivfpq", "hnsw", "rabitq"):
         assert re.search(rf"\btest +{searcher} ", printed), (searcher, printed)
@@ -113,10 +111,10 @@ def test_summary_agrees_with_the_hits(finished_run: Path) -> None:
     row = summary.set_index(["split", "protocol"]).loc[("test", "all")]
     hits = np.load(newest(finished_run, "test_all_exact_hits.npz", "07_model_output"))
     front = pd.read_csv(newest(finished_run, "car_front.csv", "02_intermediate"))
-    labels = np.load(newest(finished_run, "test.npy", "02_intermediate"))
-    known = np.isin(labels[:, 1], front["Class"])
+    labels = pd.read_csv(newest(finished_run, "tindexinfo.csv", "02_intermediate"))["Class"]
+    known = labels.isin(front["Class"]).to_numpy()
     first = front["Class"].to_numpy()[hits["hits"][known, 0]]
-    assert row["R@1"] == pytest.approx((first == labels[known, 1]).mean())
+    assert row["R@1"] == pytest.approx((first == labels[known]).mean())
     assert row["queries"] == known.sum()
     assert row["gallery"] == len(front)
 
@@ -184,6 +182,7 @@ def test_report_needs_no_network(finished_run: Path) -> None:
     html = newest(finished_run, "report.html", "08_reporting").read_text()
     assert not re.findall(r"""(?:src|href)=["']?(?:https?:)?//""", html)
     assert "Worst queries" in html
+    assert html.count("data:image/") > 30
     assert ">Searchers</h2>" in html
     assert ">Diagnosis</h2>" in html
 

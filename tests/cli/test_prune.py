@@ -115,7 +115,8 @@ def test_a_part_in_an_old_version_is_deleted_once(dataset, tmp_path):
 def test_the_command_says_what_it_deletes_wherever_it_is_called(project, tmp_path_factory):
     outside = tmp_path_factory.mktemp("elsewhere") / "database.npy"
     (project / "conf" / "local" / "catalog.yml").write_text(
-        "gallery_descriptors:\n  type: car_retrieval.datasets.matrix.MatrixDataset\n  versioned: true\n"
+        "gallery_descriptors:\n  type: car_retrieval.datasets.matrix.MatrixDataset\n"
+        "  versioned: true\n"
         f"  filepath: {outside.as_posix()}\n"
     )
     inside = project / "data" / "04_feature" / "sample" / "tdatabase.npy"

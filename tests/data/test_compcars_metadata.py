@@ -4,12 +4,11 @@ import os
 import zipfile
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 
 from car_retrieval.data import compcars, photo_table
-from car_retrieval.data.protocols import filtered_protocol, labels_of, query_protocol
+from car_retrieval.data.protocols import filtered_protocol, labels_of
 from car_retrieval.data.splits import VALID, split_gallery
 
 FOLDER = Path(os.environ.get("CAR_RETRIEVAL_REAL_DATA", "")) / "compcars_metadata"
@@ -44,8 +43,7 @@ def query_classes():
     names = compcars.read_surveillance_names(FOLDER / "sv_make_model_name.mat")
     lists = [(FOLDER / f"{part}_surveillance.txt").read_text() for part in ("train", "test")]
     folders = [int(line.split("/")[0]) for text in lists for line in text.splitlines()]
-    classes = names.loc[folders, "Class"].to_numpy()
-    return np.column_stack([np.arange(len(folders)), classes])
+    return names.loc[folders, "Class"].reset_index(drop=True)
 
 
 def test_every_real_label_file_parses():
@@ -123,7 +121,7 @@ def test_undated_photos(web):
 
 
 def test_the_queries(query_classes, front):
-    queries, gallery = query_protocol(query_classes, front)
+    queries, gallery = query_classes, labels_of(front)
     assert (len(queries), queries.nunique()) == (44_481, 281)
     assert queries.isin(gallery).all()
 
@@ -139,7 +137,7 @@ def test_the_queries(query_classes, front):
     ],
 )
 def test_filtered_protocol(query_classes, front, size, classes, images, models, searched):
-    queries, gallery = filtered_protocol(*query_protocol(query_classes, front), front, size)
+    queries, gallery = filtered_protocol(query_classes, labels_of(front), front, size)
     assert (gallery.nunique(), len(gallery)) == (classes, images)
     assert (queries.nunique(), len(queries)) == (models, searched)
 

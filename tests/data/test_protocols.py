@@ -1,13 +1,7 @@
-import numpy as np
 import pandas as pd
 import pytest
 
-from car_retrieval.data.protocols import (
-    filtered_protocol,
-    labels_of,
-    query_protocol,
-    valid_protocol,
-)
+from car_retrieval.data.protocols import filtered_protocol, labels_of, valid_protocol
 
 
 @pytest.fixture
@@ -26,12 +20,6 @@ def test_whole_validation_classes_query_themselves(photos):
     sides = ["train", "excluded", "train", "valid", "valid", "train"]
     queries, gallery = valid_protocol(photos.assign(split=sides))
     assert queries.to_dict() == gallery.to_dict() == {3: 8, 4: 8}
-
-
-def test_query_protocol(photos):
-    queries, gallery = query_protocol(np.array([[4, 8], [2, -1]]), photos)
-    assert queries.to_dict() == {4: 8, 2: -1}
-    assert gallery.equals(labels_of(photos))
 
 
 @pytest.mark.parametrize(("size", "classes"), [(1, {7, 8, 9}), (2, {7, 8}), (3, {7}), (4, set())])

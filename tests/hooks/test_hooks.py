@@ -1,7 +1,9 @@
 import time
 from types import SimpleNamespace
 
-from car_retrieval.hooks import RunReport, run_summary
+import pytest
+
+from car_retrieval.hooks import InputChecks, RunReport, run_summary
 
 
 def test_seconds_and_memory_are_charged_to_the_stage_of_the_node(monkeypatch):
@@ -30,3 +32,9 @@ def test_an_error_ends_the_watch():
     report.before_pipeline_run()
     report.on_pipeline_error()
     assert report._watch._stop.is_set()
+
+
+def test_a_catalog_of_old_names_is_told_the_new_ones():
+    InputChecks().after_catalog_created({"gallery_descriptors": {}, "mine": {}})
+    with pytest.raises(ValueError, match=r"^catalog: .*database is now gallery_descriptors$"):
+        InputChecks().after_catalog_created({"database": {}})

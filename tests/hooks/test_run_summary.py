@@ -47,7 +47,7 @@ def test_scores_stages_and_places(tmp_path, monkeypatch, capsys):
     for wanted in ("1,234,567", "0.123", "–", "12.3", "13.3", "3,000 MB", "100 MB"):
         assert wanted in text
     assert f"report: {Path('reporting/report.html/v1/report.html')}" in text
-    assert "pictures: reporting/*.png/" in text
+    assert "figures: reporting/*_figures/" in text
 
 
 @pytest.mark.parametrize(

@@ -147,17 +147,3 @@ def test_runs_of_other_recipes_are_not_compared(run: Run, trained: list) -> None
     table = run(recipes=RECIPES | {"plain": {"lr": 0.5}})["ablation_table"].set_index("recipe")
     assert table["runs"].to_dict() == {"default": 2, "plain": 1}
     assert list(run(recipes={"default": {}})["ablation_table"]["recipe"]) == ["default"]
-
-
-def test_images_of_another_list_are_refused(tmp_path: Path) -> None:
-    from car_retrieval.pipelines.ablation.nodes import plan_recipes
-
-    table = photos(6)
-    images = packed(tmp_path / "i.npy", table)
-    other = table.assign(Hash="ab")
-    for lists in ((other, table), (table, other)):
-        with pytest.raises(ValueError, match=r"i\.npy was packed from another list .* again"):
-            plan_recipes(
-                *(images, lists[0], images, lists[1]),
-                *(TRAINING, AblationParams(), EvaluationParams()),
-            )

@@ -1,6 +1,8 @@
 """Queries that search each other, against a plain loop over a full matrix of similarities."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,7 +13,10 @@ from car_retrieval.data.protocols import trained_classes
 from car_retrieval.io.matrix import Matrix, MatrixStream, write_matrix
 from car_retrieval.params import DataParams, EvaluationParams
 from car_retrieval.pipelines.data_processing.nodes import report_problems
-from car_retrieval.pipelines.evaluation import diagnosis, nodes, report
+from car_retrieval.pipelines.diagnosis.nodes import map_descriptors
+from car_retrieval.pipelines.evaluation import nodes
+from car_retrieval.pipelines.reporting.sections import _seen_in_training
+from car_retrieval.pipelines.splits import choose_gallery, choose_gallery_files
 
 PARAMS = EvaluationParams(search_in="queries", k=5, recall_at=[1, 2, 4, 8], whole_ranking=True)
 SPLIT = pd.DataFrame({"Class": [100, 101, 102], "split": ["train", "valid", "train"]})
@@ -31,16 +36,13 @@ def scored(
     vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
     about = {"encoder": {"weights": "one"}, "photos": digest(photos)}
     write_matrix(folder / "t.npy", MatrixStream([vectors], about))
-    write_matrix(folder / "test.npy", photos[["Index", "Class"]].to_numpy(np.int64))
     queries = Matrix(folder / "t.npy")
-    gallery, searched, _, _ = nodes.choose_test_gallery(
-        *(None, None, None, None), *(queries, photos, {}, None), params
-    )
-    labels = nodes.select_test(Matrix(folder / "test.npy"), photos, searched, SPLIT, params)
-    compared = queries, gallery, photos, searched, *labels, params
-    hits, pairs = nodes.search(*compared), nodes.compare_pairs(*compared)
+    gallery, searched = choose_gallery(queries, photos, queries, photos, params)
+    labels = nodes.select_test(photos, searched, SPLIT, params)[:2]
+    compared = queries, gallery, *labels
+    hits = nodes.search(*compared, params)
+    pairs, by_query, _, metrics = nodes.score(hits, *compared, SPLIT, params)
     assert not (pairs["Query"] == pairs["Gallery"]).any()
-    by_query, _, metrics = nodes.score(hits, pairs, queries, gallery, *labels, SPLIT, params)
     return by_query, metrics
 
 
@@ -109,11 +111,11 @@ def test_map_of_the_whole_ranking_is_left_out_unless_asked_for(tmp_path: Path) -
     assert "mAP" not in metrics
 
 
-def test_both_kinds_of_gallery_are_passed_on_as_they_are() -> None:
-    handles = [object() for _ in range(8)]
-    for search_in, wanted in (("gallery", handles[:4]), ("queries", handles[4:])):
-        params = EvaluationParams(search_in=search_in)
-        found = nodes.choose_test_gallery(*handles, params)  # type: ignore[arg-type]
+@pytest.mark.parametrize("choose", [choose_gallery, choose_gallery_files])
+def test_both_kinds_of_gallery_are_passed_on_as_they_are(choose: Callable[..., Any]) -> None:
+    handles = [object() for _ in range(4)]
+    for search_in, wanted in (("gallery", handles[:2]), ("queries", handles[2:])):
+        found = choose(*handles, EvaluationParams(search_in=search_in))
         assert all(one is other for one, other in zip(found, wanted, strict=True))
 
 
@@ -128,9 +130,9 @@ def test_classes_that_trained_are_counted_and_warned_of(
     assert metrics["trained_classes"] == 2
     (warning,) = caplog.messages
     assert "2 of 9 classes" in warning
-    summary = report.summarise_metrics(test_all=metrics)
+    summary = nodes.summarise(test_all=metrics)
     assert summary["trained_classes"].tolist() == [2]
-    assert "2 of the 8 classes" in report._seen_in_training(summary)
+    assert "2 of the 8 classes" in _seen_in_training(summary)
 
 
 def test_a_map_of_one_collection_draws_each_photo_once(tmp_path: Path) -> None:
@@ -138,7 +140,7 @@ def test_a_map_of_one_collection_draws_each_photo_once(tmp_path: Path) -> None:
     scored(tmp_path, vectors, classes)
     matrix, photos = Matrix(tmp_path / "t.npy"), listed(classes)
     labels = photos.set_index("Index")["Class"]
-    table, _ = diagnosis.map_descriptors(matrix, matrix, labels, labels, photos, PARAMS)
+    table, _ = map_descriptors(matrix, matrix, labels, labels, photos, PARAMS)
     assert table["side"].unique().tolist() == ["query"]
     assert table["Index"].tolist() == list(range(61))
 

@@ -1,6 +1,5 @@
 """What the nodes add to the craft: choices, refusals, batches."""
 
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import pytest
 from car_retrieval.data.fingerprint import digest
 from car_retrieval.io.matrix import Matrix, MatrixStream, write_matrix
 from car_retrieval.models.descriptor import DescriptorConfig, DescriptorNet
-from car_retrieval.models.encoder import Encoder, encode
+from car_retrieval.models.encoder import Encoder
 from car_retrieval.models.whitening import Whitening, fit_whitening
 from car_retrieval.params import (
     DataParams,
@@ -20,26 +19,14 @@ from car_retrieval.params import (
     TrainingParams,
     WhiteningParams,
 )
-from car_retrieval.pipeline_registry import register_pipelines
 from car_retrieval.pipelines.data_processing import nodes as data
 from car_retrieval.pipelines.encoding import nodes as encoding
 from car_retrieval.pipelines.evaluation import nodes as evaluation
-from car_retrieval.pipelines.evaluation import report
+from car_retrieval.pipelines.reporting.figures import draw_figures
 from car_retrieval.pipelines.training import nodes as training
 from car_retrieval.search.expansion import expansion
 from car_retrieval.search.gallery import Gallery
 from car_retrieval.search.kreciprocal import KReciprocal
-
-
-def test_the_main_job_needs_only_photos_and_parameters() -> None:
-    inputs = register_pipelines()["__default__"].inputs()
-    assert {name for name in inputs if not name.startswith("params:")} == {
-        "web_nature",
-        "web_images",
-        "surveillance_nature",
-        "surveillance_images",
-        "previous_checkpoints",
-    }
 
 
 def descriptors(path: Path, rows: int, signature: str) -> Matrix:
@@ -71,53 +58,6 @@ def labels(rows: int) -> pd.Series:
     return photos(rows).set_index("Index")["Class"]
 
 
-def test_search_refuses_descriptors_of_another_model(tmp_path: Path) -> None:
-    gallery = descriptors(tmp_path / "g.npy", 50, "one")
-    queries = descriptors(tmp_path / "q.npy", 7, "other")
-    with pytest.raises(ValueError, match="were not encoded alike"):
-        evaluation.search(
-            queries, gallery, photos(7), photos(50), labels(7), labels(50), EvaluationParams()
-        )
-
-
-@pytest.mark.parametrize("node", [evaluation.search, evaluation.compare_pairs])
-@pytest.mark.parametrize("column", ["Path", "Hash"])
-@pytest.mark.parametrize("side", ["q", "g"])
-def test_descriptors_of_another_list_are_refused(
-    tmp_path: Path, node: Callable, column: str, side: str
-) -> None:
-    gallery = descriptors(tmp_path / "g.npy", 50, "one")
-    queries = descriptors(tmp_path / "q.npy", 7, "one")
-    lists = {"q": photos(7), "g": photos(50)}
-    rest = labels(7), labels(50), EvaluationParams()
-    node(queries, gallery, *lists.values(), *rest)
-    lists[side] = changed(lists[side], column)
-    with pytest.raises(ValueError, match=rf"^{side}\.npy describes another list .* encoding again"):
-        node(queries, gallery, *lists.values(), *rest)
-
-
-@pytest.mark.parametrize(("column", "value"), [("Path", "new"), ("Hash", "new"), ("Class", 9)])
-def test_a_split_of_another_list_does_not_choose_the_queries(column: str, value: object) -> None:
-    gallery = photos(10)
-    split = gallery.assign(split=["train", "valid"] * 5)
-    queries, searched = evaluation.select_valid(split, gallery)
-    assert (len(queries), len(searched)) == (5, 5)
-    with pytest.raises(ValueError, match=r"split was made from another .* data_processing again"):
-        evaluation.select_valid(split, changed(gallery, column, value))
-
-
-@pytest.mark.parametrize("column", ["Index", "Class"])
-def test_test_set_of_another_list_is_refused(tmp_path: Path, column: str) -> None:
-    table = photos(7)
-    write_matrix(tmp_path / "test.npy", table[["Index", "Class"]].to_numpy(np.int64))
-    query_classes = Matrix(tmp_path / "test.npy")
-    queries, _ = evaluation.select_test(query_classes, table, photos(50), SPLIT, EvaluationParams())
-    assert queries.equals(labels(7))
-    for other in (changed(table, column, 99), table[:6]):
-        with pytest.raises(ValueError, match=r"query_classes .* data_processing again"):
-            evaluation.select_test(query_classes, other, photos(50), SPLIT, EvaluationParams())
-
-
 PACKING = {"size": 32, "fill": "mean", "crop": "none"}
 
 
@@ -135,25 +75,15 @@ def model() -> DescriptorNet:
     return DescriptorNet(DescriptorConfig("resnet18", 8, 32))
 
 
-@pytest.mark.parametrize("column", ["Path", "Hash"])
-def test_images_of_another_list_are_not_encoded(
-    packed: Matrix, model: DescriptorNet, column: str
-) -> None:
+def test_features_carry_what_they_were_made_with(packed: Matrix, model: DescriptorNet) -> None:
     params = EncodingParams(scales=[0.5, 1.0], flip=True)
-    stream = encoding.encode_images(packed, photos(10), model, {}, Whitening(), params)
+    stream = encoding.encode_images(packed, model, {}, params)
     encoder = Encoder(model, [0.5, 1.0], flip=True)
     assert stream.attributes == {
-        "encoder": encoder.signature() | {"whitening": None, "packing": PACKING},
+        "encoder": encoder.signature() | {"packing": PACKING},
         "photos": packed.attributes["photos"],
         "checkpoint": "best",
     }
-    other = changed(photos(10), column)
-    with pytest.raises(ValueError, match=r"^i\.npy was packed .* data_processing again"):
-        encoding.encode_images(packed, other, model, {}, Whitening(), params)
-    split = other.assign(split="train")
-    params = EncodingParams(whitening=WhiteningParams(kind="pca"))
-    with pytest.raises(ValueError, match=r"^i\.npy was packed .* data_processing again"):
-        encoding.learn_whitening(packed, split, model, {}, params)
 
 
 class TestWhitening:
@@ -161,65 +91,70 @@ class TestWhitening:
     SPLIT = photos(10).assign(split=["train"] * 7 + ["valid"] * 2 + ["excluded"])
 
     @pytest.fixture
-    def packed(self, tmp_path: Path) -> Matrix:
-        """Noise images of ten photos."""
-        pixels = np.random.default_rng(0).integers(0, 256, (10, 3, 32, 32), np.uint8)
-        write_matrix(tmp_path / "i.npy", MatrixStream([pixels], {"photos": digest(photos(10))}))
-        return Matrix(tmp_path / "i.npy")
+    def features(self, tmp_path: Path) -> Matrix:
+        return descriptors(tmp_path / "f.npy", 10, "one")
 
-    def test_it_is_fitted_to_training_photos_only(
-        self, packed: Matrix, model: DescriptorNet
-    ) -> None:
-        whitening = encoding.learn_whitening(packed, self.SPLIT, model, {}, self.PCA)
-        described = np.concatenate(list(encode(Encoder(model), packed)))
-        wanted = fit_whitening(described[:7], np.arange(7) % 5, "pca", 3)
+    def test_it_is_fitted_to_training_photos_only(self, features: Matrix) -> None:
+        whitening = encoding.learn_whitening(features, self.SPLIT, self.PCA)
+        wanted = fit_whitening(features[:7], np.arange(7) % 5, "pca", 3)
         assert whitening.projection is not None
-        np.testing.assert_allclose(whitening.projection.mean, wanted.mean, atol=1e-5)
-        stream = encoding.encode_images(packed, photos(10), model, {}, whitening, self.PCA)
+        np.testing.assert_allclose(whitening.projection.mean, wanted.mean, atol=1e-6)
+        stream = encoding.whiten(features, whitening, self.PCA)
         found = np.concatenate(list(stream.blocks))
-        np.testing.assert_allclose(found, whitening(described), atol=1e-3)
+        np.testing.assert_array_equal(found, whitening(features[:]))
         assert found.shape == (10, 3)
-        assert stream.attributes["encoder"]["whitening"] == whitening.fingerprint()
+        encoder = features.attributes["encoder"] | {"whitening": whitening.fingerprint()}
+        assert stream.attributes == features.attributes | {"encoder": encoder}
 
-    def test_a_seeded_sample_of_them(self, packed: Matrix, model: DescriptorNet) -> None:
+    def test_without_whitening_features_stay_as_they_are(self, features: Matrix) -> None:
+        params = EncodingParams(whitening=None)
+        whitening = encoding.learn_whitening(features, self.SPLIT, params)
+        stream = encoding.whiten(features, whitening, params)
+        np.testing.assert_array_equal(np.concatenate(list(stream.blocks)), features[:])
+        assert stream.attributes["encoder"]["whitening"] is None
+
+    def test_a_seeded_sample_of_them(self, features: Matrix) -> None:
         def fitted(**settings: int) -> str | None:
             own = WhiteningParams(kind="pca", dimension=3, photos=5, **settings)
             params = EncodingParams(whitening=own)
-            return encoding.learn_whitening(packed, self.SPLIT, model, {}, params).fingerprint()
+            return encoding.learn_whitening(features, self.SPLIT, params).fingerprint()
 
         assert fitted(seed=1) == fitted(seed=1)
         assert len({fitted(seed=seed) for seed in range(4)}) > 1
 
+    def test_as_many_dimensions_as_classes_train(self, tmp_path: Path) -> None:
+        features = descriptors(tmp_path / "many.npy", 60, "one")
+        own = WhiteningParams(kind="learnt", dimension="classes")
+        split = photos(60).assign(split="train")
+        params = EncodingParams(whitening=own)
+        whitening = encoding.learn_whitening(features, split, params)
+        assert whitening(features[:3]).shape == (3, 5)
+        split["Class"] = split["Index"] % 20
+        assert encoding.learn_whitening(features, split, params)(features[:3]).shape == (3, 8)
+
     def test_another_encoder_or_other_settings_do_not_take_it(
-        self, packed: Matrix, model: DescriptorNet
+        self, features: Matrix, tmp_path: Path
     ) -> None:
-        whitening = encoding.learn_whitening(packed, self.SPLIT, model, {}, self.PCA)
+        whitening = encoding.learn_whitening(features, self.SPLIT, self.PCA)
         assert self.PCA.whitening is not None
         power = self.PCA.whitening.model_copy(update={"power": 0.5})
-        for changes in ({"flip": True}, {"whitening": None}, {"whitening": power}):
+        other = descriptors(tmp_path / "other.npy", 10, "other")
+        for of, changes in (
+            (other, {}),
+            (features, {"whitening": None}),
+            (features, {"whitening": power}),
+        ):
             params = self.PCA.model_copy(update=changes)
             with pytest.raises(ValueError, match=r"^the whitening was fitted to another encoder"):
-                encoding.encode_images(packed, photos(10), model, {}, whitening, params)
+                encoding.whiten(of, whitening, params)
         with pytest.raises(ValueError, match=r"^the whitening was fitted to another encoder"):
-            encoding.encode_images(packed, photos(10), model, {}, Whitening(), self.PCA)
+            encoding.whiten(features, Whitening(), self.PCA)
 
-    def test_too_few_photos_are_named_with_the_parameter(
-        self, packed: Matrix, model: DescriptorNet
-    ) -> None:
+    def test_too_few_photos_are_named_with_the_parameter(self, features: Matrix) -> None:
         params = EncodingParams(whitening=WhiteningParams(kind="learnt"))
-        message = r"^encoding\.whitening: learnt: 7 photos of 5 classes do not vary in all 8 dim"
+        message = r"^encoding\.whitening: learnt: 7 photos of 5 classes .* all 8 dim"
         with pytest.raises(ValueError, match=message):
-            encoding.learn_whitening(packed, self.SPLIT, model, {}, params)
-
-
-@pytest.mark.parametrize("column", ["Path", "Hash"])
-def test_images_and_split_of_different_lists_do_not_train(packed: Matrix, column: str) -> None:
-    params = TrainingParams(dimension=8)
-    split = photos(10).assign(split=["train"] * 5 + ["valid"] * 5)
-    pairs = np.array([(5, 0, 1), (5, 1, 0)])
-    training.train(packed, split, pairs, {}, params)  # type: ignore
-    with pytest.raises(ValueError, match=r"^gallery_images and split .* data_processing again"):
-        training.train(packed, changed(split, column), pairs, {}, params)  # type: ignore
+            encoding.learn_whitening(features, self.SPLIT, params)
 
 
 @pytest.mark.parametrize("batch_size", [1, 3, 100])
@@ -228,9 +163,7 @@ def test_search_of_chosen_rows_equals_a_naive_ranking(tmp_path: Path, batch_size
     queries = descriptors(tmp_path / "q.npy", 7, "one")
     params = EvaluationParams(k=5, recall_at=[1, 5], batch_size=batch_size)
     query_labels, gallery_labels = labels(7).iloc[[5, 1, 2]], labels(50).iloc[::2]
-    result = evaluation.search(
-        queries, gallery, photos(7), photos(50), query_labels, gallery_labels, params
-    )
+    result = evaluation.search(queries, gallery, query_labels, gallery_labels, params)
     chosen = gallery_labels.index.to_numpy()
     scores = queries[:][[5, 1, 2]] @ gallery[:][chosen].T
     expected = chosen[np.argsort(-scores, axis=1)]
@@ -251,7 +184,7 @@ def test_hits_are_those_of_the_reranking_that_is_asked_for(
     queries = descriptors(tmp_path / "q.npy", 7, "one")
     params = EvaluationParams(k=5, reranking=reranking, batch_size=batch_size)
     rows = labels(50).iloc[::-2]
-    given = (queries, gallery, photos(7), photos(50), labels(7), rows)
+    given = (queries, gallery, labels(7), rows)
     found = evaluation.search(*given, params)
     searched = Gallery(gallery, np.sort(rows.index.to_numpy()))
     ranking = (
@@ -270,18 +203,17 @@ def test_hits_are_those_of_the_reranking_that_is_asked_for(
 def test_no_queries_still_give_a_summary(tmp_path: Path, reranking: dict | None) -> None:
     gallery = descriptors(tmp_path / "g.npy", 50, "one")
     none, params = labels(0), EvaluationParams(k=5, reranking=reranking)
-    both = (gallery, gallery, photos(50), photos(50))
-    hits = evaluation.search(*both, none, labels(50), params)
-    pairs = evaluation.compare_pairs(*both, none, labels(50), params)
-    by_query, by_class, metrics = evaluation.score(
-        hits, pairs, gallery, gallery, none, labels(50), SPLIT, params
-    )
-    evaluation.draw_curves(by_query, by_class, pairs)
-    summary = report.summarise_metrics(test_all=metrics)
+    given = (gallery, gallery, none, labels(50))
+    hits = evaluation.search(*given, params)
+    pairs, by_query, _, metrics = evaluation.score(hits, *given, SPLIT, params)
+    sides = (photos(50), {}, photos(50), {})
+    drawn = draw_figures(by_query, pairs, hits, *sides, params)
+    assert list(drawn) == ["recall", "roc", "similarity", "sizes", "best", "median", "worst"]
+    summary = evaluation.summarise(test_all=metrics)
     assert summary["queries"].tolist() == [0]
     assert summary["mAP@5"].isna().all()
     some = metrics | {"queries": 3}
-    summary = report.summarise_metrics(test_all=some, test_filtered=metrics)
+    summary = evaluation.summarise(test_all=some, test_filtered=metrics)
     assert summary["protocol"].tolist() == ["all"]
 
 
@@ -289,13 +221,12 @@ def test_one_class_in_the_gallery_still_gives_scores(tmp_path: Path) -> None:
     gallery = descriptors(tmp_path / "g.npy", 50, "one")
     queries, only, params = labels(7), labels(50), EvaluationParams(k=5)
     queries[:], only[:] = 3, 3
-    both = (gallery, gallery, photos(50), photos(50))
-    hits = evaluation.search(*both, queries, only, params)
-    pairs = evaluation.compare_pairs(*both, queries, only, params)
-    by_query, by_class, metrics = evaluation.score(
-        hits, pairs, gallery, gallery, queries, only, SPLIT, params
-    )
-    evaluation.draw_curves(by_query, by_class, pairs)
+    given = (gallery, gallery, queries, only)
+    hits = evaluation.search(*given, params)
+    pairs, by_query, by_class, metrics = evaluation.score(hits, *given, SPLIT, params)
+    assert pairs.empty
+    assert len(by_query) == 7
+    assert by_class["Class"].tolist() == [3]
     assert metrics["R@1"] == 1
 
 
@@ -316,9 +247,9 @@ def surveillance() -> tuple[pd.DataFrame, dict[str, bytes]]:
 
 def test_queries_of_the_test_list(surveillance: tuple[pd.DataFrame, dict[str, bytes]]) -> None:
     table, files = surveillance
-    photos, labels_, problems = data.select_queries(table, files, DataParams(queries="test"))
+    photos, problems = data.select_queries(table, files, DataParams(queries="test"))
     assert photos["Path"].tolist() == ["1.png", "3.png"]
-    assert labels_.tolist() == [[0, 3], [1, 3]]
+    assert photos["Index"].tolist() == [0, 1]
     assert problems.empty
     with pytest.raises(ValueError, match="surveillance lists"):
         data.select_queries(table.drop(columns="List"), files, DataParams(queries="test"))
@@ -329,11 +260,8 @@ def test_a_missing_file_is_left_out_and_too_many_stop_the_run(
 ) -> None:
     table, files = surveillance
     del files["2.png"]
-    photos, labels_, problems = data.select_queries(
-        table, files, DataParams(max_rejected_fraction=0.5)
-    )
+    photos, problems = data.select_queries(table, files, DataParams(max_rejected_fraction=0.5))
     assert photos["Index"].tolist() == [0, 1, 2]
-    assert len(labels_) == 3
     assert problems["Path"].tolist() == ["2.png"]
     del files["3.png"]
     with pytest.raises(ValueError, match=r"max_rejected_fraction.*2\.png: file not found; 3\.png"):
@@ -346,7 +274,7 @@ def test_photos_that_the_list_rejects_count_as_well(
     table, files = surveillance
     table.loc[1, "Problem"] = "gone"
     allowed = DataParams(max_rejected_fraction=0.25)
-    photos, _, problems = data.select_queries(table, files, allowed)
+    photos, problems = data.select_queries(table, files, allowed)
     assert photos["Path"].tolist() == ["0.png", "2.png", "3.png"]
     assert problems.to_dict("records") == [
         {"Path": "1.png", "Problem": "gone", "Action": "left out"}
@@ -462,17 +390,16 @@ def by_class(**changes: object) -> DataParams:
 
 def test_whole_classes_validate() -> None:
     gallery = photos(20)
-    split, valid_for_test = data.split_photos(gallery, by_class())
+    split = data.split_photos(gallery, by_class())
     valid = split[split["split"] == "valid"]
     assert valid["Class"].nunique() == 2
-    assert valid_for_test.tolist() == valid[["Index", "Class"]].to_numpy().tolist()
     pairs = data.make_valid_pairs(split, by_class())
     assert len(pairs) == 2 * len(valid)
     assert np.isin(pairs[:, :2], valid["Index"]).all()
     assert (pairs[:, 0] != pairs[:, 1]).all()
-    queries, searched = evaluation.select_valid(split, gallery)
+    queries, searched, *_ = evaluation.select_valid(split, gallery, EvaluationParams())
     assert queries.equals(searched)
-    assert queries.to_dict() == dict(valid_for_test.tolist())
+    assert queries.to_dict() == valid.set_index("Index")["Class"].to_dict()
 
 
 @pytest.mark.parametrize(
@@ -520,10 +447,10 @@ def test_photos_that_look_the_same_stay_on_one_side() -> None:
     gallery = photos(60).assign(Class=np.repeat([0, 1], 30))
     one_look = gallery["Index"].isin(range(3, 28))
     gallery.loc[one_look, "DHash"] = "0123456789abcdef"
-    split, _ = data.split_photos(gallery, DataParams(valid_ratio=2, near_duplicates=0))
+    split = data.split_photos(gallery, DataParams(valid_ratio=2, near_duplicates=0))
     assert split.loc[one_look, "split"].eq("train").all()  # 25 are more than 15
     assert (split.loc[~one_look, "split"] == "valid").sum() == 5 + 15
-    apart, _ = data.split_photos(gallery, DataParams(valid_ratio=2, near_duplicates=None))
+    apart = data.split_photos(gallery, DataParams(valid_ratio=2, near_duplicates=None))
     assert (apart.loc[one_look, "split"] == "valid").any()
     gallery["DHash"] = "0123456789abcdef"
     with pytest.raises(ValueError, match=r"no photo would validate.* data_processing.valid_ratio"):
@@ -548,11 +475,11 @@ def test_packed_images_and_split_know_their_list(
     surveillance: tuple[pd.DataFrame, dict[str, bytes]],
 ) -> None:
     table, files = surveillance
-    listed, _, _ = data.select_queries(table, files, DataParams())
+    listed, _ = data.select_queries(table, files, DataParams())
     stream = data.pack_images(
         listed, files, DataParams(image_size=16, fill="mean"), TrainingParams(arch="resnet18")
     )
-    split, _ = data.split_photos(
+    split = data.split_photos(
         listed.assign(Class=[3, 3, 4, 4]), DataParams(valid_ratio=2, near_duplicates=None)
     )
     with pytest.raises(ValueError, match="one class only: training needs two"):
@@ -580,7 +507,7 @@ def test_photos_are_packed_as_the_weights_expect_them(
     expected: tuple[int, str, float | None],
 ) -> None:
     table, files = surveillance
-    listed, _, _ = data.select_queries(table, files, DataParams())
+    listed, _ = data.select_queries(table, files, DataParams())
     stream = data.pack_images(listed, files, DataParams(**changes), TrainingParams(arch=arch))
     packing = stream.attributes["packing"]
     assert (packing["size"], packing["interpolation"], packing["centre"]) == expected

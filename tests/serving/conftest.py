@@ -18,8 +18,8 @@ from car_retrieval.models.descriptor import DescriptorConfig, DescriptorNet
 from car_retrieval.models.whitening import Whitening
 from car_retrieval.params import DataParams, EncodingParams, EvaluationParams, TrainingParams
 from car_retrieval.pipelines.data_processing.nodes import pack_images
-from car_retrieval.pipelines.encoding.nodes import encode_images
-from car_retrieval.pipelines.evaluation.compare import index_gallery
+from car_retrieval.pipelines.encoding.nodes import encode_images, whiten
+from car_retrieval.pipelines.searchers.nodes import index_gallery
 from car_retrieval.serving.newest import config_of, open_retriever
 from car_retrieval.serving.retriever import Retriever
 
@@ -79,13 +79,13 @@ def write_run(
     )
     pixels = project / f"{version}.npy"
     write_matrix(pixels, stream)
-    catalog.save(
-        "gallery_descriptors", encode_images(Matrix(pixels), photos, net, {}, Whitening(), encoding)
-    )
+    catalog.save("gallery_features", encode_images(Matrix(pixels), net, {}, encoding))
+    features = catalog.load("gallery_features")
+    catalog.save("gallery_descriptors", whiten(features, Whitening(), encoding))
     database = catalog.load("gallery_descriptors")
     searchers = {"lopq": {"kind": "lopq", "coarse": 2, "subquantisers": 4}}
     params = EvaluationParams.model_validate({"searchers": searchers})
-    catalog.save("lopq_index", index_gallery(database, photos, params))
+    catalog.save("lopq_index", index_gallery(database, params))
     own = {name: database.attributes[name] for name in ("encoder", "photos")}
     catalog.save("no_match_threshold", own | {"threshold": 0.9, "reranking": None})
 

@@ -2,6 +2,7 @@
 
 import time
 from collections import defaultdict
+from typing import Any
 
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
@@ -27,6 +28,13 @@ class InputChecks:
         from car_retrieval.params.validation import check_parameters
 
         check_parameters(context.config_loader["parameters"])
+
+    @hook_impl
+    def after_catalog_created(self, conf_catalog: dict[str, Any]) -> None:
+        """Look for datasets of old names."""
+        from car_retrieval.hooks.input_check import refuse_old_names
+
+        refuse_old_names(conf_catalog)
 
     @hook_impl
     def before_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:

@@ -5,6 +5,28 @@ from collections.abc import Iterable
 from kedro.io import CatalogProtocol
 from kedro.io.core import AbstractVersionedDataset
 
+RENAMED = {
+    "car_front": "gallery_photos",
+    "car_rear": "rear_photos",
+    "test_index": "query_photos",
+    "imageset": "gallery_images",
+    "test_image": "query_images",
+    "database": "gallery_descriptors",
+    "tdatabase": "query_descriptors",
+}
+"""Datasets by their earlier names."""
+
+
+def refuse_old_names(names: Iterable[str]) -> None:
+    """Refuse datasets of old names, which would be ignored.
+
+    Raises:
+        ValueError: names them, and their new names.
+    """
+    old = [f"{name} is now {RENAMED[name]}" for name in names if name in RENAMED]
+    if old:
+        raise ValueError(f"catalog: renamed datasets: {'; '.join(old)}")
+
 
 def require_results(catalog: CatalogProtocol, names: Iterable[str]) -> None:
     """Refuse to begin where an input that a run makes is missing.

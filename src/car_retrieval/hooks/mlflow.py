@@ -44,6 +44,9 @@ class Tracking:
             mlflow.log_text(data, "report.html")
         elif hasattr(data, "savefig"):
             mlflow.log_figure(data, f"figures/{dataset_name}.png")
+        elif dataset_name.endswith("_figures"):
+            for name, figure in data.items():
+                mlflow.log_figure(figure, f"figures/{dataset_name}/{name}.png")
 
 
 def _tracked() -> Any:

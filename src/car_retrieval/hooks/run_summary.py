@@ -74,8 +74,8 @@ def print_run(
             what = name.replace("_", " ")
             console.print(f"{what}: {_shown(catalog, name)}", soft_wrap=True, highlight=False)
     if "report" in outputs:
-        pictures = _shown(catalog, "report").parents[2]
-        console.print(f"pictures: {pictures}/*.png/", soft_wrap=True, highlight=False)
+        figures = _shown(catalog, "report").parents[2]
+        console.print(f"figures: {figures}/*_figures/", soft_wrap=True, highlight=False)
 
 
 def _remarks(summary: pd.DataFrame, params: EvaluationParams) -> Iterator[str]:

@@ -4,18 +4,23 @@ import io
 import json
 import logging
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 
 from car_retrieval.data.attributes import class_names
 from car_retrieval.io.matrix import Matrix, MatrixStream, write_matrix
+from car_retrieval.metrics.open_set import open_set
 from car_retrieval.metrics.retrieval import per_query
 from car_retrieval.params import EvaluationParams
-from car_retrieval.pipelines.evaluation import diagnosis, report
-from car_retrieval.pipelines.evaluation.photos import confusion_rows
+from car_retrieval.pipelines.diagnosis import nodes as diagnosis
+from car_retrieval.pipelines.reporting.sections import write_diagnosis
+from car_retrieval.reporting.photo_rows import confusion_rows
+from car_retrieval.reporting.report import Section
 from car_retrieval.search.result import RetrievalResult
 
 GALLERY = pd.DataFrame(
@@ -75,8 +80,14 @@ def test_a_query_of_the_gallery_is_not_its_own_right_photo() -> None:
     assert int(row.matches[1].image[0, 0, 0]) // 10 == 1
 
 
+def found_confusions(**params: int) -> tuple[pd.DataFrame, Figure]:
+    sides = (QUERIES, image_files(QUERIES), GALLERY, image_files(GALLERY))
+    both = labels(QUERIES), labels(GALLERY)
+    return diagnosis.find_confusions(HITS, *both, *sides, EvaluationParams(**params))
+
+
 def test_confusions_are_named_and_shown_with_the_right_photo() -> None:
-    table = diagnosis.find_confusions(HITS, labels(QUERIES), labels(GALLERY), GALLERY)
+    table, _ = found_confusions()
     assert table[["Name", "Found name"]].to_numpy().tolist() == [
         ["Audi A4", "Audi A6"],
         ["Audi A6", "class 3"],
@@ -95,18 +106,8 @@ def test_confusions_are_named_and_shown_with_the_right_photo() -> None:
 
 
 def test_only_as_many_confusions_are_shown_as_asked() -> None:
-    table = diagnosis.find_confusions(HITS, labels(QUERIES), labels(GALLERY), GALLERY)
     for shown, photos in ((5, 6), (1, 3)):
-        figure = diagnosis.show_confusions(
-            table,
-            HITS,
-            labels(GALLERY),
-            QUERIES,
-            image_files(QUERIES),
-            GALLERY,
-            image_files(GALLERY),
-            EvaluationParams(shown_queries=shown),
-        )
+        _, figure = found_confusions(shown_queries=shown)
         assert len(figure.axes[0].images) == photos
 
 
@@ -164,20 +165,17 @@ def calibrated(
     valid: RetrievalResult,
     queries: pd.Series,
     rate: float,
-    whole: RetrievalResult | None = None,
     **params: object,
-) -> dict[str, object]:
+) -> dict[str, Any]:
+    given = EvaluationParams(false_match_rate=rate, **params)
+    test_queries = pd.Series([1, 9])  # of class 9 there is no photo
     result, _ = diagnosis.calibrate_no_match(
-        valid,
+        open_set(valid, queries, labels(GALLERY), self_in_gallery=True),
+        diagnosis.find_test_open_set(HITS, test_queries, labels(GALLERY), given),
         queries,
         labels(GALLERY),
-        HITS,
-        pd.Series([1, 9]),  # of class 9 there is no photo
-        labels(GALLERY),
-        whole or valid,
-        labels(GALLERY),
         gallery,
-        EvaluationParams(false_match_rate=rate, **params),
+        given,
     )
     return result
 
@@ -204,22 +202,30 @@ def test_a_validation_photo_alone_in_its_class_is_not_mated(
     described: tuple[Matrix, Matrix],
 ) -> None:
     alone, hits = pd.Series([1, 2, 2]), ranking([[1, 2], [2, 0], [1, 0]])
+    valid = open_set(hits, alone, alone, self_in_gallery=True)
+    test = open_set(HITS, pd.Series([1, 9]), pd.Series([1, 2, 2, 2, 3, 3]))
     result, _ = diagnosis.calibrate_no_match(
-        *(hits, alone, alone, HITS, pd.Series([1, 9]), pd.Series([1, 2, 2, 2, 3, 3])),
-        *(hits, pd.Series([1, 2, 2, 2, 3, 3]), described[1]),
-        EvaluationParams(false_match_rate=0.5),
+        *(valid, test, alone, alone, described[1]), EvaluationParams(false_match_rate=0.5)
     )
     assert result["validated_by"] == "class"
     valid = result["splits"]["valid"]
     assert (valid["queries"], valid["mated"], valid["unknown"], valid["R@1"]) == (3, 2, 1, 1)
 
 
-def test_false_matches_are_counted_in_the_whole_gallery(described: tuple[Matrix, Matrix]) -> None:
-    valid = ranking([[1, 2, 4, 0], [0, 2, 3, 4]])  # others at 0.633
-    whole = ranking([[5, 1, 4, 2], [4, 0, 2, 3]])  # at 0.9: photos that are not in the split's
-    result = calibrated(described[1], valid, pd.Series([1, 1]), 0, whole)
-    assert result["threshold"] == np.nextafter(whole.scores[0, 0], np.float32(1))
-    assert result["splits"]["valid"]["R@1"] == 1  # counted in the split's own gallery
+def test_false_matches_are_counted_in_the_whole_gallery(tmp_path: Path) -> None:
+    """Query 0 is of class 1; the split has photos 1 and 2, the whole gallery photo 3 as well."""
+    angles = np.radians([0, 10, 40, 20])
+    vectors = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
+    write_matrix(tmp_path / "g.npy", vectors)
+    photos = pd.DataFrame({"Index": range(4), "Class": [1, 1, 2, 3]})
+    query, gallery = labels(photos)[:1], labels(photos)[1:3]
+    hits = RetrievalResult(np.array([0]), np.array([[1, 2]]), np.float32([[0.98, 0.77]]))
+    found = diagnosis.find_valid_open_set(
+        *(hits, query, gallery, Matrix(tmp_path / "g.npy"), photos), EvaluationParams()
+    )
+    assert found.mated.tolist() == [np.float32(0.98)]
+    assert found.right.tolist() == [True]
+    assert found.non_mated == pytest.approx(np.cos(np.radians([20])))
 
 
 def test_the_threshold_says_which_re_ranking_made_its_similarities(
@@ -250,12 +256,16 @@ def test_too_few_validation_photos_for_the_rate_are_named(
 def test_the_report_says_what_the_threshold_does(described: tuple[Matrix, Matrix]) -> None:
     valid = ranking([[0, 2, 4, 1], [0, 1, 2, 3]])
     measured = json.loads(json.dumps(calibrated(described[1], valid, pd.Series([1, 1]), 0.5)))
-    rates = report._rates(measured)
+
+    def section(**changes: str) -> Section:
+        given = measured | changes, described[1], *[b""] * 5, EvaluationParams()
+        return write_diagnosis(*given)[0]
+
+    rates = section().table
+    assert rates is not None
     assert rates["split"].tolist() == ["valid", "test"]
     assert rates["FPIR_unknown"].dtype == float  # null, where no query is unknown, included
-    assert "less similar than 0.3667" in report._no_match(measured, described[1])
-    assert "a class that it never saw is answered more often" in report._no_match(
-        measured, described[1]
-    )
-    unseen = report._no_match(measured | {"validated_by": "class"}, described[1])
+    assert "less similar than 0.3667" in section().text
+    assert "a class that it never saw is answered more often" in section().text
+    unseen = section(validated_by="class").text
     assert "this holds for cars that it does not know" in unseen
