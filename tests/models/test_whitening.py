@@ -1,6 +1,8 @@
 import numpy as np
 import pytest
 import sklearn.decomposition
+from scipy.linalg import subspace_angles
+from sklearn.covariance import ledoit_wolf
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
 from car_retrieval.models.whitening import Whitening, fit_whitening
@@ -48,11 +50,22 @@ def pairs_within(vectors, classes):
     return total
 
 
+def shrunk(vectors, classes):
+    """C_S / 2, shrunk as scikit-learn shrinks the covariance within classes."""
+    within = pairs_within(vectors, classes) / 2
+    centred = [
+        vectors[classes == one] - vectors[classes == one].mean(axis=0) for one in set(classes)
+    ]
+    _, shrinkage = ledoit_wolf(np.concatenate(centred).astype(float), assume_centered=True)
+    scale = np.trace(within) / len(within)
+    return (1 - shrinkage) * within + shrinkage * scale * np.eye(len(within))
+
+
 @pytest.mark.parametrize("dimension", [None, 4])
 @pytest.mark.parametrize("power", [1, 0.5])
 def test_learnt_follows_the_paper(vectors, dimension, power):
     found = fit_whitening(vectors, CLASSES, "learnt", dimension, power)(vectors)
-    variances, axes = np.linalg.eigh(pairs_within(vectors, CLASSES) / 2)
+    variances, axes = np.linalg.eigh(shrunk(vectors, CLASSES))
     inner = axes @ np.diag(variances ** (-power / 2)) @ axes.T
     centred = (vectors - vectors.mean(axis=0).astype(float)) @ inner
     _, components = np.linalg.eigh(centred.T @ centred)
@@ -61,36 +74,46 @@ def test_learnt_follows_the_paper(vectors, dimension, power):
 
 
 def test_learnt_makes_pairs_of_a_class_vary_alike_in_all_directions(vectors):
-    whitened = fit_whitening(vectors, CLASSES, "learnt")(vectors)
-    np.testing.assert_allclose(pairs_within(whitened, CLASSES) / 2, np.eye(10), atol=1e-3)
+    components = fit_whitening(vectors, CLASSES, "learnt").components.astype(float)
+    within = components @ shrunk(vectors, CLASSES) @ components.T
+    np.testing.assert_allclose(within, np.eye(10), atol=1e-3)
 
 
 def test_learnt_finds_the_directions_of_linear_discriminant_analysis():
     rng = np.random.default_rng(1)
-    classes = np.repeat(np.arange(8), 40)  # of one size: both weight the classes alike
+    classes = np.repeat(np.arange(8), 4_000)  # of one size: both weight the classes alike
     mixing = rng.normal(size=(6, 6))
-    vectors = (rng.normal(size=(8, 6))[classes] + rng.normal(size=(320, 6))) @ mixing
+    centres = rng.normal(size=(8, 6)) * [9, 6, 4, 1, 1, 1]
+    vectors = (centres[classes] + rng.normal(size=(32_000, 6))) @ mixing
     vectors = vectors.astype(np.float32)
-    found = fit_whitening(vectors, classes, "learnt", 3)(vectors)
-    oracle = LinearDiscriminantAnalysis(solver="eigen", n_components=3)
-    wanted = oracle.fit(vectors, classes).transform(vectors)
-    match = np.abs(np.corrcoef(found.T, wanted.T)[:3, 3:])
-    np.testing.assert_allclose(match, np.eye(3), atol=0.01)
+    found = fit_whitening(vectors, classes, "learnt", 3)
+    oracle = LinearDiscriminantAnalysis(solver="eigen", n_components=3).fit(vectors, classes)
+    angles = subspace_angles(found.components.T, oracle.scalings_[:, :3])
+    assert np.degrees(angles.max()) < 1
 
 
 def test_a_class_of_one_photo_tells_nothing_of_what_varies_within(vectors):
     alone = np.concatenate([CLASSES, [99]])
     more = np.concatenate([vectors, 100 + vectors[:1]])
-    whitened = fit_whitening(more, alone, "learnt")(vectors)
-    within = pairs_within(whitened, CLASSES) / 2
-    np.testing.assert_allclose(within, np.eye(10) * len(more) / len(vectors), atol=2e-3)
+    components = fit_whitening(more, alone, "learnt").components.astype(float)
+    within = components @ shrunk(more, alone) @ components.T
+    np.testing.assert_allclose(within, np.eye(10), atol=1e-3)
 
 
-@pytest.mark.parametrize("classes", [CLASSES[:15], np.arange(15)])
-def test_learnt_of_too_few_photos(vectors, classes):
-    wide = np.concatenate([vectors[:15]] * 2, axis=1)
-    with pytest.raises(ValueError, match=r"learnt: 15 photos .* do not vary in all 20 dimensions"):
-        fit_whitening(wide, classes, "learnt")
+def test_learnt_of_fewer_photos_than_dimensions(vectors):
+    """Directions in which these photos do not vary are not blown up."""
+    wide = np.concatenate([vectors[:15], np.zeros((15, 30), np.float32)], axis=1)
+    found = fit_whitening(wide, CLASSES[:15], "learnt", 3)
+    assert np.isfinite(found.components).all()
+    assert np.linalg.norm(found.components, axis=1).max() < 100
+
+
+@pytest.mark.parametrize("classes", [np.arange(15), np.repeat([0, 1], [1, 14])])
+def test_learnt_needs_two_photos_of_a_class_that_differ(vectors, classes):
+    alike = vectors[:15].copy()
+    alike[classes == 1] = alike[1]
+    with pytest.raises(ValueError, match=r"learnt: no class of the 15 photos .* pca"):
+        fit_whitening(alike, classes, "learnt")
 
 
 @pytest.mark.parametrize("kind", ["pca", "learnt"])

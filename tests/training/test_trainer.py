@@ -151,9 +151,11 @@ def test_an_epoch_ends_with_the_batch_that_reaches_its_images(make, wanted, seen
     assert report["images"] == seen
 
 
-def test_a_second_pass_is_drawn_anew(make):
+@pytest.mark.parametrize("by_passes", [True, False])
+def test_a_second_pass_is_drawn_again(make, by_passes):
     photos = len(make().labels)
-    trainer = make(images_per_epoch=2 * photos, sampler={"name": "shuffle"})
+    length = {"passes_per_epoch": 2} if by_passes else {"images_per_epoch": 2 * photos}
+    trainer = make(**length, sampler={"name": "shuffle"})
     first, second = np.split(np.concatenate(trainer._batches(seed=1)), 2)
     assert sorted(first) == sorted(second) == list(range(photos))
     assert list(first) != list(second)

@@ -51,8 +51,10 @@ def fit_whitening(
     within classes and then turns to the principal components of the result: C_S^(-1/2) and eig(…)
     of Radenović et al., "Fine-tuning CNN Image Retrieval with No Human Annotation", TPAMI 2019,
     eq. 8, after Mikolajczyk & Matas, ICCV 2007. C_S is the mean over photos and, for each, over
-    the others of its class, so that no pairs are drawn; the components are those of all photos,
-    not of pairs of different classes, which nearly all pairs are.
+    the others of its class, so that no pairs are drawn, shrunk towards a multiple of the identity
+    as far as the number of photos asks for (Ledoit & Wolf, "A well-conditioned estimator for
+    large-dimensional covariance matrices", 2004); the components are those of all photos, not of
+    pairs of different classes, which nearly all pairs are.
 
     Args:
         descriptors: float32 [n, D].
@@ -62,7 +64,8 @@ def fit_whitening(
         power: of the deviation that is divided by: 1 whitens wholly, 0 not at all.
 
     Raises:
-        ValueError: there are too few photos for so many dimensions.
+        ValueError: there are fewer photos than dimensions are kept, or, for `learnt`, no class has
+            two photos that differ.
     """
     dimension = dimension or descriptors.shape[1]
     if kind == "pca":
@@ -70,10 +73,9 @@ def fit_whitening(
         lengths = np.linalg.norm(pca.components, axis=1, keepdims=True)
         return PCA(pca.mean, pca.components * lengths ** np.float32(power - 1))
     variances, axes = np.linalg.eigh(_within_classes(descriptors, classes))
-    if variances[0] <= np.finfo(np.float32).eps * variances[-1]:
+    if variances[-1] <= 0:
         raise ValueError(
-            f"learnt: {len(descriptors)} photos of {len(np.unique(classes))} classes do not vary "
-            f"in all {descriptors.shape[1]} dimensions; take pca, more photos or fewer dimensions"
+            f"learnt: no class of the {len(descriptors)} photos has two that differ; choose pca"
         )
     inner = (axes * variances ** (-power / 2) @ axes.T).astype(np.float32)
     pca = fit_pca(descriptors @ inner, dimension)
@@ -82,10 +84,22 @@ def fit_whitening(
 
 
 def _within_classes(descriptors: np.ndarray, classes: np.ndarray) -> np.ndarray:
-    """Mean of (x − y)(x − y)ᵀ / 2 over photos x, and for each over the others y of its class."""
-    total = np.zeros((descriptors.shape[1],) * 2)
+    """Mean of (x − y)(x − y)ᵀ / 2 over photos x, and for each over the others y of its class.
+
+    Returns:
+        float64 [D, D], shrunk by Ledoit & Wolf's estimate.
+    """
+    from sklearn.covariance import ledoit_wolf_shrinkage
+
+    size = descriptors.shape[1]
+    total = np.zeros((size, size))
+    centred = descriptors.astype(np.float64)
     for class_ in np.unique(classes):
-        members = descriptors[classes == class_]
+        members = centred[classes == class_]
+        centred[classes == class_] -= members.mean(axis=0)
         if len(members) > 1:
-            total += len(members) * np.cov(members.T)
-    return total / len(descriptors)
+            total += len(members) * np.cov(members.T).reshape(size, size)
+    total /= len(descriptors)
+    shrinkage = ledoit_wolf_shrinkage(centred, assume_centered=True)
+    identity = np.eye(size) * np.trace(total) / size
+    return (1 - shrinkage) * total + shrinkage * identity

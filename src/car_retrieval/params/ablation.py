@@ -26,7 +26,10 @@ def _names(names: Any) -> Any:
 
 
 RecipeName = Annotated[str, Field(pattern=r"^[A-Za-z_]\w*$")]
-OF_ALL_RECIPES = ("epochs", "images_per_epoch", "k", "seed", "select_by", "start_epoch")
+OF_ALL_RECIPES = (
+    *("epochs", "passes_per_epoch", "images_per_epoch"),
+    *("k", "seed", "select_by", "start_epoch"),
+)
 
 
 class AblationParams(Params):

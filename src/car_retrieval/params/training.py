@@ -126,8 +126,11 @@ class TrainingParams(Params):
     epochs: Annotated[int, Field(ge=0)] = Field(
         6, description="total number of epochs, resumed ones included; 0: no training"
     )
+    passes_per_epoch: Count = Field(
+        1, description="passes over the training photos before a validation"
+    )
     images_per_epoch: Count | None = Field(
-        None, description="images per epoch, over several passes if needed; null: one pass"
+        None, description="images per epoch, over several passes if needed; null: by passes"
     )
     batch_size: Annotated[int, Field(ge=2)] = Field(32, description="images per batch")
     accumulation: Count = Field(

@@ -73,7 +73,8 @@ def planned(
     """
     if base.epochs == 0:
         raise ValueError("training.epochs is 0: an ablation trains, so set it to 1 or more")
-    images = ablation.budget.images or base.epochs * (base.images_per_epoch or len(labels))
+    epoch = base.images_per_epoch or base.passes_per_epoch * len(labels)
+    images = ablation.budget.images or base.epochs * epoch
     recipes = {}
     for name, changes in ablation.recipes.items():
         params = changed(base, changes).model_copy(update={"start_epoch": -1})

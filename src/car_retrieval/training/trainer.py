@@ -221,8 +221,8 @@ class Trainer:
         sampler = SAMPLERS[self.params.sampler.name]
         rng = np.random.default_rng(seed)
         drawn: list[np.ndarray] = []
-        images, wanted = 0, self.params.images_per_epoch
-        while True:
+        images, passes, wanted = 0, 0, self.params.images_per_epoch
+        while wanted or passes < self.params.passes_per_epoch:
             for batch in sampler(
                 self.labels, self.params.batch_size, rng, **self.params.sampler.args
             ):
@@ -230,8 +230,10 @@ class Trainer:
                 images += len(batch)
                 if wanted and images >= wanted:
                     return drawn
-            if not wanted or not drawn:
-                return drawn
+            if not drawn:
+                break
+            passes += 1
+        return drawn
 
     def _augmentation(self, seed: int) -> Callable[[Tensor], Tensor]:
         wanted = self.params.augmentation
