@@ -30,7 +30,9 @@ def meaning(metric: str) -> str:
 
 
 def by_metric(summary: pd.DataFrame) -> pd.DataFrame:
-    """Turn the results so that each metric is a row, and each split and protocol a column."""
-    turned = summary.set_index(["split", "protocol"]).T
-    turned.columns = [" ".join(map(str, part)) for part in turned.columns]
+    """Turn results round: a row a metric or count, a column a measurement, named by its texts."""
+    numbers = summary.select_dtypes("number")
+    texts = summary.drop(columns=numbers.columns).astype(str)
+    turned = numbers.astype(object).T
+    turned.columns = [" ".join(row) for row in texts.to_numpy()]
     return turned

@@ -44,9 +44,9 @@ def html_report(
 
     Args:
         title: Heading.
-        summary: A row a split and protocol; its whole numbers are counts, its other numbers are
-            metrics. The metrics of the first row become the headline, "legacy" ones left out: they
-            flatter.
+        summary: A row per measurement. Its text columns say what was measured (split, searcher,
+            protocol), its whole numbers are counts, its other numbers are metrics. The metrics of
+            the first row become the headline, "legacy" ones left out: they flatter.
         sections: In order.
         about: Under the heading, of which run this is.
 
@@ -97,8 +97,8 @@ def _results(summary: pd.DataFrame) -> dict[str, Any]:
     return {
         "columns": list(turned),
         "rows": [
-            (_name(name), meaning(str(name)), [_cell(value) for value in turned.loc[name]])
-            for name in turned.index
+            (_name(name), meaning(str(name)), [_cell(value) for value in values])
+            for name, values in zip(turned.index, turned.to_numpy(), strict=True)
         ],
     }
 

@@ -34,8 +34,7 @@ def _encode(collection: str) -> Node:
         nodes.encode_images,
         inputs=[f"{collection}_images", "model", "checkpoints", PARAMS],
         outputs=f"{collection}_features",
-        name="encode",
-        namespace=collection,
+        name=f"encode_{collection}",
     )
 
 
@@ -44,6 +43,5 @@ def _whiten(collection: str) -> Node:
         nodes.whiten,
         inputs=[f"{collection}_features", "whitening", PARAMS],
         outputs=f"{collection}_descriptors",
-        name="whiten",
-        namespace=collection,
+        name=f"whiten_{collection}",
     )

@@ -22,9 +22,9 @@ CURVES = {
 }
 GRIDS = {"best": "Best queries", "median": "Median queries", "worst": "Worst queries"}
 HEAT_CAPTION = (
-    "Where median queries look like their first right and like their first wrong match. What glows "
-    "makes the descriptors similar, each picture up to its own maximum; the number is their "
-    "similarity, before any re-ranking"
+    "Heat maps of median queries, with their first right and first wrong match. Bright areas make "
+    "the two descriptors similar, each picture scaled to its own maximum; the number is the "
+    "similarity before any re-ranking"
 )
 SEARCHED = {
     "gallery": "Queries: the query photos; gallery: the gallery photos",
@@ -33,42 +33,38 @@ SEARCHED = {
     "classes validate, the other validation photos",
 }
 SEARCHERS = (
-    "Compressed indexes against exact search, of all classes: what they find, and what they cost. "
-    "recall@k is the share of exact search's first k hits that a searcher finds, equally good ones "
-    "included. Queries per second are the best of a few repeats on this machine, of one batch and "
-    "of single queries; peak memory is above the level before the searcher was built."
+    "Compressed indexes against exact search, over all classes: what they find and what they cost. "
+    "recall@k is the share of exact search's first k hits that a searcher finds; equally similar "
+    "hits count. Queries per second are the best of a few repeats on this machine, in one batch "
+    "and one by one; peak memory is counted from before the searcher was built."
 )
 DIAGNOSIS = (
-    "Confusions are counted by the first hit: of so many queries of a model, how many find another "
-    "model first. Scores by attribute are of all classes, as far as the lists know the attribute. "
-    "On the map, photos with similar descriptors lie beside each other; distances between far "
-    "groups mean nothing."
+    "Confusions count first hits: how many queries of a model find another model first. Scores by "
+    "attribute cover all classes, as far as the lists have the attribute. On the map, nearby "
+    "photos have similar descriptors; distances between far groups mean nothing."
 )
 NO_MATCH = (
-    "A search may answer “no match” where its first hit is less similar than {threshold:.4g}. At "
-    "that threshold at most {rate:.1%} of the validation photos still find a match after their "
-    "class has been taken out of the gallery (FPIR, false positive identification rate); of the "
-    "cars that are in the gallery, the share TPIR is answered, and rightly. The row test says "
-    "whether the threshold holds for the query photos too: FPIR with their class taken out, FPIR "
-    "unknown for those of no class in the gallery. {holds}"
+    "A search answers “no match” when its first hit is less similar than {threshold:.4g}. At this "
+    "threshold at most {rate:.1%} of the validation photos still get a match once their class is "
+    "removed from the gallery (FPIR, false positive identification rate); TPIR is the share of "
+    "cars in the gallery that get a right one. The row test shows whether the threshold holds for "
+    "the query photos: FPIR with their class removed, FPIR unknown for cars of no class in the "
+    "gallery. {holds}"
 )
 HOLDS_FOR = {
-    "image": "Training knows the classes of the validation photos: a car of a class that it never "
-    "saw is answered more often than this. Where that matters, measure the threshold on such "
-    "classes, with data_processing.validate_by: class.",
-    "untrained": "The network was not trained on these photos, so that this holds for cars of "
-    "other classes too.",
-    "class": "Training never saw the classes of the validation photos, so this holds for cars that "
-    "it does not know; known ones are answered less often than they could be.",
+    "image": "Training saw the classes of the validation photos: cars of classes that it never saw "
+    "get a match more often than this. If that matters, measure the threshold on such classes, "
+    "with data_processing.validate_by: class.",
+    "untrained": "The network was not trained on these photos, so this holds for cars of other "
+    "classes too.",
+    "class": "Training never saw the classes of the validation photos, so this holds for cars of "
+    "unseen classes; cars of trained classes get a match less often than they could.",
 }
-MADE_WITH = (
-    "A name that begins with training or evaluation can be given to kedro run --params; null is "
-    "none."
-)
+MADE_WITH = "Names under training and evaluation are parameters of kedro run --params."
 TRAINING = (
-    "Loss over the epochs, and the scores of the validation photos. Training describes each photo "
-    "once, at one size and without whitening; the scores above are of the descriptors that are "
-    "searched (mirror image, scales and whitening as in encoding), and so differ."
+    "Loss and validation scores by epoch. Training describes each photo once, at one size and "
+    "without whitening; the results above use the descriptors that are searched (mirror image, "
+    "scales and whitening as in encoding), so the two differ."
 )
 SEARCHERS_CAPTION = "Recall against queries per second of a batch, one thread"
 

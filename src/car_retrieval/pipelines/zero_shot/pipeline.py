@@ -15,7 +15,7 @@ def create_pipeline(**kwargs: Any) -> Pipeline:
     )
     encoded = Pipeline(
         encoding.create_pipeline().only_nodes(
-            *("encoding.gallery.encode", "encoding.learn_whitening", "encoding.gallery.whiten")
+            *("encoding.encode_gallery", "encoding.learn_whitening", "encoding.whiten_gallery")
         ),
         inputs={"split": "zero_shot_split"},
     )
