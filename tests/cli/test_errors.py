@@ -1,5 +1,6 @@
 import itertools
 import logging
+import re
 import subprocess
 import sys
 
@@ -7,6 +8,7 @@ import click
 import pytest
 from click.testing import CliRunner
 from kedro.io import DatasetError
+from tests.conftest import kedro
 
 from car_retrieval.cli import PlainErrorCommand
 from car_retrieval.cli.errors import user_error
@@ -84,3 +86,8 @@ def test_commands_begin_without_torch():
         "sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_run_stands_once_in_the_help(project):
+    shown = kedro(project, "--help")
+    assert re.findall(r"^  run ", shown.stdout, re.MULTILINE) == ["  run "]

@@ -15,7 +15,11 @@ warnings.filterwarnings("ignore", message="Option '--pipeline'")
 hide_known_errors()
 
 run = PlainErrorCommand(
-    name="run", callback=kedro_run.callback, params=kedro_run.params, help=kedro_run.help
+    name="run",
+    callback=kedro_run.callback,
+    params=kedro_run.params,
+    help=kedro_run.help,
+    hidden=True,  # Kedro's own stands in `kedro --help`; this one is called
 )
 cli = LazyGroup(
     "car_retrieval",
