@@ -58,9 +58,9 @@ def pack_all(folder: Path, count: int) -> None:
 def train_all(folder: Path, count: int) -> None:
     from car_retrieval.data.splits import split_gallery
     from car_retrieval.metrics.verification import sample_pairs
-    from car_retrieval.params import TrainingParams
     from car_retrieval.training.trainer import Trainer
     from car_retrieval.training.validation import Validation
+    from parameters import training_params
 
     images = Matrix(folder / "imageset.npy")
     rows = np.arange(count)
@@ -71,8 +71,13 @@ def train_all(folder: Path, count: int) -> None:
     split = split_gallery(photos, ratio=7, keep_twins=True, seed=0)
     labels = split.set_index("Index")["Class"]
     parts = [labels[(split["split"] == side).to_numpy()] for side in ("valid", "train")]
-    params = TrainingParams(
-        epochs=1, scale=32 / SIZE, augmentation=None, sampler={"name": "shuffle"}, dimension=512
+    params = training_params(
+        **{"arch": "resnet18", "weights": None, "freeze_bn": False},
+        epochs=1,
+        scale=32 / SIZE,
+        augmentation=None,
+        sampler={"name": "shuffle"},
+        dimension=512,
     )
     validation = Validation(images, split, sample_pairs(*parts, seed=0), params.k)
     validation = SmallImages(validation)

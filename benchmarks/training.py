@@ -25,8 +25,8 @@ from torch import Tensor, nn
 from car_retrieval.io.matrix import Matrix, MatrixStream, write_matrix
 from car_retrieval.models.backbone import build_backbone
 from car_retrieval.models.descriptor import pick_device
-from car_retrieval.params import AugmentationParams, TrainingParams
 from car_retrieval.training.trainer import Trainer
+from parameters import training_params
 
 CLASSES = 100
 SCORES = dict.fromkeys(("mAP@20", "MAP@R", "R@1", "auc", "eer"), 0.0)
@@ -49,8 +49,8 @@ def main() -> None:
         matrix = noise(Path(folder) / "imageset.npy", args.batch * args.steps, args.size)
         ways = {
             "plain PyTorch": plain(args, device),
-            "trainer, no augmentation": trainer(args, matrix, None),
-            "trainer": trainer(args, matrix, AugmentationParams()),
+            "trainer, no augmentation": trainer(args, matrix, augmentation=None),
+            "trainer": trainer(args, matrix),
         }
         speeds: dict[str, list[float]] = {way: [] for way in ways}
         for _ in range(args.repeats):
@@ -109,19 +109,13 @@ def plain(args: argparse.Namespace, device: torch.device) -> Callable[[], float]
     return measure
 
 
-def trainer(
-    args: argparse.Namespace, images: Matrix, augmentation: AugmentationParams | None
-) -> Callable[[], float]:
+def trainer(args: argparse.Namespace, images: Matrix, **changes: Any) -> Callable[[], float]:
     index = np.arange(len(images))
     split = pd.DataFrame({"Index": index, "Class": index % CLASSES, "split": "train"})
     half: Any = {"precision": args.precision} if args.precision != "float32" else {}
-    params = TrainingParams(
-        arch=args.arch,
-        batch_size=args.batch,
-        device=args.device,
-        augmentation=augmentation,
-        epochs=1 + args.repeats,
-        **half,
+    params = training_params(
+        **{"arch": args.arch, "weights": None, "batch_size": args.batch, "device": args.device},
+        **{"epochs": 1 + args.repeats, "freeze_bn": False, **half, **changes},
     )
     epochs = Trainer(images, split, lambda net: SCORES, params).epochs()  # type: ignore[arg-type]
     next(epochs)

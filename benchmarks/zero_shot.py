@@ -21,10 +21,10 @@ from car_retrieval.datasets.image_files import ImageFiles
 from car_retrieval.metrics.retrieval import per_query, required_depth, summarise
 from car_retrieval.models.encoder import encode
 from car_retrieval.models.whitening import Whitening, fit_whitening
-from car_retrieval.params import DataParams, TrainingParams
 from car_retrieval.pipelines.data_processing.nodes import pack_images, select_gallery
 from car_retrieval.search.exact import search_exact
 from car_retrieval.training.untrained import untrained_network
+from parameters import data_params, training_params
 
 SAMPLE = Path(__file__).parents[1] / "data" / "01_raw" / "sample"
 K = 20
@@ -34,7 +34,7 @@ def photos_of(folder: Path | None, classes: str | None) -> tuple[pd.DataFrame, M
     """Path and Class of the photos to search, and their files."""
     if folder is None:
         files = ImageFiles(SAMPLE / "data" / "image")
-        return select_gallery(list_web(SAMPLE), files, DataParams())[0], files
+        return select_gallery(list_web(SAMPLE), files, data_params())[0], files
     table = classes_of_folders(walk_photos(folder).photos, folder)
     names = sorted(set(table["Name"]))
     if classes:
@@ -75,10 +75,10 @@ def main() -> None:
     parser.add_argument("--fitted-to", type=int, help="photos that whitening is fitted to: all")
     wanted = parser.parse_args()
     photos, files = photos_of(wanted.folder, wanted.classes)
-    params = TrainingParams(
+    params = training_params(
         arch=wanted.arch, weights=wanted.weights, normalisation=wanted.normalisation, epochs=0
     )
-    packing = DataParams(image_size=wanted.image_size, crop="box")
+    packing = data_params(image_size=wanted.image_size, crop="box")
     images = np.concatenate(list(pack_images(photos, files, packing, params).blocks))
     classes = pd.Series(photos["Class"].to_numpy(), name="Class")
     print(f"{len(images):,} photos of {classes.nunique()} classes, {wanted.image_size} px")

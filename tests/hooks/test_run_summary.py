@@ -7,10 +7,10 @@ import pytest
 from kedro.io import DataCatalog, MemoryDataset, Version
 from kedro.pipeline import Node, Pipeline
 from rich.console import Console
+from tests.parameters import evaluation_params
 
 from car_retrieval.datasets.figure import FigureDataset
 from car_retrieval.hooks.run_summary import _searchers, print_run
-from car_retrieval.params import EvaluationParams
 
 SUMMARY = pd.DataFrame(
     {
@@ -38,7 +38,7 @@ def test_scores_stages_and_places(tmp_path, monkeypatch, capsys):
         {
             "summary": MemoryDataset(SUMMARY),
             "report": report,
-            "params:evaluation": MemoryDataset(EvaluationParams()),
+            "params:evaluation": MemoryDataset(evaluation_params()),
         }
     )
     seconds, peak = {"training": 12.34, "encoding": 1.0}, {"training": 3 * 10**9, "encoding": 10**8}
@@ -56,7 +56,7 @@ def test_scores_stages_and_places(tmp_path, monkeypatch, capsys):
 def test_leave_one_out_on_trained_classes_is_warned_of(capsys, search_in, trained, warned):
     counts = {"queries": [20], "classes": [9], "trained_classes": [trained]}
     summary = pd.DataFrame({"split": ["test"], "protocol": ["all"]} | counts)
-    params = EvaluationParams(search_in=search_in, min_class_size=None)
+    params = evaluation_params(search_in=search_in, min_class_size=None)
     given = {"summary": MemoryDataset(summary), "params:evaluation": MemoryDataset(params)}
     print_run(pipeline("summary"), DataCatalog(given), {}, {})
     text = capsys.readouterr().out

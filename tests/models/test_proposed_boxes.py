@@ -7,13 +7,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from tests.parameters import data_params, training_params
 
 from car_retrieval.data.compcars import BOX
 from car_retrieval.data.photo_table import boxes_of
 from car_retrieval.images.crop import Box
 from car_retrieval.models import proposed_boxes
 from car_retrieval.models.proposed_boxes import with_proposed_boxes
-from car_retrieval.params import DataParams, TrainingParams
 from car_retrieval.pipelines.data_processing.nodes import pack_images, select_gallery
 
 SIZES = {
@@ -67,13 +67,11 @@ def test_labels_stay_and_the_others_are_filled_in(files: dict[str, bytes]) -> No
 def test_packing_tells_what_photos_were_cut_to(
     files: dict[str, bytes], crop: str, tmp_path: Path
 ) -> None:
-    params = DataParams.model_validate(
-        {"crop": crop, "image_size": 16, "fill": "black", "near_duplicates": None}
-    )
+    params = data_params(crop=crop, image_size=16, fill="black", near_duplicates=None)
     nature = pd.DataFrame({"Path": list(SIZES), "Class": [0, 0, 1, 1]})
     photos, _, _ = select_gallery(nature, files, params)
     assert ("x1" in photos) == (crop == "auto")
-    stream = pack_images(photos, files, params, TrainingParams())
+    stream = pack_images(photos, files, params, training_params())
     assert stream.attributes["packing"]["crop"] == crop
     (block,) = stream.blocks
     cut = block[2].any(axis=0)  # of 1600 x 1200 pixels, or 800 x 1200

@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from tests.parameters import training_params
 
-from car_retrieval.params import TrainingParams
 from car_retrieval.params.recipes import changed, fitted
 
-BASE = TrainingParams(
+BASE = training_params(
     loss={"name": "ArcFaceLoss", "args": {"margin": 5}},
     augmentation={"crop": 0.1, "flip": 0.2},
     epochs=10,

@@ -1,6 +1,15 @@
 import pytest
+from tests import parameters
 
 from car_retrieval.params.validation import check_parameters
+
+
+def whole(given):
+    """The parameters of these groups, of which some are given."""
+    return {
+        group: parameters.of(group, values) if hasattr(parameters, group.upper()) else values
+        for group, values in given.items()
+    }
 
 
 @pytest.mark.parametrize(
@@ -39,7 +48,7 @@ from car_retrieval.params.validation import check_parameters
 )
 def test_a_mistake_is_one_line_that_says_what_was_meant(given, message):
     with pytest.raises(ValueError) as error:  # noqa: PT011
-        check_parameters(given)
+        check_parameters(whole(given))
     assert str(error.value) == f"parameters: {message}"
 
 
@@ -62,15 +71,23 @@ def test_a_mistake_is_one_line_that_says_what_was_meant(given, message):
 def test_a_mistake_in_a_recipe(changes, message):
     given = {"training": {}, "ablation": {"recipes": {"default": {}, "mine": changes}}}
     with pytest.raises(ValueError) as error:  # noqa: PT011
-        check_parameters(given)
+        check_parameters(whole(given))
     assert str(error.value) == f"parameters: {message}"
 
 
 def test_a_recipe_is_checked_over_the_parameters_of_training():
     pair = {"loss": {"name": "TupleSoftmax"}, "sampler": {"name": "tuples"}}
     recipes = {"default": {}, "mine": {"loss": {"name": "TupleSoftmax"}}}
-    check_parameters({"training": pair, "ablation": {"recipes": recipes}})
+    check_parameters(whole({"training": pair, "ablation": {"recipes": recipes}}))
 
 
 def test_what_is_right_passes():
-    check_parameters({"training": {"arch": "timm/convnext_tiny", "miner": None}, "evaluation": {}})
+    given = {"training": {"arch": "timm/convnext_tiny", "miner": None}, "evaluation": {}}
+    check_parameters(whole(given))
+
+
+def test_a_parameter_that_conf_no_longer_gives_is_named():
+    given = whole({"encoding": {}})
+    del given["encoding"]["flip"]
+    with pytest.raises(ValueError, match=r"^parameters: encoding\.flip: "):
+        check_parameters(given)

@@ -9,19 +9,20 @@ import pandas as pd
 import pytest
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
+from tests.parameters import ablation_params, evaluation_params, training_params
 
 from car_retrieval.data.fingerprint import digest
 from car_retrieval.data.protocols import valid_protocol
 from car_retrieval.datasets.run_results import RunResultsDataset
 from car_retrieval.io.matrix import Matrix, MatrixStream, write_matrix
 from car_retrieval.metrics.verification import sample_pairs
-from car_retrieval.params import AblationParams, EvaluationParams, TrainingParams
+from car_retrieval.params import TrainingParams
 from car_retrieval.pipelines.ablation import create_pipeline
 from car_retrieval.training import ablation as craft
 from car_retrieval.training.provenance import provenance
 
 CLASSES, PHOTOS = 3, 6
-TRAINING = TrainingParams(epochs=2, batch_size=6, dimension=8, k=5, device="cpu")
+TRAINING = training_params(epochs=2, batch_size=6, dimension=8, k=5, device="cpu")
 RECIPES: dict[str, Any] = {"default": {}, "plain": {"augmentation": None}}
 
 Run = Callable[..., dict[str, Any]]
@@ -68,10 +69,10 @@ def run(tmp_path: Path) -> Run:
     images["query_images"] = packed(tmp_path / "t.npy", queries)
 
     def once(training: TrainingParams = TRAINING, **ablation: Any) -> dict[str, Any]:
-        params = AblationParams(**({"recipes": RECIPES} | ablation))
+        params = ablation_params(**({"recipes": RECIPES} | ablation))
         given = images | {"split": split, "valid_pairs": pairs, "query_photos": queries}
         given |= {"params:training": training, "params:ablation": params}
-        given |= {"params:evaluation": EvaluationParams()}
+        given |= {"params:evaluation": evaluation_params()}
         catalog = DataCatalog({name: MemoryDataset(data) for name, data in given.items()})
         for name in ("ablation_runs", "previous_ablation_runs"):
             catalog[name] = RunResultsDataset(str(tmp_path / "runs"))

@@ -11,12 +11,12 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 from PIL import Image
+from tests.parameters import evaluation_params
 
 from car_retrieval.data.attributes import class_names
 from car_retrieval.io.matrix import Matrix, MatrixStream, write_matrix
 from car_retrieval.metrics.open_set import open_set
 from car_retrieval.metrics.retrieval import per_query
-from car_retrieval.params import EvaluationParams
 from car_retrieval.pipelines.diagnosis import nodes as diagnosis
 from car_retrieval.pipelines.reporting.sections import write_diagnosis
 from car_retrieval.reporting.photo_rows import confusion_rows
@@ -83,7 +83,7 @@ def test_a_query_of_the_gallery_is_not_its_own_right_photo() -> None:
 def found_confusions(**params: int) -> tuple[pd.DataFrame, Figure]:
     sides = (QUERIES, image_files(QUERIES), GALLERY, image_files(GALLERY))
     both = labels(QUERIES), labels(GALLERY)
-    return diagnosis.find_confusions(HITS, *both, *sides, EvaluationParams(**params))
+    return diagnosis.find_confusions(HITS, *both, *sides, evaluation_params(**params))
 
 
 def test_confusions_are_named_and_shown_with_the_right_photo() -> None:
@@ -116,7 +116,7 @@ def test_attributes_are_those_that_the_lists_know() -> None:
     valid = per_query(first, labels(GALLERY), labels(GALLERY), k=2, ks=(1,))
     test = per_query(HITS, labels(QUERIES), labels(GALLERY), k=2, ks=(1,))
     table, _ = diagnosis.score_attributes(
-        valid, test, GALLERY, QUERIES, GALLERY, EvaluationParams(k=2)
+        valid, test, GALLERY, QUERIES, GALLERY, evaluation_params(k=2)
     )
     counts = table.groupby(["split", "attribute"], sort=False)["queries"].sum()
     assert counts["valid"].to_dict() == {
@@ -147,7 +147,7 @@ def described(tmp_path: Path) -> tuple[Matrix, Matrix]:
 
 
 def test_the_map_knows_each_of_its_photos(described: tuple[Matrix, Matrix]) -> None:
-    photos, params = (labels(QUERIES), labels(GALLERY), GALLERY), EvaluationParams()
+    photos, params = (labels(QUERIES), labels(GALLERY), GALLERY), evaluation_params()
     table, figure = diagnosis.map_descriptors(*described, *photos, params)
     assert table[["side", "Index", "Class"]].to_numpy().tolist() == [
         *(["query", row, class_] for row, class_ in labels(QUERIES).items()),
@@ -167,7 +167,7 @@ def calibrated(
     rate: float,
     **params: object,
 ) -> dict[str, Any]:
-    given = EvaluationParams(false_match_rate=rate, **params)
+    given = evaluation_params(false_match_rate=rate, **params)
     test_queries = pd.Series([1, 9])  # of class 9 there is no photo
     result, _ = diagnosis.calibrate_no_match(
         open_set(valid, queries, labels(GALLERY), self_in_gallery=True),
@@ -205,7 +205,7 @@ def test_a_validation_photo_alone_in_its_class_is_not_mated(
     valid = open_set(hits, alone, alone, self_in_gallery=True)
     test = open_set(HITS, pd.Series([1, 9]), pd.Series([1, 2, 2, 2, 3, 3]))
     result, _ = diagnosis.calibrate_no_match(
-        *(valid, test, alone, alone, described[1]), EvaluationParams(false_match_rate=0.5)
+        *(valid, test, alone, alone, described[1]), evaluation_params(false_match_rate=0.5)
     )
     assert result["validated_by"] == "class"
     valid = result["splits"]["valid"]
@@ -221,7 +221,7 @@ def test_false_matches_are_counted_in_the_whole_gallery(tmp_path: Path) -> None:
     query, gallery = labels(photos)[:1], labels(photos)[1:3]
     hits = RetrievalResult(np.array([0]), np.array([[1, 2]]), np.float32([[0.98, 0.77]]))
     found = diagnosis.find_valid_open_set(
-        *(hits, query, gallery, Matrix(tmp_path / "g.npy"), photos), EvaluationParams()
+        *(hits, query, gallery, Matrix(tmp_path / "g.npy"), photos), evaluation_params()
     )
     assert found.mated.tolist() == [np.float32(0.98)]
     assert found.right.tolist() == [True]
@@ -258,7 +258,7 @@ def test_the_report_says_what_the_threshold_does(described: tuple[Matrix, Matrix
     measured = json.loads(json.dumps(calibrated(described[1], valid, pd.Series([1, 1]), 0.5)))
 
     def section(**changes: str) -> Section:
-        given = measured | changes, described[1], *[b""] * 5, EvaluationParams()
+        given = measured | changes, described[1], *[b""] * 5, evaluation_params()
         return write_diagnosis(*given)[0]
 
     rates = section().table

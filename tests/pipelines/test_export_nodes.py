@@ -9,13 +9,14 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from tests.parameters import evaluation_params, export_params, training_params
 
 from car_retrieval.data.fingerprint import digest
 from car_retrieval.io.matrix import Matrix, MatrixStream, write_matrix
 from car_retrieval.models.descriptor import DescriptorConfig, DescriptorNet
 from car_retrieval.models.encoder import Encoder
 from car_retrieval.models.whitening import Whitening
-from car_retrieval.params import EvaluationParams, ExportParams, TrainingParams
+from car_retrieval.params import TrainingParams
 from car_retrieval.pipelines.export import card as card_nodes
 from car_retrieval.pipelines.export import nodes
 
@@ -36,7 +37,7 @@ SPLIT = PHOTOS[["Index", "Class", "Path", "Hash"]].assign(split=SIDES)
 def model() -> DescriptorNet:
     net = DescriptorNet(DescriptorConfig("resnet18", 8, 32)).eval()
     net.provenance = {
-        "parameters": TrainingParams(lr=0.0123, epochs=3).model_dump(mode="json"),
+        "parameters": training_params(lr=0.0123, epochs=3).model_dump(mode="json"),
         "versions": {"torch": "9.8.7", "car_retrieval": "6.5.4"},
         "data": digest(SPLIT, list(SPLIT)),
         "report": {"epoch": 1, "loss": 0.5, "mAP@20": 0.7},
@@ -78,7 +79,7 @@ def told(database: Matrix, model: DescriptorNet) -> dict[str, Any]:
         "gallery_descriptors": database,
         "gallery_photos": PHOTOS,
         "query_photos": PHOTOS[:0],
-        "evaluation": EvaluationParams(),
+        "evaluation": evaluation_params(),
         "split": SPLIT,
         "data_report": {
             "gallery": {"photos": 20, "classes": 4, "problems": {"a | b": 3}},
@@ -170,7 +171,7 @@ def test_the_recipe_can_be_pasted(told: dict[str, Any], model: DescriptorNet) ->
     block = re.search(r"```yaml\n(.*?)```", write_model_card(**told), re.DOTALL)
     assert block
     pasted = TrainingParams.model_validate(yaml.safe_load(block[1])["training"])
-    assert pasted == TrainingParams(lr=0.0123, epochs=3)
+    assert pasted == training_params(lr=0.0123, epochs=3)
 
 
 def test_what_was_not_measured_is_not_claimed(told: dict[str, Any]) -> None:
@@ -200,7 +201,7 @@ class TestOnnx:
 
         def export(whitening: Whitening | None = None, **params: Any) -> bytes:
             given = whitening or Whitening()
-            return nodes.export_onnx(database, images, model, {}, given, ExportParams(**params))
+            return nodes.export_onnx(database, images, model, {}, given, export_params(**params))
 
         return export
 
@@ -238,13 +239,13 @@ class TestOnnx:
         self, database: Matrix, model: DescriptorNet, tmp_path: Path
     ) -> None:
         write_matrix(tmp_path / "imageset.npy", self.IMAGES[..., ::2, ::2])
-        given = database, Matrix(tmp_path / "imageset.npy"), model, {}, Whitening(), ExportParams()
+        given = database, Matrix(tmp_path / "imageset.npy"), model, {}, Whitening(), export_params()
         with pytest.raises(ValueError, match=r"images have 16 px, .* at 32: train again, or pack"):
             nodes.export_onnx(*given)
 
 
 def test_a_card_of_leave_one_out_says_so_and_names_its_classes(told: dict[str, Any]) -> None:
-    told["evaluation"] = EvaluationParams(search_in="queries")
+    told["evaluation"] = evaluation_params(search_in="queries")
     told["query_photos"] = pd.DataFrame(
         {"Path": ["q.jpg"], "Class": [9], "MakeName": ["Audi"], "ModelName": ["A9"]}
     )

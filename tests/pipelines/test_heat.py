@@ -8,13 +8,13 @@ import pandas as pd
 import pytest
 import torch
 from matplotlib.colors import to_hex
+from tests.parameters import encoding_params, evaluation_params
 
 from car_retrieval.explain.heat_map import heat_map
 from car_retrieval.io.matrix import Matrix, MatrixStream, write_matrix
 from car_retrieval.models.descriptor import DescriptorConfig, DescriptorNet
 from car_retrieval.models.encoder import Encoder
 from car_retrieval.models.whitening import Whitening
-from car_retrieval.params import EncodingParams, EvaluationParams
 from car_retrieval.pipelines.diagnosis import heat
 from car_retrieval.pipelines.diagnosis.heat import WhitenedEncoder, draw_heat_maps, load_encoder
 from car_retrieval.reporting.overlay import overlay
@@ -28,7 +28,7 @@ WHITENING = Whitening(
         np.random.default_rng(0).normal(size=(5, 16)).astype(np.float32),
     )
 )
-PARAMS = EvaluationParams(k=5, shown_queries=1)
+PARAMS = evaluation_params(k=5, shown_queries=1)
 
 
 def images(path: Path, seed: int, rows: int) -> Matrix:
@@ -129,7 +129,7 @@ def test_the_encoder_of_the_epoch_that_encoded(given: dict[str, Any], tmp_path: 
     write_matrix(tmp_path / "d.npy", MatrixStream([np.zeros((1, 32), np.float32)], about))
     other = DescriptorNet(DescriptorConfig("resnet18", 8, 32))
     loaded = load_encoder(
-        Matrix(tmp_path / "d.npy"), other, checkpoints, WHITENING, EncodingParams(device="cpu")
+        Matrix(tmp_path / "d.npy"), other, checkpoints, WHITENING, encoding_params(device="cpu")
     )
     assert loaded.encoder.signature() == signature
     assert loaded.whitening is WHITENING

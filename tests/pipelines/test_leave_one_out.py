@@ -7,18 +7,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from tests.parameters import data_params, evaluation_params
 
 from car_retrieval.data.fingerprint import digest
 from car_retrieval.data.protocols import trained_classes
 from car_retrieval.io.matrix import Matrix, MatrixStream, write_matrix
-from car_retrieval.params import DataParams, EvaluationParams
 from car_retrieval.pipelines.data_processing.nodes import report_problems
 from car_retrieval.pipelines.diagnosis.nodes import map_descriptors
 from car_retrieval.pipelines.evaluation import nodes
 from car_retrieval.pipelines.reporting.sections import _seen_in_training
 from car_retrieval.pipelines.splits import choose_gallery, choose_gallery_files
 
-PARAMS = EvaluationParams(search_in="queries", k=5, recall_at=[1, 2, 4, 8], whole_ranking=True)
+PARAMS = evaluation_params(search_in="queries", k=5, recall_at=[1, 2, 4, 8], whole_ranking=True)
 SPLIT = pd.DataFrame({"Class": [100, 101, 102], "split": ["train", "valid", "train"]})
 
 
@@ -115,7 +115,7 @@ def test_map_of_the_whole_ranking_is_left_out_unless_asked_for(tmp_path: Path) -
 def test_both_kinds_of_gallery_are_passed_on_as_they_are(choose: Callable[..., Any]) -> None:
     handles = [object() for _ in range(4)]
     for search_in, wanted in (("gallery", handles[:2]), ("queries", handles[2:])):
-        found = choose(*handles, EvaluationParams(search_in=search_in))
+        found = choose(*handles, evaluation_params(search_in=search_in))
         assert all(one is other for one, other in zip(found, wanted, strict=True))
 
 
@@ -152,7 +152,7 @@ def test_the_data_report_warns_of_what_flatters_leave_one_out(
     queries["Path"] = queries["Hash"] = [f"q{row}" for row in range(4)]
     queries["DHash"] = [f"{row + 9:02x}" * 8 for row in range(4)]
     none = pd.DataFrame(columns=["Path", "Problem", "Action"])
-    given = none, none, DataParams(), PARAMS
+    given = none, none, data_params(), PARAMS
     table, counts = report_problems(gallery, queries, *given)
     assert table.empty
     assert not caplog.messages

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from tests.parameters import data_params, encoding_params, evaluation_params, training_params
 
 from car_retrieval.data.fingerprint import digest
 from car_retrieval.io.matrix import Matrix, MatrixStream, write_matrix
@@ -14,9 +15,6 @@ from car_retrieval.models.encoder import Encoder
 from car_retrieval.models.whitening import Whitening, fit_whitening
 from car_retrieval.params import (
     DataParams,
-    EncodingParams,
-    EvaluationParams,
-    TrainingParams,
     WhiteningParams,
 )
 from car_retrieval.pipelines.data_processing import nodes as data
@@ -76,7 +74,7 @@ def model() -> DescriptorNet:
 
 
 def test_features_carry_what_they_were_made_with(packed: Matrix, model: DescriptorNet) -> None:
-    params = EncodingParams(scales=[0.5, 1.0], flip=True)
+    params = encoding_params(scales=[0.5, 1.0], flip=True)
     stream = encoding.encode_images(packed, model, {}, params)
     encoder = Encoder(model, [0.5, 1.0], flip=True)
     assert stream.attributes == {
@@ -87,7 +85,7 @@ def test_features_carry_what_they_were_made_with(packed: Matrix, model: Descript
 
 
 class TestWhitening:
-    PCA = EncodingParams(whitening=WhiteningParams(kind="pca", dimension=3))
+    PCA = encoding_params(whitening=WhiteningParams(kind="pca", dimension=3))
     SPLIT = photos(10).assign(split=["train"] * 7 + ["valid"] * 2 + ["excluded"])
 
     @pytest.fixture
@@ -107,7 +105,7 @@ class TestWhitening:
         assert stream.attributes == features.attributes | {"encoder": encoder}
 
     def test_without_whitening_features_stay_as_they_are(self, features: Matrix) -> None:
-        params = EncodingParams(whitening=None)
+        params = encoding_params(whitening=None)
         whitening = encoding.learn_whitening(features, self.SPLIT, params)
         stream = encoding.whiten(features, whitening, params)
         np.testing.assert_array_equal(np.concatenate(list(stream.blocks)), features[:])
@@ -116,7 +114,7 @@ class TestWhitening:
     def test_a_seeded_sample_of_them(self, features: Matrix) -> None:
         def fitted(**settings: int) -> str | None:
             own = WhiteningParams(kind="pca", dimension=3, photos=5, **settings)
-            params = EncodingParams(whitening=own)
+            params = encoding_params(whitening=own)
             return encoding.learn_whitening(features, self.SPLIT, params).fingerprint()
 
         assert fitted(seed=1) == fitted(seed=1)
@@ -126,7 +124,7 @@ class TestWhitening:
         features = descriptors(tmp_path / "many.npy", 60, "one")
         own = WhiteningParams(kind="learnt", dimension="classes")
         split = photos(60).assign(split="train")
-        params = EncodingParams(whitening=own)
+        params = encoding_params(whitening=own)
         whitening = encoding.learn_whitening(features, split, params)
         assert whitening(features[:3]).shape == (3, 5)
         split["Class"] = split["Index"] % 20
@@ -151,7 +149,7 @@ class TestWhitening:
             encoding.whiten(features, Whitening(), self.PCA)
 
     def test_photos_that_teach_nothing_are_named_with_the_parameter(self, features: Matrix) -> None:
-        params = EncodingParams(whitening=WhiteningParams(kind="learnt"))
+        params = encoding_params(whitening=WhiteningParams(kind="learnt"))
         alone = self.SPLIT.assign(Class=self.SPLIT["Index"])
         with pytest.raises(ValueError, match=r"^encoding\.whitening: learnt: .* 7 photos"):
             encoding.learn_whitening(features, alone, params)
@@ -161,7 +159,7 @@ class TestWhitening:
 def test_search_of_chosen_rows_equals_a_naive_ranking(tmp_path: Path, batch_size: int) -> None:
     gallery = descriptors(tmp_path / "g.npy", 50, "one")
     queries = descriptors(tmp_path / "q.npy", 7, "one")
-    params = EvaluationParams(k=5, recall_at=[1, 5], batch_size=batch_size)
+    params = evaluation_params(k=5, recall_at=[1, 5], batch_size=batch_size)
     query_labels, gallery_labels = labels(7).iloc[[5, 1, 2]], labels(50).iloc[::2]
     result = evaluation.search(queries, gallery, query_labels, gallery_labels, params)
     chosen = gallery_labels.index.to_numpy()
@@ -182,7 +180,7 @@ def test_hits_are_those_of_the_reranking_that_is_asked_for(
 ) -> None:
     gallery = descriptors(tmp_path / "g.npy", 50, "one")
     queries = descriptors(tmp_path / "q.npy", 7, "one")
-    params = EvaluationParams(k=5, reranking=reranking, batch_size=batch_size)
+    params = evaluation_params(k=5, reranking=reranking, batch_size=batch_size)
     rows = labels(50).iloc[::-2]
     given = (queries, gallery, labels(7), rows)
     found = evaluation.search(*given, params)
@@ -195,14 +193,14 @@ def test_hits_are_those_of_the_reranking_that_is_asked_for(
     wanted = ranking.search(np.arange(7), queries[:], found.depth)
     np.testing.assert_array_equal(found.hits, wanted.hits)
     np.testing.assert_array_equal(found.scores, wanted.scores)
-    plain = evaluation.search(*given, EvaluationParams(k=5))
+    plain = evaluation.search(*given, evaluation_params(k=5))
     assert (found.hits != plain.hits).any()
 
 
 @pytest.mark.parametrize("reranking", [None, EXPANSION, KRECIPROCAL])
 def test_no_queries_still_give_a_summary(tmp_path: Path, reranking: dict | None) -> None:
     gallery = descriptors(tmp_path / "g.npy", 50, "one")
-    none, params = labels(0), EvaluationParams(k=5, reranking=reranking)
+    none, params = labels(0), evaluation_params(k=5, reranking=reranking)
     given = (gallery, gallery, none, labels(50))
     hits = evaluation.search(*given, params)
     pairs, by_query, _, metrics = evaluation.score(hits, *given, SPLIT, params)
@@ -219,7 +217,7 @@ def test_no_queries_still_give_a_summary(tmp_path: Path, reranking: dict | None)
 
 def test_one_class_in_the_gallery_still_gives_scores(tmp_path: Path) -> None:
     gallery = descriptors(tmp_path / "g.npy", 50, "one")
-    queries, only, params = labels(7), labels(50), EvaluationParams(k=5)
+    queries, only, params = labels(7), labels(50), evaluation_params(k=5)
     queries[:], only[:] = 3, 3
     given = (gallery, gallery, queries, only)
     hits = evaluation.search(*given, params)
@@ -247,12 +245,12 @@ def surveillance() -> tuple[pd.DataFrame, dict[str, bytes]]:
 
 def test_queries_of_the_test_list(surveillance: tuple[pd.DataFrame, dict[str, bytes]]) -> None:
     table, files = surveillance
-    photos, problems = data.select_queries(table, files, DataParams(queries="test"))
+    photos, problems = data.select_queries(table, files, data_params(queries="test"))
     assert photos["Path"].tolist() == ["1.png", "3.png"]
     assert photos["Index"].tolist() == [0, 1]
     assert problems.empty
     with pytest.raises(ValueError, match="surveillance lists"):
-        data.select_queries(table.drop(columns="List"), files, DataParams(queries="test"))
+        data.select_queries(table.drop(columns="List"), files, data_params(queries="test"))
 
 
 def test_a_missing_file_is_left_out_and_too_many_stop_the_run(
@@ -260,12 +258,12 @@ def test_a_missing_file_is_left_out_and_too_many_stop_the_run(
 ) -> None:
     table, files = surveillance
     del files["2.png"]
-    photos, problems = data.select_queries(table, files, DataParams(max_rejected_fraction=0.5))
+    photos, problems = data.select_queries(table, files, data_params(max_rejected_fraction=0.5))
     assert photos["Index"].tolist() == [0, 1, 2]
     assert problems["Path"].tolist() == ["2.png"]
     del files["3.png"]
     with pytest.raises(ValueError, match=r"max_rejected_fraction.*2\.png: file not found; 3\.png"):
-        data.select_queries(table, files, DataParams(max_rejected_fraction=0.1))
+        data.select_queries(table, files, data_params(max_rejected_fraction=0.1))
 
 
 def test_photos_that_the_list_rejects_count_as_well(
@@ -273,7 +271,7 @@ def test_photos_that_the_list_rejects_count_as_well(
 ) -> None:
     table, files = surveillance
     table.loc[1, "Problem"] = "gone"
-    allowed = DataParams(max_rejected_fraction=0.25)
+    allowed = data_params(max_rejected_fraction=0.25)
     photos, problems = data.select_queries(table, files, allowed)
     assert photos["Path"].tolist() == ["0.png", "2.png", "3.png"]
     assert problems.to_dict("records") == [
@@ -282,12 +280,12 @@ def test_photos_that_the_list_rejects_count_as_well(
     message = r"^2 of 4 photos .*max_rejected_fraction = 0\.2 .*: 1\.png: gone; 3\.png: gone$"
     gone = table.assign(Problem=["", "gone"] * 2)
     with pytest.raises(ValueError, match=message):
-        data.select_queries(gone, {}, DataParams(max_rejected_fraction=0.2))
+        data.select_queries(gone, {}, data_params(max_rejected_fraction=0.2))
 
     # 1 of 4 is gone and 1 of the other 3 cannot be read: neither alone exceeds 0.4, both do.
     files["2.png"] = b"no picture"
     with pytest.raises(ValueError, match=r"^2 of 4 photos .*: 1\.png: gone; 2\.png: .+$"):
-        data.select_queries(table, files, DataParams(max_rejected_fraction=0.4))
+        data.select_queries(table, files, data_params(max_rejected_fraction=0.4))
 
 
 def test_web_photos_without_labels_are_a_share_of_all_listed(
@@ -296,17 +294,19 @@ def test_web_photos_without_labels_are_a_share_of_all_listed(
     table, files = surveillance
     views = pd.Series([1, None, 2, 2], dtype="Int64")
     web = table.assign(**{"View Point": views, "Problem": ["", "label file not found", "", ""]})
-    photos, rear, problems = data.select_gallery(web, files, DataParams(max_rejected_fraction=0.25))
+    photos, rear, problems = data.select_gallery(
+        web, files, data_params(max_rejected_fraction=0.25)
+    )
     assert (photos["Path"].tolist(), rear["Path"].tolist()) == (["0.png"], ["2.png", "3.png"])
     assert problems["Path"].tolist()[0] == "1.png"
     lost = web.assign(Problem=["", "label file not found"] * 2)
     with pytest.raises(ValueError, match=r"^2 of 4 .*: 1\.png: label file not found; 3\.png"):
-        data.select_gallery(lost, {}, DataParams(max_rejected_fraction=0.2))
+        data.select_gallery(lost, {}, data_params(max_rejected_fraction=0.2))
     # Rear photos, which are not read, do not dilute the share of those that cannot be.
     web = web.assign(**{"View Point": pd.Series([1, 1, 1, 2], dtype="Int64"), "Problem": ""})
     files |= {"1.png": b"no picture", "2.png": b"no picture"}
     with pytest.raises(ValueError, match=r"^2 of 3 .*: 1\.png"):
-        data.select_gallery(web, files, DataParams(max_rejected_fraction=0.4))
+        data.select_gallery(web, files, data_params(max_rejected_fraction=0.4))
 
 
 def test_all_labels_missing_is_said_before_that_no_view_fits(
@@ -316,21 +316,21 @@ def test_all_labels_missing_is_said_before_that_no_view_fits(
     views = pd.Series([None] * 4, dtype="Int64")
     web = table.assign(**{"View Point": views, "Problem": "label file not found"})
     with pytest.raises(ValueError, match=r"^4 of 4 .*: 0\.png: label file not found; 1"):
-        data.select_gallery(web, files, DataParams(max_rejected_fraction=1))
+        data.select_gallery(web, files, data_params(max_rejected_fraction=1))
 
 
 def test_empty_lists_say_which(surveillance: tuple[pd.DataFrame, dict[str, bytes]]) -> None:
     table, files = surveillance
     with pytest.raises(ValueError, match="no gallery photo: the list is empty"):
-        data.select_gallery(table[:0], files, DataParams())
+        data.select_gallery(table[:0], files, data_params())
     with pytest.raises(ValueError, match="no query photo: the list is empty"):
-        data.select_queries(table[:0], files, DataParams())
+        data.select_queries(table[:0], files, data_params())
 
 
 def test_the_test_list_is_missing(surveillance: tuple[pd.DataFrame, dict[str, bytes]]) -> None:
     table, files = surveillance
     with pytest.raises(ValueError, match=r"queries: test needs .* test_surveillance\.txt .* all$"):
-        data.select_queries(table.assign(List=""), files, DataParams(queries="test"))
+        data.select_queries(table.assign(List=""), files, data_params(queries="test"))
 
 
 def test_twins_across_classes_are_reported_and_stay_in_the_gallery(
@@ -343,7 +343,7 @@ def test_twins_across_classes_are_reported_and_stay_in_the_gallery(
     queries["DHash"] = "f" * 16
     found = pd.DataFrame({"Path": ["a", "b"], "Problem": "same photo", "Action": "gallery only"})
     table, report = data.report_problems(
-        photos, queries, found, found.iloc[:0], DataParams(), EvaluationParams()
+        photos, queries, found, found.iloc[:0], data_params(), evaluation_params()
     )
     assert table["Path"].tolist() == ["a", "b", "q"]
     assert table.iloc[2].tolist() == ["queries", "q", "also in the gallery", "kept"]
@@ -359,7 +359,7 @@ def test_twins_across_classes_are_reported_and_stay_in_the_gallery(
     caplog.clear()
     other = queries.assign(Hash="y", DHash="0" * 16, Class=2)
     table, report = data.report_problems(
-        photos, other, found.iloc[:0], found.iloc[:0], DataParams(), EvaluationParams()
+        photos, other, found.iloc[:0], found.iloc[:0], data_params(), evaluation_params()
     )
     assert table.empty
     assert report["queries"][key] == 0
@@ -372,20 +372,20 @@ def test_twins_across_classes_are_reported_and_stay_in_the_gallery(
 )
 def test_resuming_where_nothing_is(start: int, epochs: int, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        training._start_epoch({0: {}, 1: {}}, TrainingParams(start_epoch=start, epochs=epochs))  # type: ignore
+        training._start_epoch({0: {}, 1: {}}, training_params(start_epoch=start, epochs=epochs))  # type: ignore
 
 
 def test_resuming_from_an_epoch_without_its_optimiser() -> None:
     previous = {0: {}, 1: {"optimizer": {}}, 2: {}}
-    latest = TrainingParams(start_epoch="latest", epochs=9)
+    latest = training_params(start_epoch="latest", epochs=9)
     assert training._start_epoch(previous, latest) == 1  # type: ignore
     with pytest.raises(ValueError, match=r"start_epoch = 0: only epoch 1 of the newest run can"):
-        training._start_epoch(previous, TrainingParams(start_epoch=0, epochs=9))  # type: ignore
+        training._start_epoch(previous, training_params(start_epoch=0, epochs=9))  # type: ignore
     assert training._start_epoch({}, latest) == -1
 
 
 def by_class(**changes: object) -> DataParams:
-    return DataParams.model_validate({"validate_by": "class", "valid_ratio": 2} | changes)
+    return data_params(**{"validate_by": "class", "valid_ratio": 2} | changes)
 
 
 def test_whole_classes_validate() -> None:
@@ -397,7 +397,7 @@ def test_whole_classes_validate() -> None:
     assert len(pairs) == 2 * len(valid)
     assert np.isin(pairs[:, :2], valid["Index"]).all()
     assert (pairs[:, 0] != pairs[:, 1]).all()
-    queries, searched, *_ = evaluation.select_valid(split, gallery, EvaluationParams())
+    queries, searched, *_ = evaluation.select_valid(split, gallery, evaluation_params())
     assert queries.equals(searched)
     assert queries.to_dict() == valid.set_index("Index")["Class"].to_dict()
 
@@ -419,7 +419,7 @@ def test_the_best_epoch_is_chosen_and_drawn(select_by: str, epoch: int) -> None:
         n: state | {"report": {"epoch": n, "loss": 1.0} | {s: v[n] for s, v in scores.items()}}
         for n in range(3)
     }
-    params = TrainingParams.model_validate({"select_by": select_by})
+    params = training_params(select_by=select_by)
     history, figure = training.report_training(checkpoints, params)
     name = {"mAP@k": "mAP@5"}.get(select_by, select_by)
     assert figure.get_suptitle().startswith(f"Best {name}: {scores[name][epoch]:.3f} at epoch")
@@ -429,7 +429,7 @@ def test_the_best_epoch_is_chosen_and_drawn(select_by: str, epoch: int) -> None:
 
 def test_training_ends_early(packed: Matrix) -> None:
     """Photos without content: no epoch is better than the first, also after a resumed one."""
-    params = TrainingParams(dimension=8, epochs=5, patience=2, augmentation=None)
+    params = training_params(dimension=8, epochs=5, patience=2, augmentation=None)
     split = photos(10).assign(split=["train"] * 5 + ["valid"] * 5)
     pairs = np.array([(5, 0, 1), (5, 1, 0)])
     found = {
@@ -447,14 +447,14 @@ def test_photos_that_look_the_same_stay_on_one_side() -> None:
     gallery = photos(60).assign(Class=np.repeat([0, 1], 30))
     one_look = gallery["Index"].isin(range(3, 28))
     gallery.loc[one_look, "DHash"] = "0123456789abcdef"
-    split = data.split_photos(gallery, DataParams(valid_ratio=2, near_duplicates=0))
+    split = data.split_photos(gallery, data_params(valid_ratio=2, near_duplicates=0))
     assert split.loc[one_look, "split"].eq("train").all()  # 25 are more than 15
     assert (split.loc[~one_look, "split"] == "valid").sum() == 5 + 15
-    apart = data.split_photos(gallery, DataParams(valid_ratio=2, near_duplicates=None))
+    apart = data.split_photos(gallery, data_params(valid_ratio=2, near_duplicates=None))
     assert (apart.loc[one_look, "split"] == "valid").any()
     gallery["DHash"] = "0123456789abcdef"
     with pytest.raises(ValueError, match=r"no photo would validate.* data_processing.valid_ratio"):
-        data.split_photos(gallery, DataParams())
+        data.split_photos(gallery, data_params())
 
 
 def test_near_duplicates_are_listed_and_counted(caplog: pytest.LogCaptureFixture) -> None:
@@ -463,7 +463,7 @@ def test_near_duplicates_are_listed_and_counted(caplog: pytest.LogCaptureFixture
     queries["DHash"] = ["0" * 16, "1" * 15 + "3", "3" * 16]  # a copy, one bit off, another class
     none = pd.DataFrame(columns=["Path", "Problem", "Action"])
     table, report = data.report_problems(
-        gallery, queries, none, none, DataParams(), EvaluationParams()
+        gallery, queries, none, none, data_params(), evaluation_params()
     )
     assert table["Path"].tolist() == ["q0", "q1"]
     assert table["Problem"].tolist() == ["also in the gallery", "in the gallery as another file"]
@@ -475,15 +475,15 @@ def test_packed_images_and_split_know_their_list(
     surveillance: tuple[pd.DataFrame, dict[str, bytes]],
 ) -> None:
     table, files = surveillance
-    listed, _ = data.select_queries(table, files, DataParams())
+    listed, _ = data.select_queries(table, files, data_params())
     stream = data.pack_images(
-        listed, files, DataParams(image_size=16, fill="mean"), TrainingParams(arch="resnet18")
+        listed, files, data_params(image_size=16, fill="mean"), training_params(arch="resnet18")
     )
     split = data.split_photos(
-        listed.assign(Class=[3, 3, 4, 4]), DataParams(valid_ratio=2, near_duplicates=None)
+        listed.assign(Class=[3, 3, 4, 4]), data_params(valid_ratio=2, near_duplicates=None)
     )
     with pytest.raises(ValueError, match="one class only: training needs two"):
-        data.split_photos(listed, DataParams(valid_ratio=2))
+        data.split_photos(listed, data_params(valid_ratio=2))
     packing = {"size": 16, "fill": "mean", "crop": "none"}
     packing |= {"interpolation": "bilinear", "centre": None}
     assert stream.attributes == {"photos": digest(listed), "packing": packing}
@@ -507,8 +507,8 @@ def test_photos_are_packed_as_the_weights_expect_them(
     expected: tuple[int, str, float | None],
 ) -> None:
     table, files = surveillance
-    listed, _ = data.select_queries(table, files, DataParams())
-    stream = data.pack_images(listed, files, DataParams(**changes), TrainingParams(arch=arch))
+    listed, _ = data.select_queries(table, files, data_params())
+    stream = data.pack_images(listed, files, data_params(**changes), training_params(arch=arch))
     packing = stream.attributes["packing"]
     assert (packing["size"], packing["interpolation"], packing["centre"]) == expected
     assert next(iter(stream.blocks)).shape[2:] == (expected[0], expected[0])

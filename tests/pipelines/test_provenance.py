@@ -4,21 +4,21 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
+from tests.parameters import evaluation_params, training_params
 
 from car_retrieval.io.matrix import Matrix, MatrixStream, write_matrix
 from car_retrieval.models.descriptor import DescriptorConfig, DescriptorNet
 from car_retrieval.models.encoder import Encoder
-from car_retrieval.params import EvaluationParams, TrainingParams
 from car_retrieval.pipelines.reporting.provenance import tell_provenance
 from car_retrieval.training.provenance import provenance
 
 
 def test_parameters_encoder_libraries_and_digests(tmp_path: Path) -> None:
     net = DescriptorNet(DescriptorConfig("resnet18", 8, 32))
-    net.provenance = provenance(TrainingParams(arch="resnet18", lr=0.25), "0123")
+    net.provenance = provenance(training_params(arch="resnet18", lr=0.25), "0123")
     attributes = {"encoder": Encoder(net, [1.0, 0.5]).signature(), "photos": "4567"}
     write_matrix(tmp_path / "d.npy", MatrixStream([np.zeros((1, 16), np.float32)], attributes))
-    facts = tell_provenance(Matrix(tmp_path / "d.npy"), net, {}, EvaluationParams(k=7))
+    facts = tell_provenance(Matrix(tmp_path / "d.npy"), net, {}, evaluation_params(k=7))
     assert facts["Training"]["training.lr"] == "0.25"
     assert facts["Training"]["training.augmentation.crop"]
     assert facts["Training"]["training.weights"] in ("null", "imagenet")
@@ -35,5 +35,5 @@ def test_a_network_that_was_not_trained(tmp_path: Path) -> None:
     net = DescriptorNet(DescriptorConfig("resnet18", 8, 32))
     attributes = {"encoder": Encoder(net).signature(), "photos": "4567"}
     write_matrix(tmp_path / "d.npy", MatrixStream([np.zeros((1, 8), np.float32)], attributes))
-    facts = tell_provenance(Matrix(tmp_path / "d.npy"), net, {}, EvaluationParams())
+    facts = tell_provenance(Matrix(tmp_path / "d.npy"), net, {}, evaluation_params())
     assert facts["Digests"]["split"] == "null"

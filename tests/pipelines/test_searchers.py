@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from tests.parameters import evaluation_params
 
 from car_retrieval.data.fingerprint import digest
 from car_retrieval.io.matrix import Matrix, MatrixStream, write_matrix
@@ -47,7 +48,7 @@ def inputs(gallery: Matrix, queries: Matrix, params: EvaluationParams) -> tuple:
 
 
 def evaluation(**searchers: dict) -> EvaluationParams:
-    return EvaluationParams(k=3, recall_at=[1], searchers=searchers)
+    return evaluation_params(k=3, recall_at=[1], searchers=searchers)
 
 
 def test_scores_of_the_splits_own_metrics(gallery: Matrix, tmp_path: Path) -> None:

@@ -8,9 +8,9 @@ import pytest
 from PIL import Image
 from tests.cli.test_index_folder import index, photo, put, refusal
 from tests.conftest import command, kedro, make_project
+from tests.parameters import data_params
 
 from car_retrieval.datasets.photo_lists import read_index
-from car_retrieval.params import DataParams
 from car_retrieval.pipelines.data_processing.nodes import select_gallery, split_photos
 
 NOTE = "not trained on these photos"
@@ -93,11 +93,11 @@ def test_photos_without_classes_are_never_of_one(tmp_path: Path) -> None:
     listed = gallery(tmp_path, ",,")
     assert listed["Class"].isna().all()
     files = {f"{name}.jpg": photo(number) for number, name in enumerate("xyz")}
-    photos, _, problems = select_gallery(listed, files, DataParams())
+    photos, _, problems = select_gallery(listed, files, data_params())
     assert photos["Class"].isna().all()
     assert problems.empty
     with pytest.raises(ValueError, match="zero_shot"):
-        split_photos(photos, DataParams())
+        split_photos(photos, data_params())
 
 
 def test_a_class_that_only_some_photos_lack_is_refused(tmp_path: Path) -> None:

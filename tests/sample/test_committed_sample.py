@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from tests.parameters import sample_params
 
-from car_retrieval.params import SampleParams
 from car_retrieval.sample import tree as sample_tree
 
 ROOT = Path(__file__).parents[2] / "data" / "01_raw" / "sample"
@@ -20,7 +20,7 @@ def files():
 
 
 def test_size(files):
-    params = SampleParams()
+    params = sample_params()
     kinds = Counter(path.rpartition(".")[2] for path in files if path.endswith((".jpg", ".mat")))
     assert kinds == {"jpg": params.web_photos + params.surveillance_photos, "mat": 2}
     assert sum(path.stat().st_size for path in files.values()) < 8_000_000
@@ -37,7 +37,7 @@ def test_it_equals_a_fresh_drawing(files, monkeypatch):
         return (shot.files() for shot in [*shots[:9], *shots[9::9]])
 
     monkeypatch.setattr(sample_tree, "draw_all", draw_some)
-    drawn = dict(sample_tree.compcars_tree(**SampleParams().model_dump()))
+    drawn = dict(sample_tree.compcars_tree(**sample_params().model_dump()))
     assert len(drawn) > 200
     assert set(drawn) <= set(files)
     for path, content in drawn.items():

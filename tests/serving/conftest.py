@@ -11,12 +11,13 @@ import torch
 from kedro.io import DataCatalog
 from PIL import Image
 from tests.conftest import make_project
+from tests.parameters import data_params, encoding_params, evaluation_params, training_params
 
 from car_retrieval.images.inspect import inspect
 from car_retrieval.io.matrix import Matrix, write_matrix
 from car_retrieval.models.descriptor import DescriptorConfig, DescriptorNet
 from car_retrieval.models.whitening import Whitening
-from car_retrieval.params import DataParams, EncodingParams, EvaluationParams, TrainingParams
+from car_retrieval.params import DataParams, EncodingParams
 from car_retrieval.pipelines.data_processing.nodes import pack_images
 from car_retrieval.pipelines.encoding.nodes import encode_images, whiten
 from car_retrieval.pipelines.searchers.nodes import index_gallery
@@ -66,8 +67,8 @@ def write_run(
     packing: DataParams | None = None,
 ) -> None:
     """What data_processing, training, encoding and evaluation leave to search with."""
-    encoding = encoding or EncodingParams()
-    packing = packing or DataParams(image_size=32, fill="mean", crop="box")
+    encoding = encoding or encoding_params()
+    packing = packing or data_params(image_size=32, fill="mean", crop="box")
     catalog = catalog_of(project, version)
     photos = listed(project / "data/01_raw/independent/traini")
     catalog.save("gallery_photos", photos)
@@ -75,7 +76,7 @@ def write_run(
     catalog.save("model", net)
     catalog.save("whitening", Whitening())
     stream = pack_images(
-        photos, catalog.load("web_images"), packing, TrainingParams(arch="resnet18")
+        photos, catalog.load("web_images"), packing, training_params(arch="resnet18")
     )
     pixels = project / f"{version}.npy"
     write_matrix(pixels, stream)
@@ -84,7 +85,7 @@ def write_run(
     catalog.save("gallery_descriptors", whiten(features, Whitening(), encoding))
     database = catalog.load("gallery_descriptors")
     searchers = {"lopq": {"kind": "lopq", "coarse": 2, "subquantisers": 4}}
-    params = EvaluationParams.model_validate({"searchers": searchers})
+    params = evaluation_params(searchers=searchers)
     catalog.save("lopq_index", index_gallery(database, params))
     own = {name: database.attributes[name] for name in ("encoder", "photos")}
     catalog.save("no_match_threshold", own | {"threshold": 0.9, "reranking": None})

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from tests.parameters import data_params, encoding_params
 from tests.serving.conftest import ENV, catalog_of, write_run
 
 from car_retrieval.io.matrix import attributes_path
 from car_retrieval.models.descriptor import DescriptorConfig, DescriptorNet
 from car_retrieval.models.whitening import Whitening
-from car_retrieval.params import DataParams, EncodingParams
 from car_retrieval.search.pca import PCA
 from car_retrieval.search.storage import SignedIndex
 from car_retrieval.serving.newest import evaluated, newest_versions, open_retriever
@@ -41,7 +41,7 @@ def test_the_newest_run_is_opened(own_project: Path) -> None:
     first = open_retriever(ENV, own_project)
     assert newest_versions(ENV, own_project) == first.versions == (VERSION,) * 3
     assert first.version == VERSION
-    write_run(own_project, LATER, EncodingParams(scales=[0.5, 1.0], flip=True))
+    write_run(own_project, LATER, encoding_params(scales=[0.5, 1.0], flip=True))
     retriever = open_retriever(ENV, own_project)
     assert newest_versions(ENV, own_project) == retriever.versions == (LATER,) * 3
     assert retriever.descriptor(0).shape == (32,)
@@ -64,7 +64,7 @@ def test_without_results_the_line_says_how_to_get_them(own_project: Path) -> Non
 
 
 def test_the_packing_is_that_of_the_gallery_not_of_todays_parameters(own_project: Path) -> None:
-    packing = DataParams(image_size=32, fill="black", crop="none")
+    packing = data_params(image_size=32, fill="black", crop="none")
     write_run(own_project, LATER, packing=packing)
     retriever = open_retriever(ENV, own_project)
     wide = retriever.prepare(Image.new("RGB", (90, 30), "white"))

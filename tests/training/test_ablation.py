@@ -1,15 +1,15 @@
 import numpy as np
 import pandas as pd
 import pytest
+from tests.parameters import ablation_params, training_params
 
 from car_retrieval.metrics.verification import sample_pairs
-from car_retrieval.params import AblationParams, TrainingParams
 from car_retrieval.training.ablation import fingerprint, planned, train
 from car_retrieval.training.validation import Validation
 
 CLASSES, PHOTOS = 4, 6
 LABELS = np.repeat(range(CLASSES), PHOTOS - 1)
-BASE = TrainingParams(
+BASE = training_params(
     epochs=3, batch_size=8, dimension=8, seed=1, k=5, device="cpu", augmentation=None
 )
 TUPLES = {"loss": {"name": "TupleSoftmax"}, "sampler": {"name": "tuples"}}
@@ -37,14 +37,14 @@ def pairs(split):
 
 
 def recipe(changes=None, base=BASE, data="photos", **budget):
-    ablation = AblationParams(recipes={"default": changes or {}}, budget=budget)
+    ablation = ablation_params(recipes={"default": changes or {}}, budget=budget)
     return planned(LABELS, base, ablation, data)["default"]
 
 
 class TestPlan:
     def test_every_recipe_sees_the_budget(self):
         recipes = {"default": {}, "tuples": TUPLES, "pk": {"sampler": {"name": "pk"}}}
-        ablation = AblationParams(recipes=recipes, budget={"images": 100})
+        ablation = ablation_params(recipes=recipes, budget={"images": 100})
         for one in planned(LABELS, BASE, ablation, "").values():
             assert (one.params.epochs, one.params.images_per_epoch) == (5, len(LABELS))
 

@@ -1,7 +1,7 @@
 import pytest
 import torch
+from tests.parameters import augmentation_params
 
-from car_retrieval.params import AugmentationParams
 from car_retrieval.training.augmentation import Augmentation
 
 CPU = torch.device("cpu")
@@ -27,11 +27,11 @@ def images():
 
 
 def changed(images, seed=0, **changes):
-    return Augmentation(AugmentationParams(**(NONE | changes)), seed, CPU)(images)
+    return Augmentation(augmentation_params(**(NONE | changes)), seed, CPU)(images)
 
 
 def test_shape_and_range(images):
-    result = Augmentation(AugmentationParams(brightness=(0.1, 9), noise=2), 0, CPU)(images)
+    result = Augmentation(augmentation_params(brightness=(0.1, 9), noise=2), 0, CPU)(images)
     assert result.shape == images.shape
     assert result.dtype == torch.float32
     assert 0 <= result.min() < result.max() <= 255
@@ -49,14 +49,14 @@ def test_each_change_changes(images, name):
 
 
 def test_the_seed_decides(images):
-    params = AugmentationParams()
+    params = augmentation_params()
     first, again, other = (Augmentation(params, seed, CPU)(images) for seed in (1, 1, 2))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
 
 
 def test_the_stream_goes_on(images):
-    augment = Augmentation(AugmentationParams(), 1, CPU)
+    augment = Augmentation(augmentation_params(), 1, CPU)
     assert not torch.equal(augment(images), augment(images))
 
 
@@ -69,7 +69,7 @@ def test_the_global_stream_is_left_alone(images):
 
 def test_each_image_by_its_own_draw(images):
     same = images[:1].repeat(8, 1, 1, 1)
-    result = Augmentation(AugmentationParams(), 1, CPU)(same)
+    result = Augmentation(augmentation_params(), 1, CPU)(same)
     assert len({tuple(image.flatten().tolist()) for image in result}) == 8
 
 

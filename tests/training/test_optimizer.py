@@ -1,10 +1,10 @@
 import pytest
 import torch
+from tests.parameters import training_params
 from torch import nn
 from torchvision.models import get_model
 
 from car_retrieval.models.descriptor import DescriptorConfig, DescriptorNet
-from car_retrieval.params import TrainingParams
 from car_retrieval.training.losses import build_loss
 from car_retrieval.training.optimizer import (
     Optimisation,
@@ -20,7 +20,7 @@ EPOCHS, STEPS = 4, 5
 
 
 def rates(**changes):
-    params = TrainingParams(**({"epochs": EPOCHS, "lr": 0.1} | changes))
+    params = training_params(**({"epochs": EPOCHS, "lr": 0.1} | changes))
     return [
         learning_rate(params, epoch, step, STEPS)
         for epoch in range(EPOCHS)
@@ -45,12 +45,12 @@ def rates_of(make_scheduler, every):
     ("scale", "expected"), [(0.5, [0.5] * 4), ((0.4, 1.0), [0.4, 0.6, 0.8, 1.0])]
 )
 def test_scale_rises_from_the_first_epoch_to_the_last(scale, expected):
-    params = TrainingParams(epochs=EPOCHS, scale=scale)
+    params = training_params(epochs=EPOCHS, scale=scale)
     assert [scale_in(params, epoch) for epoch in range(EPOCHS)] == pytest.approx(expected)
 
 
 def test_one_epoch_has_the_first_scale():
-    assert scale_in(TrainingParams(epochs=1, scale=(0.4, 1.0)), 0) == 0.4
+    assert scale_in(training_params(epochs=1, scale=(0.4, 1.0)), 0) == 0.4
 
 
 class TestFreeze:
@@ -100,7 +100,7 @@ def net():
 class TestGroups:
     def test_norms_biases_and_p_do_not_decay(self, net):
         loss = build_loss("ArcFaceLoss", {}, classes=4, dimension=8)
-        groups = parameter_groups(net, loss, TrainingParams(weight_decay=0.3, loss_lr=7))
+        groups = parameter_groups(net, loss, training_params(weight_decay=0.3, loss_lr=7))
         decay = {id(w): group["weight_decay"] for group in groups for w in group["params"]}
         assert sum(len(group["params"]) for group in groups) == len(decay)
         assert len(decay) == sum(1 for _ in (*net.parameters(), *loss.parameters()))
@@ -122,7 +122,7 @@ class TestGroups:
     def test_what_transformers_add_and_scale_does_not_decay(self, arch, kinds):
         with torch.device("meta"):
             net = get_model(arch)
-        groups = parameter_groups(net, nn.Identity(), TrainingParams(weight_decay=0.3))
+        groups = parameter_groups(net, nn.Identity(), training_params(weight_decay=0.3))
         decaying = {id(w) for group in groups if group["weight_decay"] for w in group["params"]}
         layers = (nn.Linear, nn.Conv2d)
         kernels = {id(m.weight) for m in net.modules() if isinstance(m, layers)}
@@ -135,7 +135,7 @@ class TestGroups:
 
     def test_backbone_head_and_loss_have_rates_of_their_own(self, net):
         loss = build_loss("ArcFaceLoss", {}, classes=4, dimension=8)
-        params = TrainingParams(weight_decay=0, backbone_lr=0.5, loss_lr=7)
+        params = training_params(weight_decay=0, backbone_lr=0.5, loss_lr=7)
         optimisation = Optimisation(net, loss, params)
         weights = (net.backbone[0].weight, net.projection.weight, loss.W)
         before = [weight.detach().clone() for weight in weights]
@@ -149,7 +149,7 @@ class TestGroups:
 
     def test_a_backbone_without_a_rate_stays(self, net):
         loss = build_loss("CrossEntropy", {}, classes=4, dimension=8)
-        optimisation = Optimisation(net, loss, TrainingParams(weight_decay=0.1, backbone_lr=0))
+        optimisation = Optimisation(net, loss, training_params(weight_decay=0.1, backbone_lr=0))
         before = net.backbone[0].weight.detach().clone()
         net.backbone[0].weight.grad = torch.ones_like(before)
         optimisation.step(0.01)

@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 import pytorch_metric_learning.losses
 import torch
+from tests.parameters import training_params
 from torch import nn
 
 from car_retrieval.metrics.verification import sample_pairs
-from car_retrieval.params import TrainingParams
 from car_retrieval.training.losses import build_loss, needs_pairs
 from car_retrieval.training.trainer import Trainer
 from car_retrieval.training.validation import Validation
@@ -46,7 +46,7 @@ def trainer(loss: str, photos: int, **changes) -> Trainer:
     sides = (by_index[by_index["split"] == side]["Class"] for side in ("valid", "train"))
     validation = Validation(images, split, sample_pairs(*sides, 0), 1)
     wanted = {"epochs": 1, "batch_size": 4, "dimension": 8, "k": 1, "device": "cpu"}
-    params = TrainingParams(loss={"name": loss}, augmentation=None, **(wanted | changes))
+    params = training_params(loss={"name": loss}, augmentation=None, **(wanted | changes))
     return Trainer(images, split, validation, params)
 
 

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from tests.parameters import training_params
 
 from car_retrieval.metrics.verification import sample_pairs
 from car_retrieval.models.descriptor import network_of
-from car_retrieval.params import TrainingParams
 from car_retrieval.training.trainer import Trainer
 from car_retrieval.training.validation import Validation
 
@@ -77,7 +77,7 @@ def make(split):
         labels = table.set_index("Index")["Class"]
         sides = (labels[(table["split"] == side).to_numpy()] for side in ("valid", "train"))
         wanted = {"epochs": 3, "batch_size": 8, "dimension": 8, "seed": 1, "k": 5, "device": "cpu"}
-        params = TrainingParams(**(wanted | WAYS[way] | changes))
+        params = training_params(**(wanted | WAYS[way] | changes))
         validation = Validation(images(side), table, sample_pairs(*sides, seed=0), params.k)
         return Trainer(images(side), table, validation, params)
 
@@ -378,7 +378,7 @@ def test_frozen_blocks_stay_and_keep_their_statistics(make):
 def test_a_checkpoint_says_what_it_was_made_with(make, split):
     trainer = make(epochs=1, ema=0.5)
     about = next(trainer.epochs())["provenance"]
-    assert TrainingParams(**about["parameters"]) == trainer.params
+    assert training_params(**about["parameters"]) == trainer.params
     assert about["versions"]["torch"] == torch.__version__
     assert set(about["versions"]) == {
         *("car_retrieval", "torch", "torchvision", "timm", "pytorch_metric_learning")

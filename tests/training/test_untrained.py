@@ -7,15 +7,15 @@ import pandas as pd
 import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812
+from tests.parameters import training_params
 
 from car_retrieval.models.backbone import build_backbone
 from car_retrieval.models.descriptor import DescriptorConfig, config_of, network_of
-from car_retrieval.params import TrainingParams
 from car_retrieval.training.untrained import untrained, untrained_checkpoint, untrained_network
 from car_retrieval.training.validation import Validation
 
 SIZE = 32
-PARAMS = TrainingParams(epochs=0, dimension=16, neck="bnneck", pooling="average", k=2)
+PARAMS = training_params(epochs=0, dimension=16, neck="bnneck", pooling="average", k=2)
 
 
 @pytest.fixture

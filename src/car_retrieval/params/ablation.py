@@ -11,11 +11,9 @@ class Budget(Params):
     """Training budget of each recipe of an ablation."""
 
     images: Count | None = Field(
-        default=None,
         description="training images per run, in whole epochs; null: `training.epochs` times all",
     )
     seconds: Factor | None = Field(
-        default=None,
         description="training time after which no further epoch starts; null: no limit",
     )
 
@@ -35,15 +33,15 @@ OF_ALL_RECIPES = (
 class AblationParams(Params):
     """Comparison of training recipes (`parameters_ablation.yml`)."""
 
-    runs: Count = Field(1, description="runs per recipe, with seeds `seed`, `seed` + 1, …")
-    seed: Annotated[int, Field(ge=0)] = Field(7, description="random seed of the first run")
-    budget: Budget = Field(default=Budget(), description="training budget of each recipe")
-    baseline: RecipeName = Field("default", description="recipe that the others are compared with")
+    runs: Count = Field(description="runs per recipe, with seeds `seed`, `seed` + 1, …")
+    seed: Annotated[int, Field(ge=0)] = Field(description="random seed of the first run")
+    budget: Budget = Field(description="training budget of each recipe")
+    baseline: RecipeName = Field(description="recipe that the others are compared with")
     only: Annotated[list[RecipeName] | None, BeforeValidator(_names)] = Field(
-        default=None, description="recipes to train, as words or a list; null: all"
+        description="recipes to train, as words or a list; null: all"
     )
     recipes: Annotated[dict[RecipeName, dict[str, Any]], BeforeValidator(without_null)] = Field(
-        {"default": {}}, description="changes of `training` by recipe; null removes one"
+        description="changes of `training` by recipe; null removes one"
     )
 
     @model_validator(mode="after")

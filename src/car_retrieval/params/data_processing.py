@@ -11,54 +11,52 @@ from car_retrieval.params.base import Count, Fraction, Params
 class SampleParams(Params):
     """Synthetic miniature of CompCars (`parameters_sample_data.yml`)."""
 
-    models: Annotated[int, Field(ge=3)] = Field(30, description="gallery classes")
-    web_photos: Count = Field(900, description="web photos, all viewpoints together")
-    surveillance_photos: Count = Field(300, description="query photos")
-    surveillance_models: Count = Field(20, description="query classes")
-    width: Annotated[int, Field(ge=32)] = 192
-    seed: Annotated[int, Field(ge=0)] = Field(7, description="random seed of the drawings")
+    models: Annotated[int, Field(ge=3)] = Field(description="gallery classes")
+    web_photos: Count = Field(description="web photos, all viewpoints together")
+    surveillance_photos: Count = Field(description="query photos")
+    surveillance_models: Count = Field(description="query classes")
+    width: Annotated[int, Field(ge=32)]
+    seed: Annotated[int, Field(ge=0)] = Field(description="random seed of the drawings")
 
 
 class DataParams(Params):
     """Listing, packing and splitting (`parameters_data_processing.yml`)."""
 
-    front_views: list[int] = Field([1, 4], description="viewpoints of gallery photos")
-    rear_views: list[int] = Field([2, 5], description="viewpoints listed in rear_photos")
+    front_views: list[int] = Field(description="viewpoints of gallery photos")
+    rear_views: list[int] = Field(description="viewpoints listed in rear_photos")
     queries: Literal["all", "test"] = Field(
-        "all", description="surveillance list that supplies the queries"
+        description="surveillance list that supplies the queries"
     )
     image_size: Annotated[int, Field(ge=16)] | None = Field(
-        None, description="side of packed photos in pixels; null: the size the weights expect"
+        description="side of packed photos in pixels; null: the size the weights expect"
     )
     fit: Literal["letterbox", "centre"] = Field(
-        "letterbox",
         description="`letterbox`: pad the whole photo; `centre`: crop the centre, as in the "
         "evaluation of the weights",
     )
     interpolation: Literal["weights"] | Interpolation = Field(
-        "weights", description="resizing kernel; `weights`: the kernel the weights expect"
+        description="resizing kernel; `weights`: the kernel the weights expect"
     )
     crop: Literal["none", "box", "auto"] = Field(
-        "none",
         description="crop to the labelled box; `auto`: without a label, to the detected car",
     )
-    fill: Fill = Field("gaussian", description="padding of letterboxed photos")
+    fill: Fill = Field(description="padding of letterboxed photos")
     max_rejected_fraction: Fraction = Field(
-        0.01, description="largest share of unusable photos; more stop the run"
+        description="largest share of unusable photos; more stop the run"
     )
     validate_by: Literal["image", "class"] = Field(
-        "image", description="validate on photos of training classes, or on held-out classes"
+        description="validate on photos of training classes, or on held-out classes"
     )
     valid_ratio: Annotated[int, Field(ge=2)] = Field(
-        7, description="photos, or classes, per one that validates"
+        description="photos, or classes, per one that validates"
     )
     twins: Literal["exclude", "keep"] = Field(
-        "exclude", description="training on label conflicts: one photo in several classes"
+        description="training on label conflicts: one photo in several classes"
     )
     near_duplicates: Annotated[int, Field(ge=0, le=7)] | None = Field(
-        5, description="largest Hamming distance of 64-bit hashes; null: exact copies only"
+        description="largest Hamming distance of 64-bit hashes; null: exact copies only"
     )
-    workers: Count = Field(2, description="decoding threads")
+    workers: Count = Field(description="decoding threads")
     seed: Annotated[int, Field(ge=0)] = Field(
-        7, description="random seed of the split and the verification pairs"
+        description="random seed of the split and the verification pairs"
     )

@@ -28,9 +28,9 @@ class WhiteningParams(Params):
 class EncodingParams(Params):
     """Descriptors of a collection (`parameters_encoding.yml`)."""
 
-    checkpoint: Literal["best"] | Annotated[int, Field(ge=0)] = "best"
-    scales: Annotated[list[Factor], Field(min_length=1)] = [1.0]
-    flip: bool = Field(False, description="average the descriptors of photo and mirror image")
-    whitening: WhiteningParams | None = WhiteningParams(kind="auto")
-    batch_size: Count = Field(64, description="images per batch")
-    device: str = Field("auto", description="`auto`: CUDA if available, else `cpu`; or `cuda:1`")
+    checkpoint: Literal["best"] | Annotated[int, Field(ge=0)]
+    scales: Annotated[list[Factor], Field(min_length=1)]
+    flip: bool = Field(description="average the descriptors of photo and mirror image")
+    whitening: WhiteningParams | None
+    batch_size: Count = Field(description="images per batch")
+    device: str = Field(description="`auto`: CUDA if available, else `cpu`; or `cuda:1`")

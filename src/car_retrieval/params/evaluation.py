@@ -83,27 +83,25 @@ class EvaluationParams(Params):
     """Search and scores (`parameters_evaluation.yml`)."""
 
     search_in: Literal["gallery", "queries"] = Field(
-        "gallery", description="photos to search; `queries`: the other queries (leave one out)"
+        description="photos to search; `queries`: the other queries (leave one out)"
     )
-    k: Count = Field(20, description="cut-off k of mAP@k")
-    recall_at: Annotated[list[Count], Field(min_length=1)] = Field(
-        [1, 5, 20], description="cut-offs j of R@j"
-    )
-    whole_ranking: bool = Field(False, description="also compute mAP of the whole ranking")
+    k: Count = Field(description="cut-off k of mAP@k")
+    recall_at: Annotated[list[Count], Field(min_length=1)] = Field(description="cut-offs j of R@j")
+    whole_ranking: bool = Field(description="also compute mAP of the whole ranking")
     min_class_size: Count | None = Field(
-        58, description="minimum class size of `filtered` scores; null: no filtered scores"
+        description="minimum class size of `filtered` scores; null: no filtered scores"
     )
-    batch_size: Count = Field(1024, description="queries per batch")
+    batch_size: Count = Field(description="queries per batch")
     reranking: RerankingParams | None = Field(
-        None, description="re-ranking of exact search's hits; null: none"
+        description="re-ranking of exact search's hits; null: none"
     )
-    shown_queries: Count = Field(5, description="queries per picture gallery")
+    shown_queries: Count = Field(description="queries per picture gallery")
     false_match_rate: Annotated[float, Field(ge=0, lt=1)] = Field(
-        0.01, description="share of unknown cars that may get a match instead of `no match`"
+        description="share of unknown cars that may get a match instead of `no match`"
     )
     seed: Annotated[int, Field(ge=0)] = Field(
-        7, description="random seed of pairs, searchers and the map"
+        description="random seed of pairs, searchers and the map"
     )
     searchers: Annotated[dict[SearcherName, SearcherParams], BeforeValidator(without_null)] = Field(
-        {}, description="searchers to compare with exact search; null removes one"
+        description="searchers to compare with exact search; null removes one"
     )

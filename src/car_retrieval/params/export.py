@@ -8,7 +8,7 @@ from car_retrieval.params.base import Count, Factor, Params
 class ExportParams(Params):
     """Exported files (`parameters_export.yml`)."""
 
-    photos: Count = Field(32, description="gallery photos to check the ONNX file on")
+    photos: Count = Field(description="gallery photos to check the ONNX file on")
     tolerance: Factor = Field(
-        0.01, description="largest angle between ONNX and PyTorch descriptors, in degrees"
+        description="largest angle between ONNX and PyTorch descriptors, in degrees"
     )

@@ -68,127 +68,115 @@ class Sampler(Params):
 class AugmentationParams(Params):
     """Training augmentation for the domain gap from web to surveillance photos."""
 
-    crop: Fraction = Field(default=0.4, description="largest share of area cropped or padded")
-    rotation: Annotated[float, Field(ge=0, le=180)] = Field(
-        default=5.0, description="largest angle in degrees"
-    )
-    flip: Fraction = Field(default=0.5, description="share of images mirrored")
+    crop: Fraction = Field(description="largest share of area cropped or padded")
+    rotation: Annotated[float, Field(ge=0, le=180)] = Field(description="largest angle in degrees")
+    flip: Fraction = Field(description="share of images mirrored")
     brightness: Annotated[tuple[Factor, Factor], AfterValidator(_rising)] = Field(
-        default=(0.25, 1.15), description="range of brightness factors"
+        description="range of brightness factors"
     )
-    contrast: Annotated[float, Field(ge=0, lt=1)] = Field(
-        default=0.3, description="largest change of contrast"
-    )
-    saturation: Fraction = Field(default=0.0, description="largest change of saturation")
+    contrast: Annotated[float, Field(ge=0, lt=1)] = Field(description="largest change of contrast")
+    saturation: Fraction = Field(description="largest change of saturation")
     hue: Annotated[float, Field(ge=0, le=0.5)] = Field(
-        default=0.5, description="largest hue shift as a share of a full turn"
+        description="largest hue shift as a share of a full turn"
     )
-    grey: Fraction = Field(default=0.0, description="share of images made grey")
-    blur: Fraction = Field(default=0.3, description="share of images blurred")
+    grey: Fraction = Field(description="share of images made grey")
+    blur: Fraction = Field(description="share of images blurred")
     noise: Annotated[float, Field(ge=0)] = Field(
-        default=0.06, description="largest standard deviation of the noise, for values in 0…1"
+        description="largest standard deviation of the noise, for values in 0…1"
     )
-    erase: Fraction = Field(default=0.0, description="share of images with an erased rectangle")
+    erase: Fraction = Field(description="share of images with an erased rectangle")
 
 
 class TrainingParams(Params):
     """Network and training (`parameters_training.yml`)."""
 
     arch: Annotated[str, AfterValidator(_network)] = Field(
-        "resnet18", description="torchvision network, or timm/<name>"
+        description="torchvision network, or timm/<name>"
     )
     weights: str | None = Field(
-        None,
         description="`imagenet`, the path of a state dict of the backbone, or null for random",
     )
     dimension: Count | None = Field(
-        None, description="descriptor dimension; null: the backbone's number of channels"
+        description="descriptor dimension; null: the backbone's number of channels"
     )
     normalisation: Literal["weights", "imagenet", "image"] = Field(
-        "weights",
         description="source of the pixel mean and deviation: the pretrained weights, ImageNet, or "
         "each photo",
     )
     pooling: Literal["gem", "average", "max", "cls", "gem_max"] = Field(
-        "gem", description="pooling of the feature map; `cls`: a transformer's class token instead"
+        description="pooling of the feature map; `cls`: a transformer's class token instead"
     )
     neck: Literal["none", "bnneck"] = Field(
-        "none", description="layer after the projection; `bnneck`: batch normalisation"
+        description="layer after the projection; `bnneck`: batch normalisation"
     )
     loss: Named = Field(
         Named(name="CrossEntropy", args={"label_smoothing": 0.1}), description="training loss"
     )
     memory: Annotated[int, Field(ge=0)] = Field(
-        0, description="cross-batch memory of a pair loss, in descriptors; 0: none"
+        description="cross-batch memory of a pair loss, in descriptors; 0: none"
     )
     miner: Named | None = Field(None, description="miner that selects pairs; null: all pairs")
     sampler: Sampler = Field(Sampler(name="shuffle"), description="batch sampler")
     epochs: Annotated[int, Field(ge=0)] = Field(
-        6, description="total number of epochs, resumed ones included; 0: no training"
+        description="total number of epochs, resumed ones included; 0: no training"
     )
     passes_per_epoch: Count = Field(
-        1, description="passes over the training photos before a validation"
+        description="passes over the training photos before a validation"
     )
     images_per_epoch: Count | None = Field(
-        None, description="images per epoch, over several passes if needed; null: by passes"
+        description="images per epoch, over several passes if needed; null: by passes"
     )
-    batch_size: Annotated[int, Field(ge=2)] = Field(32, description="images per batch")
+    batch_size: Annotated[int, Field(ge=2)] = Field(description="images per batch")
     accumulation: Count = Field(
-        1, description="batches per optimizer step; the loss sees one at a time"
+        description="batches per optimizer step; the loss sees one at a time"
     )
-    lr: Annotated[float, Field(gt=0)] = Field(1e-3, description="learning rate of AdamW")
+    lr: Annotated[float, Field(gt=0)] = Field(description="learning rate of AdamW")
     backbone_lr: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
-        1.0, description="factor on lr for the backbone; often below 1 for pretrained weights"
+        description="factor on lr for the backbone; often below 1 for pretrained weights"
     )
-    loss_lr: Factor = Field(1.0, description="factor on lr for the loss's own weights")
+    loss_lr: Factor = Field(description="factor on lr for the loss's own weights")
     warmup_epochs: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
-        0.0, description="epochs of linear warm-up from 0"
+        description="epochs of linear warm-up from 0"
     )
     schedule: Literal["step", "cosine"] = Field(
-        "step",
         description="`step`: lr times lr_shrink after each epoch; `cosine`: half cosine to 0",
     )
     lr_shrink: Annotated[float, Field(gt=0, le=1)] = Field(
-        0.9, description="factor on lr per epoch of schedule `step`"
+        description="factor on lr per epoch of schedule `step`"
     )
     weight_decay: Annotated[float, Field(ge=0)] = Field(
-        0.02,
         description="weight decay, except of norms, biases, embeddings, scales and GeM's p",
     )
     ema: Annotated[float, Field(ge=0, lt=1)] = Field(
-        0.0, description="decay of the weight EMA, which is validated and saved; 0: no EMA"
+        description="decay of the weight EMA, which is validated and saved; 0: no EMA"
     )
     frozen_blocks: Annotated[int, Field(ge=0)] = Field(
         0, description="first blocks of the backbone to freeze, with the layers before them"
     )
-    freeze_bn: bool = Field(
-        False, description="keep the batch-norm statistics of the pretrained backbone"
-    )
+    freeze_bn: bool = Field(description="keep the batch-norm statistics of the pretrained backbone")
     precision: Literal["float32", "bfloat16"] = Field(
-        "float32", description="precision of the forward pass in training"
+        description="precision of the forward pass in training"
     )
-    compile: bool = Field(False, description="use torch.compile: slow start, faster epochs")
-    checkpointing: bool = Field(
-        False, description="activation checkpointing: less memory, more time"
-    )
+    compile: bool = Field(description="use torch.compile: slow start, faster epochs")
+    checkpointing: bool = Field(description="activation checkpointing: less memory, more time")
     scale: Factor | tuple[Factor, Factor] = Field(
-        1.0, description="resizing factor of training images; two: first and last epoch"
+        description="resizing factor of training images; two: first and last epoch"
     )
-    augmentation: AugmentationParams | None = AugmentationParams()
+    augmentation: AugmentationParams | None
     patience: Count | None = Field(
-        None, description="epochs without improvement before training stops; null: never"
+        description="epochs without improvement before training stops; null: never"
     )
     select_by: Literal["mAP@k", "MAP@R"] = Field(
-        "mAP@k", description="validation score that selects the best epoch"
+        description="validation score that selects the best epoch"
     )
     start_epoch: Annotated[int, Field(ge=-1)] | Literal["latest"] = Field(
-        -1, description="epoch to resume after; -1: start a new run"
+        description="epoch to resume after; -1: start a new run"
     )
-    show_batch: Count = Field(5, description="batches between progress bar updates")
-    k: Count = Field(20, description="cut-off k of the validation mAP@k")
-    device: str = Field("auto", description="`auto`: CUDA if available, else `cpu`; or `cuda:1`")
+    show_batch: Count = Field(description="batches between progress bar updates")
+    k: Count = Field(description="cut-off k of the validation mAP@k")
+    device: str = Field(description="`auto`: CUDA if available, else `cpu`; or `cuda:1`")
     seed: Annotated[int, Field(ge=0)] = Field(
-        7, description="random seed of weights, batches and augmentation"
+        description="random seed of weights, batches and augmentation"
     )
 
     @model_validator(mode="after")
