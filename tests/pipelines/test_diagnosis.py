@@ -246,7 +246,8 @@ def test_too_few_validation_photos_for_the_rate_are_named(
     valid = ranking([[0, 2, 4, 1], [0, 1, 2, 3]])
     result = calibrated(described[1], valid, pd.Series([1, 1]), 0.01)
     assert result["splits"]["valid"]["FPIR"] == 0
-    assert "2 validation photos cannot tell a false match rate of 0.01" in caplog.text
+    assert "2 validation photos" in caplog.text
+    assert "0.01" in caplog.text
     caplog.clear()
     with caplog.at_level(logging.WARNING):
         calibrated(described[1], valid, pd.Series([1, 1]), 0.5)

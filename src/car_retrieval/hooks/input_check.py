@@ -32,7 +32,7 @@ def require_results(catalog: CatalogProtocol, names: Iterable[str]) -> None:
     """Refuse to begin where an input that a run makes is missing.
 
     Args:
-        catalog: knows where results lie.
+        catalog: data catalog.
         names: datasets to be loaded; those without versions are none of ours to check.
 
     Raises:

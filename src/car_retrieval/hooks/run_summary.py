@@ -35,7 +35,7 @@ def print_run(
 
     Args:
         pipeline: what was run.
-        catalog: knows where the results lie.
+        catalog: data catalog of the run.
         seconds: by stage.
         peak: resident memory in bytes, by stage.
     """
@@ -79,7 +79,7 @@ def print_run(
 
 
 def _remarks(summary: pd.DataFrame, params: EvaluationParams) -> Iterator[str]:
-    """What a reader of the scores has to know."""
+    """Remarks that readers of the scores need."""
     test = summary[(summary["split"] == "test") & (summary["protocol"] == "all")]
     for row in test.to_dict("records"):
         if params.search_in == "queries" and row["trained_classes"]:
@@ -101,7 +101,7 @@ def _scores(summary: pd.DataFrame) -> Table:
 
 
 def _searchers(table: pd.DataFrame) -> Table:
-    """What a searcher finds, its pace on one thread and its size; the rest is in the report."""
+    """Table of searchers: scores, speed on one thread, size; the report has more."""
     shown = Table(title="Searchers, all classes", title_justify="left", box=SIMPLE_HEAD, padding=0)
     for name in ("split", "searcher"):
         shown.add_column(name, no_wrap=True)
@@ -117,7 +117,7 @@ def _searchers(table: pd.DataFrame) -> Table:
 
 
 def _recipes(table: pd.DataFrame) -> Table:
-    """What a recipe gives and costs; a spread is the standard deviation over its runs."""
+    """Table of recipes: scores with their standard deviation over runs, and cost."""
     shown = Table(title="Recipes", title_justify="left")
     shown.add_column("recipe")
     valid, *_ = scores = [name for name in table.columns if f"{name} sd" in table]

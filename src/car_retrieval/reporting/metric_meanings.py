@@ -22,7 +22,7 @@ MEANINGS = {
 
 
 def meaning(metric: str) -> str:
-    """What a metric or count of the results says; nothing of an unknown one."""
+    """Explain a metric or count of the results in a line; empty for an unknown one."""
     for pattern, text in MEANINGS.items():
         if found := re.fullmatch(pattern, metric):
             return found.expand(text)

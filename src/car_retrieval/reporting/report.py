@@ -72,7 +72,7 @@ def html_report(
 
 
 def _headline(summary: pd.DataFrame) -> dict[str, object]:
-    """What the first row says: its subject, its counts and its metrics."""
+    """Subject, counts and metrics of the first row."""
     if summary.empty:
         return {"subject": "", "counts": [], "metrics": []}
     row = {name: summary[name].iloc[0] for name in summary}

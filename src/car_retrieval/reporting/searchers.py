@@ -104,7 +104,7 @@ def _label(axes: Axes, points: list[tuple[float, float, str]]) -> None:
 
 
 def _box(text: Annotation) -> Bbox:
-    """Where the letters stand, without the line to the dot."""
+    """Extent of the letters, without the line to the dot."""
     text.get_window_extent()  # places the letters
     return Text.get_window_extent(text)
 

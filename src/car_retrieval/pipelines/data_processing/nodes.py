@@ -176,7 +176,7 @@ def pack_images(
 
 
 def _packing(params: DataParams, training: TrainingParams) -> Packing:
-    """How photos are packed: as it is said, or else as the network's weights expect them."""
+    """Packing by the parameters, or else as the network's weights expect."""
     pixels = pixels_of(training.arch)
     return Packing(
         params.image_size or pixels.size,

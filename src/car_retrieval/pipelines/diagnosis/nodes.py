@@ -69,7 +69,7 @@ def score_attributes(
     test_gallery_photos: pd.DataFrame,
     params: EvaluationParams,
 ) -> tuple[pd.DataFrame, Figure]:
-    """Score by domain, and by make, model, year and viewpoint as far as the lists know them."""
+    """Score by domain, and by make, model, year and viewpoint as far as the lists have them."""
     parts = []
     for split, by_query, photos, searched in (
         ("valid", valid_by_query, gallery_photos, gallery_photos),
@@ -166,14 +166,14 @@ def calibrate_no_match(
     Returns:
         The threshold, with the signature of the encoder whose descriptors it is for, the digest of
         the gallery's photos, the re-ranking whose similarities it is of, whether it was measured
-        on classes that training knows (`validated_by`: image) or never saw (class), and what it
+        on trained classes (`validated_by`: image) or on unseen ones (class), and what it
         does on both splits; and the curve behind it.
     """
     searches = {"valid": valid, "test": test}
     rate, queries = params.false_match_rate, len(searches["valid"].non_mated)
     if rate * queries < 1:
         log.warning(
-            "%d validation photos cannot tell a false match rate of %g: no false match among them "
+            "%d validation photos are too few for a false match rate of %g: no false match among them "
             "is allowed; raise evaluation.false_match_rate to at least 1 / photos",
             queries,
             rate,

@@ -20,7 +20,7 @@ COSTS = ("single", "batch q/s 2", "fit", "add", "peak")  # of searchers, that th
 
 
 Facts = dict[str, Any]
-"""What the template of the card names."""
+"""Variables of the card's template."""
 
 
 def tell_network(
@@ -105,7 +105,7 @@ def write_model_card(network: Facts, data: Facts, scores: Facts) -> str:
 
 
 def _front_matter(facts: Facts, summary: pd.DataFrame) -> dict[str, Any]:
-    """What model hubs read of a card: https://huggingface.co/docs/hub/model-cards."""
+    """Metadata that model hubs read from a card: https://huggingface.co/docs/hub/model-cards."""
     arch, collection = facts["encoder"]["arch"], facts["collection"]
     results = [
         {

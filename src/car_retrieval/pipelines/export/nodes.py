@@ -60,7 +60,7 @@ def tabulate(descriptors: Matrix, photos: pd.DataFrame) -> TableStream:
 
 
 def about(descriptors: Matrix) -> dict[str, Any]:
-    """Of which collection and run descriptors are, and what made them: JSON values."""
+    """Collection, run and encoder of descriptors, as JSON values."""
     own = descriptors.attributes
     collection, run = descriptors.origin
     return {

@@ -24,7 +24,7 @@ def tell_provenance(
 ) -> dict[str, dict[str, str]]:
     """Names and values by group, names dotted as in `kedro run --params`.
 
-    Training is told as it is kept with the network, the encoder as it is with the descriptors.
+    Training comes from the network's provenance, the encoder from the descriptors' attributes.
     """
     about = gallery_descriptors.attributes
     trained = network_of_descriptors(gallery_descriptors, model, checkpoints).provenance

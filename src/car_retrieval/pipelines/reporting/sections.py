@@ -213,7 +213,7 @@ def _seen_in_training(summary: pd.DataFrame) -> str:
 
 
 def _rates(measured: dict[str, Any]) -> pd.DataFrame:
-    """What the threshold for "no match" does, a row a split."""
+    """Tabulate the rates at the no-match threshold, a row a split."""
     rows = [{"split": split} | rates for split, rates in measured["splits"].items()]
     return pd.DataFrame(rows).replace({None: np.nan}).infer_objects()
 
