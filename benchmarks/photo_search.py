@@ -27,8 +27,8 @@ from car_retrieval.models.encoder import Encoder
 from car_retrieval.models.whitening import Whitening
 from car_retrieval.search.build import fill, make_index
 from car_retrieval.search.storage import SignedIndex
-from car_retrieval.serving.newest import Results, config_of
 from car_retrieval.serving.retriever import Where
+from car_retrieval.serving.run_artifacts import Results, config_of
 
 ROOT = Path(__file__).parents[1]
 ENV, VERSION, SIZE = "independent", "2026-01-01", 224

@@ -26,8 +26,8 @@ from urllib.parse import urlsplit
 import numpy as np
 import psutil
 
-from car_retrieval.serving.newest import open_retriever
 from car_retrieval.serving.retriever import Retriever
+from car_retrieval.serving.run_artifacts import open_retriever
 
 PHOTOS, CLIENTS, BOUNDARY = 64, (1, 4, 16), "photo"
 HEADERS = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}

@@ -10,7 +10,7 @@ from tests.conftest import ROOT, kedro
 from tests.serving.conftest import ENV, PHOTOS, picture, searchable
 
 from car_retrieval.cli import cli
-from car_retrieval.serving.newest import Results, open_retriever
+from car_retrieval.serving.run_artifacts import Results, open_retriever
 
 __all__ = ["searchable"]  # a fixture
 

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from car_retrieval.pipelines.evaluation.compare import index_gallery
 from kedro.io import DataCatalog
 from PIL import Image
 from tests.conftest import make_project
@@ -21,8 +22,8 @@ from car_retrieval.params import DataParams, EncodingParams
 from car_retrieval.pipelines.data_processing.nodes import pack_images
 from car_retrieval.pipelines.encoding.nodes import encode_images, whiten
 from car_retrieval.pipelines.searchers.nodes import index_gallery
-from car_retrieval.serving.newest import config_of, open_retriever
 from car_retrieval.serving.retriever import Retriever
+from car_retrieval.serving.run_artifacts import config_of, open_retriever
 
 ENV = "independent"
 PHOTOS = 40

@@ -18,9 +18,9 @@ from rich.table import Table
 from car_retrieval.cli.errors import PlainErrorCommand
 from car_retrieval.images.crop import Box, check_inside
 from car_retrieval.images.inspect import inspect
-from car_retrieval.serving.answer import Answer
-from car_retrieval.serving.newest import Results
-from car_retrieval.serving.where import Where
+from car_retrieval.serving.filters import Where
+from car_retrieval.serving.run_artifacts import Results
+from car_retrieval.serving.search_result import Answer
 
 if TYPE_CHECKING:
     from car_retrieval.serving.retriever import Retriever

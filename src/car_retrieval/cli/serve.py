@@ -54,7 +54,7 @@ def command(
     try:
         import python_multipart  # noqa: F401  # FastAPI, which kedro-viz brings, misses it too late
 
-        from car_retrieval.serving.web.guard import Limits
+        from car_retrieval.serving.web.middleware import Limits
         from car_retrieval.serving.web.serve import serve
     except ModuleNotFoundError as error:
         raise ValueError(

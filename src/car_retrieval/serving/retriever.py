@@ -26,8 +26,8 @@ from car_retrieval.models.whitening import Whitening
 from car_retrieval.search.gallery import Gallery
 from car_retrieval.search.index import Index, check_positive
 from car_retrieval.search.searcher import rerank
-from car_retrieval.serving.answer import Answer, Match
-from car_retrieval.serving.where import Where
+from car_retrieval.serving.filters import Where
+from car_retrieval.serving.search_result import Answer, Match
 
 __all__ = ["Answer", "Crop", "Match", "Retriever", "Where"]
 
@@ -46,8 +46,8 @@ ALWAYS_EXACT = 10_000  # up to so many rows exact search is no slower
 class Retriever:
     """A gallery, and the encoder that describes photos as the gallery was described.
 
-    `car_retrieval.serving.newest.open_retriever` makes it of a run's results. All methods may be
-    called by several threads.
+    `car_retrieval.serving.run_artifacts.open_retriever` makes it of a run's results. All methods
+    may be called by several threads.
 
     Args:
         versions: of the descriptors and of what was made of them; the newest is that of the run.

@@ -18,8 +18,8 @@ from PIL import Image
 from car_retrieval.images.decode import decode
 from car_retrieval.serving.retriever import Answer, Match, Where
 from car_retrieval.serving.web.app import create_app
-from car_retrieval.serving.web.guard import Limits
-from car_retrieval.serving.web.live import Live
+from car_retrieval.serving.web.middleware import Limits
+from car_retrieval.serving.web.model_reloader import Live
 
 COLOURS = {
     "red": (220, 30, 30),

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from car_retrieval.serving.retriever import Where
 from car_retrieval.serving.web.batching import Batcher
-from car_retrieval.serving.web.queries import Options, Query, answer
+from car_retrieval.serving.web.query_result import Options, Query, answer
 
 
 def together(

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from car_retrieval.serving.web.app import create_app
-from car_retrieval.serving.web.guard import Limits
+from car_retrieval.serving.web.middleware import Limits
 
 pytest.importorskip("websockets", reason="the extra `browser` is not installed")
 from tests.browser import CHROMIUM, Browser

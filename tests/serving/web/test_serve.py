@@ -14,7 +14,7 @@ from click.testing import CliRunner
 
 from car_retrieval.cli import cli
 from car_retrieval.serving.web import serve as command
-from car_retrieval.serving.web.guard import Limits
+from car_retrieval.serving.web.middleware import Limits
 
 PHOTO = Path(__file__).parents[3] / "data" / "01_raw" / "sample" / "sv_data" / "image"
 

@@ -10,8 +10,8 @@ from fastapi.responses import FileResponse, Response
 from fastapi.staticfiles import StaticFiles
 
 from car_retrieval import __version__
-from car_retrieval.serving.web.guard import Guard, Limits, refused
-from car_retrieval.serving.web.live import Live
+from car_retrieval.serving.web.middleware import Guard, Limits, refused
+from car_retrieval.serving.web.model_reloader import Live
 from car_retrieval.serving.web.routes import routes
 from car_retrieval.serving.web.service import Service
 from car_retrieval.serving.web.telemetry import Observed

@@ -6,7 +6,7 @@ from typing import Literal
 from PIL import Image
 
 from car_retrieval.reporting.overlay import overlay
-from car_retrieval.serving.web.queries import Query, answer
+from car_retrieval.serving.web.query_result import Query, answer
 
 Side = Literal["match", "query"]
 

@@ -9,8 +9,9 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from car_retrieval.images.decode import UnreadableImageError
 from car_retrieval.serving.retriever import Where
-from car_retrieval.serving.web.apart import apart
-from car_retrieval.serving.web.asking import (
+from car_retrieval.serving.web.heat import Side, heat_picture
+from car_retrieval.serving.web.pictures import media_type, thumbnail
+from car_retrieval.serving.web.request_parsing import (
     Asked,
     asked,
     check_row,
@@ -20,9 +21,8 @@ from car_retrieval.serving.web.asking import (
     service_of,
     years,
 )
-from car_retrieval.serving.web.heat import Side, heat_picture
-from car_retrieval.serving.web.pictures import media_type, thumbnail
-from car_retrieval.serving.web.replies import Cars, Gallery, Refusal, cars
+from car_retrieval.serving.web.schemas import Cars, Gallery, Refusal, cars
+from car_retrieval.serving.web.short_lived_thread import apart
 
 REFUSALS: dict[int | str, dict[str, Any]] = {
     400: {"model": Refusal, "description": "The form is broken"},

@@ -8,10 +8,10 @@ from functools import partial
 import click
 import uvicorn
 
-from car_retrieval.serving.newest import newest_versions, open_retriever
+from car_retrieval.serving.run_artifacts import newest_versions, open_retriever
 from car_retrieval.serving.web.app import create_app
-from car_retrieval.serving.web.guard import Limits
-from car_retrieval.serving.web.live import Live, opened
+from car_retrieval.serving.web.middleware import Limits
+from car_retrieval.serving.web.model_reloader import Live, opened
 
 KEY = "CAR_RETRIEVAL_API_KEY"
 LOCAL = ("localhost", "127.0.0.1", "[::1]")

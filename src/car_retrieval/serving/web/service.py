@@ -9,9 +9,9 @@ from fastapi import HTTPException
 
 from car_retrieval.search.threads import available_threads
 from car_retrieval.serving.web.batching import Batcher
-from car_retrieval.serving.web.guard import Limits
-from car_retrieval.serving.web.live import Live
-from car_retrieval.serving.web.queries import Found, Query, answer
+from car_retrieval.serving.web.middleware import Limits
+from car_retrieval.serving.web.model_reloader import Live
+from car_retrieval.serving.web.query_result import Found, Query, answer
 from car_retrieval.serving.web.telemetry import Telemetry
 
 HEAT_MAPS = 8  # waiting at most, so that they leave room for searches

@@ -15,10 +15,10 @@ import pytest
 from fastapi.testclient import TestClient
 from tests.serving.conftest import ENV, catalog_of, write_run
 
-from car_retrieval.serving.newest import newest_versions, open_retriever
+from car_retrieval.serving.run_artifacts import newest_versions, open_retriever
 from car_retrieval.serving.web.app import create_app
-from car_retrieval.serving.web.guard import Limits
-from car_retrieval.serving.web.live import Live
+from car_retrieval.serving.web.middleware import Limits
+from car_retrieval.serving.web.model_reloader import Live
 
 
 def until(condition: Callable[[], bool]) -> None:

@@ -8,10 +8,10 @@ from PIL.Image import DecompressionBombError
 
 from car_retrieval.images.decode import FORMATS
 from car_retrieval.serving.retriever import AUTO, Auto, Crop, Retriever, Where
-from car_retrieval.serving.web.apart import apart
 from car_retrieval.serving.web.pictures import dimensions
-from car_retrieval.serving.web.queries import Options, Query
+from car_retrieval.serving.web.query_result import Options, Query
 from car_retrieval.serving.web.service import Service
+from car_retrieval.serving.web.short_lived_thread import apart
 
 KNOWN = ", ".join(FORMATS)
 

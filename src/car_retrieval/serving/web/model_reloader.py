@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 from PIL import Image
 
-from car_retrieval.serving.newest import evaluated
 from car_retrieval.serving.retriever import Retriever
-from car_retrieval.serving.web.apart import apart
+from car_retrieval.serving.run_artifacts import evaluated
+from car_retrieval.serving.web.short_lived_thread import apart
 
 log = logging.getLogger(__name__)
 

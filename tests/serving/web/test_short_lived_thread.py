@@ -3,11 +3,11 @@ import threading
 import psutil
 import pytest
 import torch
-from tests.serving.web.test_live import until
+from tests.serving.web.test_model_reloader import until
 
 from car_retrieval.serving.web import serve as command
-from car_retrieval.serving.web.apart import apart
-from car_retrieval.serving.web.guard import Limits
+from car_retrieval.serving.web.middleware import Limits
+from car_retrieval.serving.web.short_lived_thread import apart
 
 
 def added_up() -> float:

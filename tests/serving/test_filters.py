@@ -2,8 +2,8 @@ import pandas as pd
 import pytest
 
 from car_retrieval.data.attributes import makes_of
-from car_retrieval.serving import where as where_module
-from car_retrieval.serving.where import Where
+from car_retrieval.serving import filters as where_module
+from car_retrieval.serving.filters import Where
 
 PHOTOS = pd.DataFrame(
     {

@@ -16,7 +16,7 @@ from car_retrieval.models.descriptor import DescriptorConfig, DescriptorNet
 from car_retrieval.models.whitening import Whitening
 from car_retrieval.search.pca import PCA
 from car_retrieval.search.storage import SignedIndex
-from car_retrieval.serving.newest import evaluated, newest_versions, open_retriever
+from car_retrieval.serving.run_artifacts import evaluated, newest_versions, open_retriever
 
 VERSION, LATER = "2026-01-01", "2026-02-01"
 
