@@ -27,8 +27,8 @@ from car_retrieval.models.encoder import Encoder
 from car_retrieval.models.whitening import Whitening
 from car_retrieval.search.build import fill, make_index
 from car_retrieval.search.storage import SignedIndex
-from car_retrieval.serving.retriever import Where
-from car_retrieval.serving.run_artifacts import Results, config_of
+from car_retrieval.serving.retriever import Filters
+from car_retrieval.serving.run_artifacts import RunArtifacts, catalog_config
 
 ROOT = Path(__file__).parents[1]
 ENV, VERSION, SIZE = "independent", "2026-01-01", 224
@@ -70,7 +70,7 @@ def make_project(project: Path, count: int, dimension: int, arch: str) -> None:
     noise = Image.fromarray(rng.integers(0, 256, (40, 60, 3), np.uint8))
     noise.resize((900, 600), Image.Resampling.BICUBIC).save(project / "query.jpg")
 
-    catalog = DataCatalog.from_config({**config_of(ENV, project)}, save_version=VERSION)
+    catalog = DataCatalog.from_config({**catalog_config(ENV, project)}, save_version=VERSION)
     drawn, classes = GaussianClasses(dimension).draw(count + QUERIES)
     np.save(project / "queries.npy", drawn[count:])
     drawn, classes = drawn[:count], classes[:count]
@@ -111,18 +111,18 @@ def measured_child(command: list[str], project: Path) -> tuple[float, float]:
 def measure_parts(project: Path) -> None:
     """Print what each step costs in a process of its own, and the memory at the end."""
     began = time.perf_counter()
-    retriever = Results(ENV, project).retriever()
+    retriever = RunArtifacts(ENV, project).load_retriever()
     print(f"open, libraries imported: {time.perf_counter() - began:.2f} s")
     image = timed("prepare", lambda: retriever.prepare(project / "query.jpg"))
     query = timed("describe", lambda: retriever.describe(image[None]))
-    places = {
-        "": Where(),
-        ", of a make": Where(make="make 7"),
-        ", of half the years": Where(years=(2000, 2007)),
+    cases = {
+        "": Filters(),
+        ", of a make": Filters(make="make 7"),
+        ", of half the years": Filters(years=(2000, 2007)),
     }
     for method in retriever.methods:
-        for name, where in places.items():
-            timed(f"{method}{name}", lambda m=method, w=where: retriever.search(query, K, m, w))
+        for name, filters in cases.items():
+            timed(f"{method}{name}", lambda m=method, f=filters: retriever.search(query, K, m, f))
     queries = np.load(project / "queries.npy")
     exact, lopq = (retriever.search(queries, K, method) for method in ("exact", "lopq"))
     shared = [

@@ -1,4 +1,4 @@
-"""`kedro search` as its users type it."""
+"""The command `kedro search`."""
 
 import json
 import re
@@ -10,14 +10,14 @@ from tests.conftest import ROOT, kedro
 from tests.serving.conftest import ENV, PHOTOS, picture, searchable
 
 from car_retrieval.cli import cli
-from car_retrieval.serving.run_artifacts import Results, open_retriever
+from car_retrieval.serving.run_artifacts import RunArtifacts, open_retriever
 
 __all__ = ["searchable"]  # a fixture
 
 
 @pytest.fixture
 def here(searchable: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The project as working directory, and a photo that is not of the gallery in it."""
+    """Change to the project, and add a photo that is not in the gallery."""
     monkeypatch.chdir(searchable)
     monkeypatch.setenv("KEDRO_ENV", ENV)
     (searchable / "new.jpg").write_bytes(picture(PHOTOS))
@@ -45,7 +45,7 @@ def test_each_photo_gets_a_table(here: Path) -> None:
     assert len(second.splitlines()) == 5
 
 
-def test_json_is_a_line_a_photo(here: Path) -> None:
+def test_json_has_one_line_per_photo(here: Path) -> None:
     result = search("new.jpg", own(2), "--json", "--k=2", "--make=audi", "--year=2001-2005")
     lines = [json.loads(line) for line in result.stdout.splitlines()]
     assert [line["photo"] for line in lines] == ["new.jpg", own(2)]
@@ -58,7 +58,7 @@ def test_json_is_a_line_a_photo(here: Path) -> None:
             assert Path(match["path"]).read_bytes() == picture(match["row"])
 
 
-def test_stdout_holds_nothing_but_the_answer(here: Path) -> None:
+def test_stdout_contains_only_the_result(here: Path) -> None:
     run = kedro(
         here, "search", "new.jpg", "--json", "--method=lopq", "--crop=2,2,60,60", KEDRO_ENV=ENV
     )
@@ -67,33 +67,32 @@ def test_stdout_holds_nothing_but_the_answer(here: Path) -> None:
     assert len(json.loads(line)["matches"]) == 10
 
 
-def test_what_is_below_the_threshold_is_shown_and_marked(
+def test_matches_below_the_threshold_are_marked(
     here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Results, "_threshold", lambda self: 1.01)
+    monkeypatch.setattr(RunArtifacts, "_load_threshold", lambda self: 1.01)
     shown = search("new.jpg", "--k=1").stdout.splitlines()
-    assert shown[0].strip() == (
-        "new.jpg: no match, for no similarity reaches 1.010; the nearest photos"
-    )
+    assert shown[0].startswith("new.jpg: no match above 1.010")
     assert shown[2].split()[1].startswith("(0.")
     assert json.loads(search("new.jpg", "--json").stdout)["known"] is False
     second = json.loads(search("new.jpg", "--json").stdout)["matches"][1]["similarity"]
-    monkeypatch.setattr(Results, "_threshold", lambda self: second + 1e-6)
+    monkeypatch.setattr(RunArtifacts, "_load_threshold", lambda self: second + 1e-6)
     shown = search("new.jpg", "--k=2").stdout.splitlines()
-    assert shown[0].strip() == (
-        f"new.jpg: matches from a similarity of {second:.3f} on, the others in brackets"
-    )
+    assert shown[0].startswith("new.jpg: ")
+    assert f"threshold {second:.3f} are in brackets" in shown[0]
     assert [row.split()[1].startswith("(") for row in shown[2:4]] == [False, True]
-    monkeypatch.setattr(Results, "_threshold", lambda self: None)
+    monkeypatch.setattr(RunArtifacts, "_load_threshold", lambda self: None)
     result = search("new.jpg", "--k=1")
     assert "(" not in result.stdout
-    assert result.stderr.startswith("whether these are matches is not said")
+    assert result.stderr.startswith("no match threshold")
+    assert "diagnosis" in result.stderr
 
 
-def test_nothing_fits(here: Path) -> None:
+def test_no_photo_matches_the_filters(here: Path) -> None:
     result = search("new.jpg", "--year", "1950")
     assert result.exit_code == 0
-    assert result.stdout.strip() == "new.jpg: no photo of the gallery fits"
+    assert result.stdout.startswith("new.jpg: no gallery photo")
+    assert len(result.stdout.strip().splitlines()) == 1
 
 
 @pytest.mark.parametrize(
@@ -106,18 +105,18 @@ def test_nothing_fits(here: Path) -> None:
         (["conf"], "conf: Is a directory"),
         (["conf/base/catalog.yml"], "conf/base/catalog.yml: it is not a picture in a known format"),
         (["new.jpg", "--crop=5,5,4000,10"], "new.jpg: the crop 5,5,4000,10 does not lie inside"),
-        (["new.jpg", own(1), "--crop=1,1,9,9"], "a crop is of one photo, and 2 are given"),
-        (["new.jpg", "--make=Audy"], "is of the make 'Audy'; did you mean Audi?"),
-        (["new.jpg", "--model=Octavio"], "is of the model 'Octavio'; did you mean Octavia?"),
-        (["new.jpg", "--year=2010-2001"], "the years 2010-2001 are turned round"),
+        (["new.jpg", own(1), "--crop=1,1,9,9"], "--crop=x1,y1,x2,y2 needs a single photo, got 2"),
+        (["new.jpg", "--make=Audy"], "make 'Audy'; did you mean Audi?"),
+        (["new.jpg", "--model=Octavio"], "model 'Octavio'; did you mean Octavia?"),
+        (["new.jpg", "--year=2010-2001"], "years 2010-2001"),
         (["new.jpg", "--env=compcars"], "run `kedro run --env=compcars` first"),
         (["new.jpg", "--env=nowhere"], "conf/nowhere"),
     ],
 )
-def test_bad_input_is_one_line_before_the_network_is_loaded(
+def test_bad_input_is_reported_on_one_line_before_the_network_is_loaded(
     here: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], said: str
 ) -> None:
-    monkeypatch.setattr(Results, "retriever", lambda self: pytest.fail("it was loaded"))
+    monkeypatch.setattr(RunArtifacts, "load_retriever", lambda self: pytest.fail("it was loaded"))
     env = [] if any(word.startswith("--env") for word in arguments) else ["--env", ENV]
     result = CliRunner().invoke(cli, ["search", *arguments, *env])
     assert result.exit_code == 1
@@ -129,13 +128,13 @@ def test_bad_input_is_one_line_before_the_network_is_loaded(
 @pytest.mark.parametrize(
     ("option", "said"),
     [
-        ("--year=20x", "'20x' is not 2012 or 2010-2014"),
-        ("--crop=1,2,3", "'1,2,3' is not auto, none or x1,y1,x2,y2"),
+        ("--year=20x", "expected 2012 or 2010-2014, got '20x'"),
+        ("--crop=1,2,3", "expected auto, none or x1,y1,x2,y2, got '1,2,3'"),
         ("--k=0", "0 is not in the range"),
         ("--method=best", "'best' is not one of"),
     ],
 )
-def test_a_value_that_cannot_be_read_is_a_usage_error(option: str, said: str) -> None:
+def test_an_invalid_value_is_a_usage_error(option: str, said: str) -> None:
     result = search("new.jpg", option)
     assert result.exit_code == 2
     assert said in result.output
@@ -151,7 +150,9 @@ def test_the_lines_of_the_readme(here: Path, capsys: pytest.CaptureFixture[str])
     assert "similarity=" in printed
 
 
-def test_it_works_from_a_folder_of_the_project(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_works_in_a_subfolder_of_the_project(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(here / "data")
     result = search(str(here / own(3)), "--json")
     assert result.exit_code == 0, result.stderr

@@ -1,4 +1,4 @@
-"""A project with the results of a run on a few made photos, by an untrained network."""
+"""A project with the artifacts of a run of an untrained network on a few generated photos."""
 
 import io
 import shutil
@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from car_retrieval.pipelines.evaluation.compare import index_gallery
 from kedro.io import DataCatalog
 from PIL import Image
 from tests.conftest import make_project
@@ -23,7 +22,7 @@ from car_retrieval.pipelines.data_processing.nodes import pack_images
 from car_retrieval.pipelines.encoding.nodes import encode_images, whiten
 from car_retrieval.pipelines.searchers.nodes import index_gallery
 from car_retrieval.serving.retriever import Retriever
-from car_retrieval.serving.run_artifacts import config_of, open_retriever
+from car_retrieval.serving.run_artifacts import catalog_config, open_retriever
 
 ENV = "independent"
 PHOTOS = 40
@@ -31,7 +30,7 @@ NAMES = [("Audi", "Audi A4"), ("Audi", "Audi A6"), ("Skoda", "Octavia"), (None, 
 
 
 def picture(number: int) -> bytes:
-    """A photo of its own kind: JPEG or PNG, upright or not, of some shape."""
+    """Generate a photo whose format, orientation and size depend on its number."""
     rng = np.random.default_rng(number)
     height, width = rng.integers(70, 200, 2)
     coarse = Image.fromarray(rng.integers(0, 256, (6, 6, 3), np.uint8))
@@ -44,7 +43,7 @@ def picture(number: int) -> bytes:
 
 
 def listed(folder: Path) -> pd.DataFrame:
-    """The table of the photos of a folder, some with a box, some without a year."""
+    """Return the table of the photos in a folder, some with a box, some without a year."""
     rows = []
     for number in range(PHOTOS):
         path, class_ = f"{number}.jpg", number % len(NAMES)
@@ -58,7 +57,7 @@ def listed(folder: Path) -> pd.DataFrame:
 
 
 def catalog_of(project: Path, version: str) -> DataCatalog:
-    return DataCatalog.from_config({**config_of(ENV, project)}, save_version=version)
+    return DataCatalog.from_config({**catalog_config(ENV, project)}, save_version=version)
 
 
 def write_run(
@@ -67,34 +66,35 @@ def write_run(
     encoding: EncodingParams | None = None,
     packing: DataParams | None = None,
 ) -> None:
-    """What data_processing, training, encoding and evaluation leave to search with."""
-    encoding = encoding or encoding_params()
+    """Save the artifacts that a search needs, as the pipelines do."""
+    encoding = (encoding or encoding_params()).model_copy(update={"whitening": None})
     packing = packing or data_params(image_size=32, fill="mean", crop="box")
     catalog = catalog_of(project, version)
     photos = listed(project / "data/01_raw/independent/traini")
     catalog.save("gallery_photos", photos)
     net = DescriptorNet(DescriptorConfig("resnet18", 16, 32)).eval()
     catalog.save("model", net)
-    catalog.save("whitening", Whitening())
+    whitening = Whitening()
+    catalog.save("whitening", whitening)
     stream = pack_images(
         photos, catalog.load("web_images"), packing, training_params(arch="resnet18")
     )
     pixels = project / f"{version}.npy"
     write_matrix(pixels, stream)
-    catalog.save("gallery_features", encode_images(Matrix(pixels), net, {}, encoding))
-    features = catalog.load("gallery_features")
-    catalog.save("gallery_descriptors", whiten(features, Whitening(), encoding))
-    database = catalog.load("gallery_descriptors")
+    features = project / f"{version}_features.npy"
+    write_matrix(features, encode_images(Matrix(pixels), net, {}, encoding))
+    catalog.save("gallery_descriptors", whiten(Matrix(features), whitening, encoding))
+    descriptors = catalog.load("gallery_descriptors")
     searchers = {"lopq": {"kind": "lopq", "coarse": 2, "subquantisers": 4}}
     params = evaluation_params(searchers=searchers)
-    catalog.save("lopq_index", index_gallery(database, params))
-    own = {name: database.attributes[name] for name in ("encoder", "photos")}
-    catalog.save("no_match_threshold", own | {"threshold": 0.9, "reranking": None})
+    catalog.save("lopq_index", index_gallery(descriptors, params))
+    signature = {name: descriptors.attributes[name] for name in ("encoder", "photos")}
+    catalog.save("no_match_threshold", signature | {"threshold": 0.9, "reranking": None})
 
 
 @pytest.fixture(scope="session")
 def searchable(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project to search in, in the environment independent. Not to be changed."""
+    """A project with one run in the environment independent; tests must not change it."""
     project = make_project(tmp_path_factory.mktemp("searchable"))
     folder = project / "data/01_raw/independent/traini"
     folder.mkdir(parents=True)
@@ -107,7 +107,7 @@ def searchable(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def own_project(searchable: Path, tmp_path: Path) -> Path:
-    """The same, to be changed."""
+    """A copy of `searchable` that tests may change."""
     shutil.copytree(searchable, tmp_path / "own", symlinks=True)
     return tmp_path / "own"
 

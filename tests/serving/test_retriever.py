@@ -1,4 +1,4 @@
-"""A photo is treated as the gallery was, and finds what a naive search finds."""
+"""Query photos are processed like the gallery; searches agree with a naive implementation."""
 
 import io
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +16,7 @@ from car_retrieval.explain.heat_map import heat_map
 from car_retrieval.images.crop import Box
 from car_retrieval.images.decode import UnreadableImageError
 from car_retrieval.serving import retriever as module
-from car_retrieval.serving.retriever import Answer, Retriever, Where
+from car_retrieval.serving.retriever import Filters, Retriever, SearchResult
 
 EVERY = range(PHOTOS)
 
@@ -29,8 +29,8 @@ def stored(retriever: Retriever) -> np.ndarray:
     return np.stack([retriever.descriptor(row) for row in EVERY])
 
 
-def rows(answer: Answer) -> list[int]:
-    return [match.row for match in answer.matches]
+def rows(result: SearchResult) -> list[int]:
+    return [match.row for match in result.matches]
 
 
 def test_a_file_of_the_gallery_is_described_as_its_row_and_finds_itself(
@@ -40,13 +40,13 @@ def test_a_file_of_the_gallery_is_described_as_its_row_and_finds_itself(
     images = np.stack([retriever.prepare(photo) for photo in given])
     described = retriever.describe(images)
     np.testing.assert_allclose(described, stored(retriever), atol=1e-5)
-    for row, answer in enumerate(retriever.search(described, k=3)):
-        assert answer.matches[0].row == row
-        assert answer.matches[0].similarity == pytest.approx(1, abs=1e-5)
-        assert answer.known
+    for row, result in enumerate(retriever.search(described, k=3)):
+        assert result.matches[0].row == row
+        assert result.matches[0].similarity == pytest.approx(1, abs=1e-5)
+        assert result.above_threshold
 
 
-def test_any_other_file_is_taken_whole_or_cropped(retriever: Retriever) -> None:
+def test_any_other_file_is_used_whole_or_cropped(retriever: Retriever) -> None:
     row = 2  # of those with a box
     data = picture(row) + b"\0"  # the same picture in another file
     box = tuple(int(retriever.photos[side][row]) for side in ("x1", "y1", "x2", "y2"))
@@ -75,7 +75,7 @@ def test_an_opened_picture_is_packed_as_its_file(retriever: Retriever, row: int)
 
 
 @pytest.mark.parametrize("opened", [False, True])
-def test_auto_takes_the_proposed_part_of_another_photo(
+def test_auto_uses_the_proposed_crop_of_another_photo(
     retriever: Retriever, monkeypatch: pytest.MonkeyPatch, opened: bool
 ) -> None:
     row = 2
@@ -91,7 +91,7 @@ def test_auto_takes_the_proposed_part_of_another_photo(
     np.testing.assert_array_equal(retriever.prepare(photo, "auto"), retriever.prepare(photo))
 
 
-def test_auto_takes_the_label_of_a_gallery_file(retriever: Retriever) -> None:
+def test_auto_uses_the_box_of_a_gallery_file(retriever: Retriever) -> None:
     row = 2
     labelled = tuple(int(retriever.photos[side][row]) for side in ("x1", "y1", "x2", "y2"))
     assert retriever.propose(picture(row)) == labelled
@@ -133,7 +133,7 @@ def test_a_crop_that_does_not_lie_inside_is_refused(
         retriever.prepare(Image.open(io.BytesIO(data)) if opened else data, crop)
 
 
-def test_what_is_no_picture_is_refused(retriever: Retriever) -> None:
+def test_a_file_that_is_not_a_picture_is_refused(retriever: Retriever) -> None:
     with pytest.raises(UnreadableImageError, match="not a picture"):
         retriever.prepare(b"text")
     with pytest.raises(UnreadableImageError, match="cannot be decoded"):
@@ -160,32 +160,32 @@ def test_search_finds_what_a_loop_finds(
     method: str,
     few: int,
 ) -> None:
-    """LOPQ too: here its candidates, of which there are 200 at least, are all that fit."""
+    """LOPQ is exact here, as its 200 candidates include the whole gallery."""
     vectors = stored(retriever)
     queries = vectors[[3, 30]]
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(module, "ALWAYS_EXACT", few)
-        answers = retriever.search(queries, k, method, Where(make, None, years), exclude)
+        results = retriever.search(queries, k, method, Filters(make, None, years), exclude)
     fit = []
     for row, photo in retriever.photos.iterrows():
         named = make is None or str(photo["MakeName"]).lower() == make.lower()
         dated = years is None or str(photo["Year"]) in map(str, range(years[0], years[1] + 1))
         if named and dated and row not in (exclude or []):
             fit.append(row)
-    for query, answer in zip(queries, answers, strict=True):
+    for query, result in zip(queries, results, strict=True):
         scores = {row: float(vectors[row] @ query) for row in fit}
         best = sorted(fit, key=lambda row: -scores[row])[:k]
-        assert [match.similarity for match in answer.matches] == pytest.approx(
+        assert [match.similarity for match in result.matches] == pytest.approx(
             [scores[row] for row in best], abs=1e-5
         )
-        assert set(rows(answer)) <= set(fit)
-        assert len(set(rows(answer))) == len(best)
-        for match in answer.matches:
+        assert set(rows(result)) <= set(fit)
+        assert len(set(rows(result))) == len(best)
+        for match in result.matches:
             assert match.similarity == pytest.approx(scores[match.row], abs=1e-5)
-        assert answer.known == (answer.matches[0].similarity >= 0.9 if best else None)
+        assert result.above_threshold == (result.matches[0].similarity >= 0.9 if best else None)
 
 
-def test_candidates_of_lopq_make_up_for_those_that_do_not_fit(
+def test_lopq_fetches_more_candidates_when_photos_are_filtered_out(
     retriever: Retriever, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = []
@@ -204,13 +204,13 @@ def test_candidates_of_lopq_make_up_for_those_that_do_not_fit(
     query = retriever.descriptor(0)[None]
     retriever.search(query, 1, "lopq")
     retriever.search(query, 3, "lopq")
-    retriever.search(query, 1, "lopq", Where(make="skoda"))  # a quarter of the photos
+    retriever.search(query, 1, "lopq", Filters(make="skoda"))  # a quarter of the photos
     assert asked == [4, 6, 16]
 
 
-def test_a_match_tells_what_the_list_knows(retriever: Retriever) -> None:
-    answers = retriever.search(np.stack([retriever.descriptor(row) for row in (1, 7)]), k=1)
-    first, second = (answer.matches[0] for answer in answers)
+def test_a_match_has_the_attributes_of_its_photo(retriever: Retriever) -> None:
+    results = retriever.search(np.stack([retriever.descriptor(row) for row in (1, 7)]), k=1)
+    first, second = (result.matches[0] for result in results)
     assert (first.row, first.path, first.class_) == (1, "1.jpg", 1)
     assert (first.make, first.model, first.year) == ("Audi", "Audi A6", 2001)
     assert type(first.year) is type(first.class_) is int
@@ -221,7 +221,7 @@ def test_a_match_tells_what_the_list_knows(retriever: Retriever) -> None:
     assert retriever.image(5) == picture(5)
 
 
-def test_a_first_match_below_the_threshold_is_not_known(retriever: Retriever) -> None:
+def test_a_best_match_below_the_threshold_is_marked(retriever: Retriever) -> None:
     query = retriever.descriptor(0)
     (all_,) = retriever.search(query, k=PHOTOS)
     similarities = np.array([match.similarity for match in all_.matches])
@@ -232,22 +232,22 @@ def test_a_first_match_below_the_threshold_is_not_known(retriever: Retriever) ->
         (below,) = retriever.search(query, exclude=rows(all_)[: middle + 1])
     finally:
         retriever.threshold = kept
-    assert at.known is True
-    assert below.known is False
+    assert at.above_threshold is True
+    assert below.above_threshold is False
     assert below.matches
 
 
-def test_several_threads_get_what_one_gets(retriever: Retriever) -> None:
+def test_concurrent_searches_agree_with_sequential_ones(retriever: Retriever) -> None:
     images = [retriever.packed(row)[None] for row in EVERY]
 
-    def ask(image: np.ndarray) -> list[Answer]:
+    def ask(image: np.ndarray) -> list[SearchResult]:
         return retriever.search(retriever.describe(image), 5)
 
     with ThreadPoolExecutor(4) as pool:
         assert list(pool.map(ask, images)) == [ask(image) for image in images]
 
 
-def test_no_photo_is_described_as_none(retriever: Retriever) -> None:
+def test_no_photos_give_no_descriptors(retriever: Retriever) -> None:
     assert retriever.describe(np.empty((0, 3, 32, 32), np.uint8)).shape == (0, 16)
     assert retriever.search(np.empty((0, 16), np.float32)) == []
 
@@ -261,16 +261,16 @@ def test_the_heat_is_that_of_the_encoder(retriever: Retriever) -> None:
     np.testing.assert_allclose(heat, wanted.numpy(), atol=1e-6)
 
 
-def test_wishes_that_cannot_be_met_are_refused(retriever: Retriever) -> None:
+def test_invalid_arguments_are_refused(retriever: Retriever) -> None:
     query = retriever.descriptor(0)
     with pytest.raises(ValueError, match="k = 0: it must be at least 1"):
         retriever.search(query, 0)
-    with pytest.raises(ValueError, match="there is no method 'best': choose exact or lopq"):
+    with pytest.raises(ValueError, match="method 'best': choose exact or lopq"):
         retriever.search(query, method="best")
     with pytest.raises(ValueError, match="did you mean Skoda"):
-        retriever.search(query, where=Where(make="skdoa"))
+        retriever.search(query, filters=Filters(make="skdoa"))
     for row in (-1, PHOTOS):
-        with pytest.raises(IndexError, match=f"rows 0 to {PHOTOS - 1}, not {row}"):
+        with pytest.raises(IndexError, match=f"row {row} .* rows 0 to {PHOTOS - 1}"):
             retriever.search(query, exclude=[row])
         with pytest.raises(IndexError):
             retriever.image(row)

@@ -1,4 +1,4 @@
-"""What is opened was made of one another, or one line says what to run."""
+"""Consistent artifacts are opened together; otherwise an error names the pipelines to run."""
 
 import json
 import shutil
@@ -16,7 +16,7 @@ from car_retrieval.models.descriptor import DescriptorConfig, DescriptorNet
 from car_retrieval.models.whitening import Whitening
 from car_retrieval.search.pca import PCA
 from car_retrieval.search.storage import SignedIndex
-from car_retrieval.serving.run_artifacts import evaluated, newest_versions, open_retriever
+from car_retrieval.serving.run_artifacts import is_evaluated, latest_versions, open_retriever
 
 VERSION, LATER = "2026-01-01", "2026-02-01"
 
@@ -31,84 +31,87 @@ def other_network() -> DescriptorNet:
     return DescriptorNet(DescriptorConfig("resnet18", 16, 32)).eval()
 
 
-def describes_itself(project: Path) -> bool:
+def reproduces_descriptors(project: Path) -> bool:
     retriever = open_retriever(ENV, project)
     described = retriever.describe(retriever.packed(2)[None])[0]
     return bool(np.allclose(described, retriever.descriptor(2), atol=1e-5))
 
 
-def test_the_newest_run_is_opened(own_project: Path) -> None:
+def test_the_latest_run_is_opened(own_project: Path) -> None:
     first = open_retriever(ENV, own_project)
-    assert newest_versions(ENV, own_project) == first.versions == (VERSION,) * 3
+    assert latest_versions(ENV, own_project) == first.versions == (VERSION,) * 3
     assert first.version == VERSION
     write_run(own_project, LATER, encoding_params(scales=[0.5, 1.0], flip=True))
     retriever = open_retriever(ENV, own_project)
-    assert newest_versions(ENV, own_project) == retriever.versions == (LATER,) * 3
+    assert latest_versions(ENV, own_project) == retriever.versions == (LATER,) * 3
     assert retriever.descriptor(0).shape == (32,)
-    assert describes_itself(own_project)
+    assert reproduces_descriptors(own_project)
 
 
 def test_the_environment_may_come_from_the_shell(
     searchable: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("KEDRO_ENV", ENV)
-    assert newest_versions(project=searchable) == (VERSION,) * 3
+    assert latest_versions(project=searchable) == (VERSION,) * 3
 
 
-def test_without_results_the_line_says_how_to_get_them(own_project: Path) -> None:
-    for ask in (newest_versions, open_retriever):
+def test_without_a_run_the_error_names_the_command(own_project: Path) -> None:
+    for function in (latest_versions, open_retriever):
         with pytest.raises(FileNotFoundError, match=r"run `kedro run --env=compcars` first$"):
-            ask("compcars", own_project)
+            function("compcars", own_project)
         with pytest.raises(FileNotFoundError, match=r"run `kedro run` first$"):
-            ask(project=own_project)
+            function(project=own_project)
 
 
-def test_the_packing_is_that_of_the_gallery_not_of_todays_parameters(own_project: Path) -> None:
+def test_packing_follows_the_gallery_not_the_current_parameters(
+    own_project: Path,
+) -> None:
     packing = data_params(image_size=32, fill="black", crop="none")
     write_run(own_project, LATER, packing=packing)
     retriever = open_retriever(ENV, own_project)
     wide = retriever.prepare(Image.new("RGB", (90, 30), "white"))
     assert (wide[:, 0] == 0).all()
-    assert describes_itself(own_project)
+    assert reproduces_descriptors(own_project)
 
 
-def test_a_run_at_work_changes_nothing(own_project: Path) -> None:
+def test_a_run_in_progress_has_no_effect(own_project: Path) -> None:
     catalog = catalog_of(own_project, LATER)
     catalog.save("gallery_photos", catalog.load("gallery_photos").iloc[::-1])
     catalog.save("model", other_network())
     whitening = Whitening(PCA(np.zeros(16, np.float32), np.eye(16, dtype=np.float32)))
     catalog.save("whitening", whitening)
-    assert describes_itself(own_project)
+    assert reproduces_descriptors(own_project)
     assert open_retriever(ENV, own_project).version == VERSION
 
 
-def test_versions_tell_how_far_a_run_has_come(own_project: Path, tmp_path: Path) -> None:
+def test_versions_show_which_artifacts_are_missing(own_project: Path, tmp_path: Path) -> None:
     write_run(own_project, LATER)
     models = own_project / "data/06_models/independent"
     late = [models / name / LATER for name in ("lopq_index.safetensors", "no_match_threshold.json")]
     for place, folder in enumerate(late):
         folder.rename(tmp_path / str(place))
-    told = []
+    seen = []
     for place, folder in enumerate(late):
-        told.append(newest_versions(ENV, own_project))
-        assert not evaluated(told[-1])
+        seen.append(latest_versions(ENV, own_project))
+        assert not is_evaluated(seen[-1])
         (tmp_path / str(place)).rename(folder)
-    told.append(newest_versions(ENV, own_project))
-    assert told == [(LATER, VERSION, VERSION), (LATER, LATER, VERSION), (LATER,) * 3]
-    assert evaluated(told[-1])
+    seen.append(latest_versions(ENV, own_project))
+    assert seen == [(LATER, VERSION, VERSION), (LATER, LATER, VERSION), (LATER,) * 3]
+    assert is_evaluated(seen[-1])
     shutil.rmtree(models / "no_match_threshold.json")
-    assert newest_versions(ENV, own_project) == (LATER, LATER, "")
+    assert latest_versions(ENV, own_project) == (LATER, LATER, "")
 
 
-def test_photos_of_another_list_are_refused(own_project: Path) -> None:
+def test_a_different_photo_list_is_refused(own_project: Path) -> None:
     change_attributes(own_project, photos="other")
     with pytest.raises(
-        ValueError, match=r"^gallery_descriptors describe other photos .* encoding again$"
+        ValueError,
+        match=r"^gallery_descriptors .* gallery_photos: .* encoding again$",
     ):
         open_retriever(ENV, own_project)
 
 
-def test_descriptors_that_do_not_tell_their_packing_are_refused(own_project: Path) -> None:
+def test_descriptors_without_packing_are_refused(own_project: Path) -> None:
     encoder = open_retriever(ENV, own_project)._encoder.signature()
     for about in (encoder, encoder | {"packing": None}):
         change_attributes(own_project, encoder=about)
@@ -117,21 +120,19 @@ def test_descriptors_that_do_not_tell_their_packing_are_refused(own_project: Pat
 
 
 @pytest.mark.parametrize("part", ["model", "whitening"])
-def test_another_network_or_whitening_is_refused(own_project: Path, part: str) -> None:
-    catalog = catalog_of(own_project, VERSION + "T")  # before the descriptors, after their own
+def test_a_different_network_or_whitening_is_refused(own_project: Path, part: str) -> None:
+    catalog = catalog_of(own_project, VERSION + "T")  # after their source, before the descriptors
     other: Any = other_network()
     if part == "whitening":
         other = Whitening(PCA(np.zeros(16, np.float32), np.eye(16, dtype=np.float32)))
     catalog.save(part, other)
     folder = next(own_project.glob("data/04_feature/*/database.npy"))
     (folder / VERSION).rename(folder / LATER)
-    with pytest.raises(
-        ValueError, match=r"^gallery_descriptors were made with another network or whitening"
-    ):
+    with pytest.raises(ValueError, match=r"^gallery_descriptors .* different network or whitening"):
         open_retriever(ENV, own_project)
 
 
-def test_the_network_of_an_epoch_is_taken_from_its_checkpoint(own_project: Path) -> None:
+def test_the_network_of_an_epoch_is_loaded_from_its_checkpoint(own_project: Path) -> None:
     catalog = catalog_of(own_project, VERSION)
     net = catalog.load("model")
     for file in own_project.glob("data/06_models/*/model.safetensors/*/*"):
@@ -143,9 +144,9 @@ def test_the_network_of_an_epoch_is_taken_from_its_checkpoint(own_project: Path)
     ]
     catalog.save("checkpoints", checkpoints)
     change_attributes(own_project, checkpoint=3)
-    assert describes_itself(own_project)
+    assert reproduces_descriptors(own_project)
     change_attributes(own_project, checkpoint=2)
-    with pytest.raises(ValueError, match="another network"):
+    with pytest.raises(ValueError, match="different network"):
         open_retriever(ENV, own_project)
 
 
@@ -157,7 +158,7 @@ def test_an_index_of_other_descriptors_is_not_used(own_project: Path, part: str)
     retriever = open_retriever(ENV, own_project)
     assert retriever.version == LATER
     assert retriever.methods == ["exact"]
-    with pytest.raises(ValueError, match="no LOPQ index of these descriptors: run the pipeline"):
+    with pytest.raises(ValueError, match=r"no LOPQ index .* pipeline searchers"):
         retriever.search(retriever.descriptor(0), method="lopq")
     assert retriever.search(retriever.descriptor(0))[0].matches[0].row == 0
 
@@ -176,7 +177,7 @@ def test_a_threshold_of_other_similarities_is_not_used(
     else:
         catalog.save("no_match_threshold", catalog.load("no_match_threshold") | change)
     retriever = open_retriever(ENV, own_project)
-    (answer,) = retriever.search(retriever.descriptor(0))
-    assert answer.threshold is None
-    assert answer.known is None
-    assert answer.matches
+    (result,) = retriever.search(retriever.descriptor(0))
+    assert result.threshold is None
+    assert result.above_threshold is None
+    assert result.matches

@@ -1,4 +1,4 @@
-"""`kedro search`: photos from the command line, answers to the terminal."""
+"""`kedro search`: search by photo in the terminal."""
 
 import json
 import re
@@ -18,15 +18,15 @@ from rich.table import Table
 from car_retrieval.cli.errors import PlainErrorCommand
 from car_retrieval.images.crop import Box, check_inside
 from car_retrieval.images.inspect import inspect
-from car_retrieval.serving.filters import Where
-from car_retrieval.serving.run_artifacts import Results
-from car_retrieval.serving.search_result import Answer
+from car_retrieval.serving.filters import Filters
+from car_retrieval.serving.run_artifacts import RunArtifacts
+from car_retrieval.serving.search_result import SearchResult
 
 if TYPE_CHECKING:
     from car_retrieval.serving.retriever import Retriever
 
-BATCH = 64  # photos packed, described and searched at a time
-WIDTH = 1_000  # columns: a path is not to be cut
+BATCH = 64  # photos that are searched together
+WIDTH = 1_000  # columns, so that paths are not truncated
 COLUMNS: dict[str, Literal["left", "right"]] = {
     "rank": "right",
     "similarity": "right",
@@ -35,24 +35,25 @@ COLUMNS: dict[str, Literal["left", "right"]] = {
     "year": "right",
     "path": "left",
 }
-WITHOUT_THRESHOLD = (
-    "whether these are matches is not said: no threshold was measured for these descriptors; "
-    "`kedro run --pipelines=evaluation` does, without re-ranking"
+NO_THRESHOLD = (
+    "no match threshold for these descriptors; run the pipelines evaluation and diagnosis without "
+    "evaluation.reranking"
 )
-WITHOUT_CLASSES = (
-    "the photos have no classes, so that no threshold for a match can be measured: judge by eye"
+NO_CLASSES = (
+    "no match threshold, because the photos have no classes to measure it with; compare them by eye"
 )
 
 Crop = tuple[int, int, int, int]
 Auto = Literal["auto"]
 
 
-class Numbers(click.ParamType):
-    """Whole numbers by a pattern of theirs, as a tuple.
+class Integers(click.ParamType):
+    """Type of an option that holds several integers.
 
     Args:
-        name: shown in the help and in errors.
-        pattern: whose groups are the numbers; one that is left out is the first again.
+        name: expected format, shown in error messages.
+        pattern: regular expression with a group for each integer; an optional group that is absent
+            repeats the first integer.
     """
 
     def __init__(self, name: str, pattern: str) -> None:
@@ -61,22 +62,22 @@ class Numbers(click.ParamType):
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[int, ...]:
-        """Read the numbers."""
-        found = re.fullmatch(self._pattern, value.replace(" ", ""))
-        if not found:
-            self.fail(f"'{value}' is not {self.name}", param, ctx)
-        first, *others = found.groups()
+        """Parse the integers."""
+        parsed = re.fullmatch(self._pattern, value.replace(" ", ""))
+        if not parsed:
+            self.fail(f"expected {self.name}, got '{value}'", param, ctx)
+        first, *others = parsed.groups()
         return (int(first), *(int(first if other is None else other) for other in others))
 
 
-YEARS = Numbers("2012 or 2010-2014", r"(\d{1,4})(?:-(\d{1,4}))?")
+YEARS = Integers("2012 or 2010-2014", r"(\d{1,4})(?:-(\d{1,4}))?")
 
 
-class CropType(Numbers):
-    """A part of a photo: its corners, or a word for how to choose it."""
+class CropType(Integers):
+    """Type of an option that holds a crop: its corners, `auto` or `none`."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Read the numbers or the word."""
+        """Parse the corners or the keyword."""
         if value in ("auto", "none"):
             return None if value == "none" else value
         return super().convert(value, param, ctx)
@@ -90,7 +91,7 @@ CROP = CropType("auto, none or x1,y1,x2,y2", ",".join([r"(\d{1,9})"] * 4))
     "photos", nargs=-1, required=True, metavar="PHOTO...", type=click.Path(path_type=Path)
 )
 @click.option(
-    "--k", type=click.IntRange(min=1), default=10, show_default=True, help="Matches of each."
+    "--k", type=click.IntRange(min=1), default=10, show_default=True, help="Matches per photo."
 )
 @click.option("--method", type=click.Choice(["exact", "lopq"]), default="exact", show_default=True)
 @click.option("--make", help="Only cars of this make.")
@@ -100,9 +101,9 @@ CROP = CropType("auto, none or x1,y1,x2,y2", ",".join([r"(\d{1,9})"] * 4))
     "--crop",
     type=CROP,
     metavar="CROP",
-    help="Part to search with: x1,y1,x2,y2 in pixels from 1, none, or auto: the car.",
+    help="Part of the photo: x1,y1,x2,y2 in pixels from 1; auto: the car; none: all of it.",
 )
-@click.option("--json", "as_json", is_flag=True, help="A line of JSON a photo.")
+@click.option("--json", "as_json", is_flag=True, help="Print one line of JSON per photo.")
 @env_option
 def command(
     photos: tuple[Path, ...],
@@ -115,129 +116,135 @@ def command(
     as_json: bool,
     env: str | None,
 ) -> None:
-    """Find the gallery's cars that are most like the one in a photo.
+    """Find the gallery photos most similar to each PHOTO.
 
-    It searches with the newest network and descriptors. A similarity in brackets is below the
-    threshold for a match.
+    The search uses the network and the descriptors of the latest run. A similarity in brackets is
+    below the match threshold.
     """
-    search_photos(photos, k, method, Where(make, model, year), crop, as_json, env)
+    search_photos(photos, k, method, Filters(make, model, year), crop, as_json, env)
 
 
 def search_photos(
     photos: Sequence[Path],
     k: int,
     method: str,
-    where: Where,
+    filters: Filters,
     crop: Crop | Auto | None,
     as_json: bool,
     env: str | None,
 ) -> None:
-    """Search the newest results of an environment for photos, and print what is found.
+    """Search the latest run of an environment for photos, and print the matches.
 
-    Whatever can be found wrong without the network is, before it is loaded. Logs go to stderr.
+    The input is validated before the network is loaded. Logs go to stderr.
 
     Args:
-        photos: files.
-        k: matches of each.
+        photos: paths of the query photos.
+        k: maximum number of matches per photo.
         method: `exact` or `lopq`.
-        where: what matches must be.
-        crop: the part of the photo to search with, of a single photo only; `auto`: the part of each
-            photo that the network proposes.
-        as_json: print a line of JSON a photo instead of a table.
-        env: of the configuration.
+        filters: conditions on the matches.
+        crop: part of the photo to search with, for a single photo only; `auto`: the detected car of
+            each photo.
+        as_json: print one line of JSON per photo instead of a table.
+        env: Kedro environment.
 
     Raises:
-        ValueError: a file is no picture, the crop lies outside of it, or there is no such make or
-            model; or results do not belong together.
-        FileNotFoundError: there are no results yet.
+        ValueError: a file is not a picture, the crop lies outside of it, the make or model is
+            unknown, or the artifacts of the run are inconsistent.
+        FileNotFoundError: no run has finished yet.
     """
     with redirect_stdout(sys.stderr):
         check_photos(photos, crop)
-        results = Results(env)
-        where.fits(results.photos)
-        retriever = results.retriever()
+        artifacts = RunArtifacts(env)
+        filters.mask(artifacts.photos)
+        retriever = artifacts.load_retriever()
     root = getattr(retriever.files, "root", Path())
-    answers = _answers(retriever, photos, k, method, where, crop)
-    for photo, (part, answer) in zip(photos, answers, strict=True):
+    results = _search(retriever, photos, k, method, filters, crop)
+    for photo, (part, result) in zip(photos, results, strict=True):
         if as_json:
-            click.echo(_json(photo, part, answer, root))
+            click.echo(_json(photo, part, result, root))
         else:
-            _print_table(photo, part, answer, root)
+            _print_table(photo, part, result, root)
     if retriever.untrained:
         click.echo(retriever.untrained, err=True)
     if retriever.threshold is None:
-        click.echo(WITHOUT_THRESHOLD if retriever.labelled else WITHOUT_CLASSES, err=True)
+        click.echo(NO_THRESHOLD if retriever.labelled else NO_CLASSES, err=True)
 
 
 def check_photos(photos: Sequence[Path], crop: Crop | Auto | None) -> None:
-    """Refuse files that are not pictures, all in one line, and a crop outside of its picture."""
+    """Check that all files are pictures and that the crop lies inside its picture.
+
+    Raises:
+        ValueError: a file or the crop is invalid; one line lists all invalid files.
+    """
     box = Box(*crop) if isinstance(crop, tuple) else None
     if box and len(photos) > 1:
-        raise ValueError(f"a crop is of one photo, and {len(photos)} are given: search one by one")
-    wrong = []
+        raise ValueError(
+            f"--crop=x1,y1,x2,y2 needs a single photo, got {len(photos)}: search them one by one"
+        )
+    errors = []
     for photo in photos:
         try:
             about = inspect(photo.read_bytes())
             if box:
                 check_inside(box, about.width, about.height)
         except ValueError as error:
-            wrong.append(f"{photo}: {error}")
+            errors.append(f"{photo}: {error}")
         except OSError as error:
-            wrong.append(f"{photo}: {error.strerror}")
-    if wrong:
-        raise ValueError("; ".join(wrong))
+            errors.append(f"{photo}: {error.strerror}")
+    if errors:
+        raise ValueError("; ".join(errors))
 
 
-def _answers(
+def _search(
     retriever: "Retriever",
     photos: Sequence[Path],
     k: int,
     method: str,
-    where: Where,
+    filters: Filters,
     crop: Crop | Auto | None,
-) -> Iterator[tuple[Crop | None, Answer]]:
-    """The part that was searched with, and what was found, of each photo."""
+) -> Iterator[tuple[Crop | None, SearchResult]]:
+    """Yield the crop and the result of each photo."""
     for start in range(0, len(photos), BATCH):
         batch = photos[start : start + BATCH]
         with redirect_stdout(sys.stderr):
             parts = [retriever.propose(photo) if crop == "auto" else crop for photo in batch]
             images = np.stack([*map(retriever.prepare, batch, parts)])
-            found = retriever.search(retriever.describe(images), k, method, where)
-        yield from zip(parts, found, strict=True)
+            results = retriever.search(retriever.describe(images), k, method, filters)
+        yield from zip(parts, results, strict=True)
 
 
-def _json(photo: Path, part: Crop | None, answer: Answer, root: Path) -> str:
+def _json(photo: Path, part: Crop | None, result: SearchResult, root: Path) -> str:
     matches = []
-    for rank, match in enumerate(answer.matches, start=1):
+    for rank, match in enumerate(result.matches, start=1):
         values = asdict(match)
         values["class"] = values.pop("class_")
         matches.append({"rank": rank} | values | {"path": str(root / match.path)})
     about = {
         "photo": str(photo),
         "crop": part,
-        "known": answer.known,
-        "threshold": answer.threshold,
+        "known": result.above_threshold,
+        "threshold": result.threshold,
     }
     return json.dumps(about | {"matches": matches}, ensure_ascii=False)
 
 
-def _print_table(photo: Path, part: Crop | None, answer: Answer, root: Path) -> None:
-    labelled = any(match.class_ is not None for match in answer.matches)
+def _print_table(photo: Path, part: Crop | None, result: SearchResult, root: Path) -> None:
+    labelled = any(match.class_ is not None for match in result.matches)
     table = Table(box=None, pad_edge=False)
     for name, justify in COLUMNS.items():
         if labelled or name not in ("make", "model", "year"):
             table.add_column(name, justify=justify)
-    for rank, match in enumerate(answer.matches, start=1):
+    for rank, match in enumerate(result.matches, start=1):
         shown = f"{match.similarity:.3f}"
-        if answer.threshold is not None and match.similarity < answer.threshold:
+        if result.threshold is not None and match.similarity < result.threshold:
             shown = f"({shown})"
         named = (match.make, match.model or f"class {match.class_}", match.year)
         cells = ["–" if value is None else str(value) for value in named] if labelled else []
         table.add_row(str(rank), shown, *cells, str(_from_here(root / match.path)))
     console = Console(width=WIDTH, highlight=False, markup=False, emoji=False)
     searched = f" ({','.join(map(str, part))})" if part else ""
-    console.print(f"{photo}{searched}{_verdict(answer)}", soft_wrap=True, style="bold")
-    if answer.matches:
+    console.print(f"{photo}{searched}{_verdict(result)}", soft_wrap=True, style="bold")
+    if result.matches:
         console.print(table)
     console.print()
 
@@ -246,11 +253,11 @@ def _from_here(path: Path) -> Path:
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
-def _verdict(answer: Answer) -> str:
-    if not answer.matches:
-        return ": no photo of the gallery fits"
-    if answer.known is False:
-        return f": no match, for no similarity reaches {answer.threshold:.3f}; the nearest photos"
-    if answer.threshold is not None and answer.matches[-1].similarity < answer.threshold:
-        return f": matches from a similarity of {answer.threshold:.3f} on, the others in brackets"
+def _verdict(result: SearchResult) -> str:
+    if not result.matches:
+        return ": no gallery photo matches the filters"
+    if result.above_threshold is False:
+        return f": no match above {result.threshold:.3f}; nearest photos:"
+    if result.threshold is not None and result.matches[-1].similarity < result.threshold:
+        return f": photos below the match threshold {result.threshold:.3f} are in brackets"
     return ""

@@ -7,33 +7,43 @@ from kedro.framework.cli.utils import env_option
 
 from car_retrieval.cli.errors import PlainErrorCommand
 
-# That torch's threads wait for the next layer before they sleep: fewer slow down a search alone,
-# more take the cores from those who decode and answer. The default is 300,000.
-ROUNDS = "10000"
+# Iterations that an OpenMP thread of torch spins between layers before it sleeps; the default is
+# 300,000. Lower values slow down single searches, higher ones take cores from other threads.
+SPIN_COUNT = "10000"
 
 
 @click.command("serve", cls=PlainErrorCommand)
-@click.option("--host", default="127.0.0.1", show_default=True, help="0.0.0.0: all addresses.")
+@click.option(
+    "--host", default="127.0.0.1", show_default=True, help="Address to listen on; 0.0.0.0: all."
+)
 @click.option("--port", type=click.IntRange(0, 65_535), default=8000, show_default=True)
 @click.option(
     "--max-mb",
     type=click.FloatRange(min=0.001),
     default=20,
     show_default=True,
-    help="Of an upload.",
+    help="Maximum size of an upload.",
 )
 @click.option(
     "--max-megapixels",
     type=click.FloatRange(min=0.001),
     default=50,
     show_default=True,
-    help="Of a photo.",
+    help="Maximum size of a photo.",
 )
 @click.option(
-    "--max-k", type=click.IntRange(min=1), default=100, show_default=True, help="Matches."
+    "--max-k",
+    type=click.IntRange(min=1),
+    default=100,
+    show_default=True,
+    help="Maximum number of matches.",
 )
 @click.option(
-    "--max-requests", type=click.IntRange(min=1), default=32, show_default=True, help="At a time."
+    "--max-requests",
+    type=click.IntRange(min=1),
+    default=32,
+    show_default=True,
+    help="Maximum number of requests in progress.",
 )
 @env_option
 def command(
@@ -45,20 +55,20 @@ def command(
     max_requests: int,
     env: str | None,
 ) -> None:
-    """Search by photo in the browser and over HTTP, in an environment's newest run.
+    """Serve search by photo in the latest run, in the browser and over HTTP.
 
-    A newer run is picked up as soon as it is finished. CAR_RETRIEVAL_API_KEY sets a key that
-    requests must bring.
+    When a newer run has finished, the service switches to it. Set CAR_RETRIEVAL_API_KEY to
+    require an API key.
     """
-    os.environ.setdefault("GOMP_SPINCOUNT", ROUNDS)  # torch reads it when it is imported
+    os.environ.setdefault("GOMP_SPINCOUNT", SPIN_COUNT)  # read when torch is imported
     try:
-        import python_multipart  # noqa: F401  # FastAPI, which kedro-viz brings, misses it too late
+        import python_multipart  # noqa: F401  # FastAPI would report it too late
 
         from car_retrieval.serving.web.middleware import Limits
         from car_retrieval.serving.web.serve import serve
     except ModuleNotFoundError as error:
         raise ValueError(
-            f"{error.name} is not installed: pip install -e '.[serve]' brings what is needed"
+            f"{error.name} is not installed: run `pip install -e '.[serve]'`"
         ) from error
     limits = Limits(int(max_mb * 1e6), int(max_megapixels * 1e6), max_k, max_requests)
     serve(env, host, port, limits)

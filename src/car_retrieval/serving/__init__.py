@@ -1,1 +1,1 @@
-"""Search by photo: what a run left, opened once and asked often."""
+"""Search by photo in the results of a run."""

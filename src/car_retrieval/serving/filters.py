@@ -11,50 +11,51 @@ from car_retrieval.data.attributes import makes_of, models_of, years_of
 
 
 @dataclass(frozen=True)
-class Where:
-    """What a match must be; None: anything.
+class Filters:
+    """Conditions on the matches of a search; None disables a condition.
 
     Attributes:
-        make: name, in any case.
-        model: name, in any case.
-        years: first and last, both included; a photo without a year does not fit.
+        make: name of the make, case-insensitive.
+        model: name of the model, case-insensitive.
+        years: first and last year, both inclusive; photos without a year are left out.
     """
 
     make: str | None = None
     model: str | None = None
     years: tuple[int, int] | None = None
 
-    def fits(self, photos: pd.DataFrame) -> NDArray[np.bool_]:
-        """Which photos do, bool [n].
+    def mask(self, photos: pd.DataFrame) -> NDArray[np.bool_]:
+        """Select the photos that meet all conditions, as bool [n].
 
         Raises:
-            ValueError: no photo has such a make or model, or the years are turned round.
+            ValueError: no photo has this make or model, or the first year is after the last.
         """
-        fits = np.ones(len(photos), bool)
-        for kind, wanted, names_of in (
+        mask = np.ones(len(photos), bool)
+        for attribute, wanted, names_of in (
             ("make", self.make, makes_of),
             ("model", self.model, models_of),
         ):
             if wanted is not None:
                 names = names_of(photos)
-                own = (names.str.casefold() == wanted.strip().casefold()).fillna(False)
-                if not own.any():
-                    raise ValueError(_unknown(kind, wanted, names))
-                fits &= own.to_numpy(bool)
+                equal = (names.str.casefold() == wanted.strip().casefold()).fillna(False)
+                if not equal.any():
+                    raise ValueError(_unknown_name(attribute, wanted, names))
+                mask &= equal.to_numpy(bool)
         if self.years is not None:
             first, last = self.years
             if first > last:
-                raise ValueError(f"the years {first}-{last} are turned round")
-            fits &= years_of(photos).between(first, last).fillna(False).to_numpy(bool)
-        return fits
+                raise ValueError(f"years {first}-{last}: the first year is after the last")
+            mask &= years_of(photos).between(first, last).fillna(False).to_numpy(bool)
+        return mask
 
 
-def _unknown(kind: str, wanted: str, names: pd.Series) -> str:
+def _unknown_name(attribute: str, wanted: str, names: pd.Series) -> str:
+    """Return an error message that suggests similar names."""
     known = {name.casefold(): name for name in sorted(names.dropna().unique())}
-    low = wanted.strip().casefold()
-    near = [name for key, name in known.items() if low in key][:3]
-    near = near or [known[key] for key in get_close_matches(low, known, n=3)]
     if not known:
-        return f"no photo of the gallery names its {kind}"
-    hint = f"; did you mean {' or '.join(near)}?" if near else ""
-    return f"no photo of the gallery is of the {kind} '{wanted}'{hint}"
+        return f"the gallery photos have no {attribute} names"
+    key = wanted.strip().casefold()
+    similar = [name for other, name in known.items() if key in other][:3]
+    similar = similar or [known[other] for other in get_close_matches(key, known, n=3)]
+    hint = f"; did you mean {' or '.join(similar)}?" if similar else ""
+    return f"no gallery photo has the {attribute} '{wanted}'{hint}"

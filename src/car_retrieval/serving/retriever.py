@@ -1,4 +1,4 @@
-"""Photos in, the most similar cars out."""
+"""Search of a gallery by photo."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -26,43 +26,44 @@ from car_retrieval.models.whitening import Whitening
 from car_retrieval.search.gallery import Gallery
 from car_retrieval.search.index import Index, check_positive
 from car_retrieval.search.searcher import rerank
-from car_retrieval.serving.filters import Where
-from car_retrieval.serving.search_result import Answer, Match
+from car_retrieval.serving.filters import Filters
+from car_retrieval.serving.search_result import Match, SearchResult
 
-__all__ = ["Answer", "Crop", "Match", "Retriever", "Where"]
+__all__ = ["Crop", "Filters", "Match", "Retriever", "SearchResult"]
 
 Crop = tuple[int, int, int, int]
-"""x1, y1, x2, y2 in pixels of the upright photo, counted from 1, both corners included."""
+"""x1, y1, x2, y2 in 1-based pixels of the upright photo, both corners inclusive."""
 
 Auto = Literal["auto"]
 AUTO: Auto = "auto"
-"""Instead of a crop: the part that `Retriever.propose` proposes."""
+"""Value of a crop that selects the part returned by `Retriever.propose`."""
 
-CANDIDATES = 200  # of LOPQ at least, ranked again exactly
-PER_HIT = 10  # and so many for each hit that is wanted
-ALWAYS_EXACT = 10_000  # up to so many rows exact search is no slower
+CANDIDATES = 200  # minimum number of LOPQ candidates that are re-ranked exactly
+PER_HIT = 10  # minimum number of LOPQ candidates for each requested match
+ALWAYS_EXACT = 10_000  # largest number of rows for which exact search is not slower than LOPQ
 
 
 class Retriever:
-    """A gallery, and the encoder that describes photos as the gallery was described.
+    """A searchable gallery, with the encoder that computed its descriptors.
 
-    `car_retrieval.serving.run_artifacts.open_retriever` makes it of a run's results. All methods
-    may be called by several threads.
+    `car_retrieval.serving.run_artifacts.open_retriever` creates one from the artifacts of a run.
+    All methods are thread-safe.
 
     Args:
-        versions: of the descriptors and of what was made of them; the newest is that of the run.
-        photos: of the gallery; the row is the Index.
-        files: their bytes by path.
-        vectors: float32 [n, D], their descriptors; they stay on disk, mapped to memory.
-        encoder: what made them, in evaluation mode on its device.
-        whitening: what came after it.
-        packing: how the photos were packed.
-        index: of all vectors; None: there is exact search only.
-        threshold: similarity below which there is no match.
-        batch_size: photos described at a time.
+        versions: versions of the descriptors, the index and the threshold; the latest one
+            identifies the run.
+        photos: table of the gallery photos; the row number is the Index.
+        files: contents of the gallery files by path.
+        vectors: descriptors of the gallery, float32 [n, D], memory-mapped from disk.
+        encoder: network that computed the descriptors, in evaluation mode on its device.
+        whitening: transformation applied to the encoder's output.
+        packing: settings with which the gallery photos were packed.
+        index: LOPQ index of all descriptors; None allows only exact search.
+        threshold: similarity from which a photo counts as a match.
+        batch_size: number of photos that the encoder processes at a time.
 
     Attributes:
-        untrained: a line for readers where the network was not trained on these photos.
+        untrained: note for the user if the network was not trained on these photos, else None.
         labelled: whether the photos have classes.
     """
 
@@ -100,19 +101,21 @@ class Retriever:
     def prepare(
         self, photo: Path | str | bytes | Image.Image, crop: Crop | Auto | None = None
     ) -> NDArray[np.uint8]:
-        """Pack a photo exactly as the gallery's were.
+        """Pack a photo with the settings of the gallery.
 
-        A file of the gallery is cut to its labelled box if they were, unless a crop is given.
+        If the gallery was cropped and no crop is given, a file of the gallery is cropped to its
+        labelled box.
 
         Args:
-            photo: a file, its bytes, or an opened picture.
-            crop: the part of it to search with; `auto`: the one that `propose` gives.
+            photo: path, contents of a file, or opened picture.
+            crop: part of the photo to search with; `auto`: the part returned by `propose`.
 
         Returns:
-            uint8 [3, R, R].
+            The packed photo, uint8 [3, R, R].
 
         Raises:
-            UnreadableImageError: it is not a complete picture; the caller knows its name.
+            UnreadableImageError: the photo is not a complete picture; the message does not name
+                the file.
             ValueError: the crop does not lie inside the photo.
             OSError: the file cannot be read.
         """
@@ -129,18 +132,18 @@ class Retriever:
         return square(pixels, self._packing)
 
     def propose(self, photo: Path | str | bytes | Image.Image) -> Crop | None:
-        """Propose the part of a photo that shows its car, as the gallery's boxes do.
+        """Propose a crop of a photo to its car, like the boxes of the gallery.
 
         Args:
-            photo: a file, its bytes, or an opened picture.
+            photo: path, contents of a file, or opened picture.
 
         Returns:
-            The labelled box of a file of the gallery, or else where a car is seen in it;
-            None, the whole photo, where the gallery's photos were not cropped or no car is
-            seen.
+            The labelled box if the photo is a file of the gallery, otherwise the box of the
+            detected car; None if the gallery was not cropped or no car is detected.
 
         Raises:
-            UnreadableImageError: it is not a complete picture; the caller knows its name.
+            UnreadableImageError: the photo is not a complete picture; the message does not name
+                the file.
             OSError: the file cannot be read.
         """
         if self._boxes is None or np.isnan(self._boxes).all():
@@ -155,7 +158,7 @@ class Retriever:
         return None if box is None else (int(box.x1), int(box.y1), int(box.x2), int(box.y2))
 
     def describe(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Describe packed images uint8 [n, 3, R, R] as float32 [n, D] of unit length."""
+        """Compute unit-length descriptors, float32 [n, D], of packed photos, uint8 [n, 3, R, R]."""
         parts = [np.empty((0, self._vectors.shape[1]), np.float32)]
         with torch.inference_mode():
             for start in range(0, len(images), self._batch_size):
@@ -168,85 +171,94 @@ class Retriever:
         descriptors: NDArray[np.float32],
         k: int = 10,
         method: str = "exact",
-        where: Where = Where(),  # noqa: B008  # frozen
+        filters: Filters = Filters(),  # noqa: B008  # frozen
         exclude: Sequence[int] | None = None,
-    ) -> list[Answer]:
-        """The most similar photos of the gallery for each descriptor.
+    ) -> list[SearchResult]:
+        """Find the most similar gallery photos for each descriptor.
 
-        Only rows that fit are searched. `lopq` ranks its candidates by their exact similarity, and
-        few rows are searched exactly whatever the method.
+        Only rows that pass the filters are searched. `lopq` re-ranks its candidates by exact
+        similarity; a small number of rows is searched exactly with either method.
 
         Args:
-            descriptors: float32 [q, D] of `describe` or `descriptor`.
-            k: matches wanted; fewer where fewer photos fit.
+            descriptors: query descriptors, float32 [q, D], from `describe` or `descriptor`.
+            k: maximum number of matches per query.
             method: one of `methods`.
-            where: what matches must be.
-            exclude: rows that are not to be found.
+            filters: conditions on the matches.
+            exclude: gallery rows to leave out.
+
+        Returns:
+            A result for each descriptor, in order.
 
         Raises:
-            ValueError: k is less than 1, there is no such method, make or model.
-            IndexError: a row is excluded that the gallery has not.
+            ValueError: k is less than 1, or the method, make or model is unknown.
+            IndexError: `exclude` contains a row outside the gallery.
         """
         check_positive(k=k)
         if method not in ("exact", "lopq"):
-            raise ValueError(f"there is no method '{method}': choose exact or lopq")
+            raise ValueError(f"unknown search method '{method}': choose exact or lopq")
         if method not in self.methods:
             raise ValueError(
-                "there is no LOPQ index of these descriptors: run the pipeline evaluation, or "
-                "search with the method exact"
+                "no LOPQ index for these descriptors: run the pipeline searchers, or use the "
+                "method exact"
             )
         descriptors = np.ascontiguousarray(np.atleast_2d(descriptors), np.float32)
-        fits = where.fits(self.photos)
-        fits[[self._checked(row) for row in exclude or ()]] = False
-        rows = np.flatnonzero(fits)
+        mask = filters.mask(self.photos)
+        mask[[self._checked(row) for row in exclude or ()]] = False
+        rows = np.flatnonzero(mask)
         if self._index is None or method == "exact" or len(rows) <= ALWAYS_EXACT:
             queries = np.arange(len(descriptors))
-            found = Gallery(self._vectors, rows).search(queries, descriptors, min(k, len(fits)))
-            return self._answers(found.hits, found.scores)
-        wanted = max(CANDIDATES, PER_HIT * k) * len(fits) / len(rows)
-        hits, _ = self._index.search(descriptors, min(math.ceil(wanted), len(fits)))
-        hits = np.where(fits[hits], hits, -1)  # -1, none, stays -1 whatever the last row is
-        return self._answers(*rerank(descriptors, hits, self._vectors, k))
+            found = Gallery(self._vectors, rows).search(queries, descriptors, min(k, len(mask)))
+            return self._results(found.hits, found.scores)
+        wanted = max(CANDIDATES, PER_HIT * k) * len(mask) / len(rows)
+        hits, _ = self._index.search(descriptors, min(math.ceil(wanted), len(mask)))
+        hits = np.where(mask[hits], hits, -1)  # a missing hit, -1, remains -1 in either case
+        return self._results(*rerank(descriptors, hits, self._vectors, k))
 
     def image(self, row: int) -> bytes:
-        """The file of a photo of the gallery."""
+        """Read the file of a gallery photo."""
         path = self.photos["Path"].iloc[self._checked(row)]
         try:
             return self.files[path]
         except KeyError:
-            raise FileNotFoundError(f"{path} is no longer among the gallery's photos") from None
+            raise FileNotFoundError(f"the gallery photo {path} no longer exists") from None
 
     def packed(self, row: int) -> NDArray[np.uint8]:
-        """A photo of the gallery, packed as it was described: uint8 [3, R, R]."""
+        """Pack a gallery photo as it was encoded, uint8 [3, R, R]."""
         decoded = decode(self.image(row), self._packing.decoded_size, self._box(row))
         return square(decoded.pixels, self._packing)
 
     def descriptor(self, row: int) -> NDArray[np.float32]:
-        """The descriptor float32 [D] of a photo of the gallery."""
+        """Return the descriptor of a gallery photo, float32 [D]."""
         return np.array(self._vectors[self._checked(row)])
 
     def heat(self, image: NDArray[np.uint8], other: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Where a packed image [3, R, R] is similar to a descriptor [D]: float32 [R, R].
+        """Map the contribution of each pixel to the similarity with a descriptor.
 
-        Below 0 where it speaks against it; see `car_retrieval.explain.heat_map`.
+        Args:
+            image: packed photo, uint8 [3, R, R].
+            other: descriptor of the other photo, float32 [D].
+
+        Returns:
+            Heat map, float32 [R, R]; negative where a pixel lowers the similarity. See
+            `car_retrieval.explain.heat_map`.
         """
         pixels = torch.from_numpy(image).to(self._device)
         goal = torch.from_numpy(np.ascontiguousarray(other, np.float32)).to(self._device)
         return heat_map(self._encoder, pixels, goal, self._whitening).cpu().numpy()
 
-    def _answers(self, hits: NDArray[np.int64], scores: NDArray[np.float32]) -> list[Answer]:
-        return [self._answer(*pair) for pair in zip(hits, scores, strict=True)]
+    def _results(self, hits: NDArray[np.int64], scores: NDArray[np.float32]) -> list[SearchResult]:
+        return [self._result(*pair) for pair in zip(hits, scores, strict=True)]
 
-    def _answer(self, hits: NDArray[np.int64], scores: NDArray[np.float32]) -> Answer:
+    def _result(self, hits: NDArray[np.int64], scores: NDArray[np.float32]) -> SearchResult:
         found = hits >= 0
         matches = [
             self._match(int(row), float(score))
             for row, score in zip(hits[found], scores[found], strict=True)
         ]
-        reached = None
+        above = None
         if matches and self.threshold is not None:
-            reached = matches[0].similarity >= self.threshold
-        return Answer(matches, self.threshold, reached)
+            above = matches[0].similarity >= self.threshold
+        return SearchResult(matches, self.threshold, above)
 
     def _match(self, row: int, similarity: float) -> Match:
         photo, names = self.photos.iloc[row], self._names.iloc[row]
@@ -256,7 +268,7 @@ class Retriever:
         return Match(row, photo["Path"], similarity, class_, make, model, year)
 
     def _labelled_box(self, data: bytes) -> Box | None:
-        """The box of the gallery's photo that is this very file, if it is one."""
+        """Return the labelled box if a file is one of the gallery."""
         row = self._row_of.get(digest_of(data))
         return None if row is None else self._box(row)
 
@@ -267,12 +279,12 @@ class Retriever:
 
     def _checked(self, row: int) -> int:
         if not 0 <= row < len(self.photos):
-            raise IndexError(f"the gallery has rows 0 to {len(self.photos) - 1}, not {row}")
+            raise IndexError(f"row {row} is outside the gallery's rows 0 to {len(self.photos) - 1}")
         return row
 
 
 def _decoded(photo: bytes | Image.Image, min_size: int, box: Box | None = None) -> Decoded:
-    """Decode a photo, or the box of it; an opened picture at its full size."""
+    """Decode a photo or a box of it; an opened picture is decoded at full size."""
     if isinstance(photo, bytes):
         return decode(photo, min_size, box)
     pixels = upright_rgb(photo)

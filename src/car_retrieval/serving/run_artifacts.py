@@ -1,4 +1,4 @@
-"""Open the newest results of a project that were made of one another."""
+"""Load the latest artifacts of an environment's runs for search by photo."""
 
 import os
 from collections.abc import Mapping
@@ -23,94 +23,95 @@ if TYPE_CHECKING:
     from car_retrieval.search.index import Index
     from car_retrieval.serving.retriever import Retriever
 
-OPENED = ("gallery_descriptors", "lopq_index", "no_match_threshold")
+WATCHED = ("gallery_descriptors", "lopq_index", "no_match_threshold")
+"""Datasets whose versions identify the artifacts of a run."""
 
 
 def open_retriever(env: str | None = None, project: Path | str = ".") -> "Retriever":
-    """Open the newest results of an environment for search by photo.
+    """Open the latest artifacts of an environment for search by photo.
 
     Args:
-        env: of the configuration; None: KEDRO_ENV, or the sample.
-        project: its folder, which holds conf/ and data/, or one within.
+        env: Kedro environment; None: the value of KEDRO_ENV, or the sample.
+        project: the project folder, which holds conf/ and data/, or a folder inside it.
 
     Raises:
-        FileNotFoundError: there are no results yet.
-        ValueError: they do not belong together; the message says what to run.
+        FileNotFoundError: no run has finished yet.
+        ValueError: the artifacts are inconsistent; the message names the pipelines to run.
     """
-    return Results(env, project).retriever()
+    return RunArtifacts(env, project).load_retriever()
 
 
-def newest_versions(env: str | None = None, project: Path | str = ".") -> tuple[str, ...]:
-    """The versions that `open_retriever` would look at, by the names of files alone.
+def latest_versions(env: str | None = None, project: Path | str = ".") -> tuple[str, ...]:
+    """List the versions that `open_retriever` would open, from file names only.
 
     Returns:
-        The newest of each of `OPENED`; "" where there is none.
+        The latest version of each dataset in `WATCHED`; "" for a missing one.
 
     Raises:
-        FileNotFoundError: there are no results yet.
+        FileNotFoundError: no run has finished yet.
     """
-    config = config_of(env or os.getenv("KEDRO_ENV"), Path(project).resolve())
-    files = [Path(config[name]["filepath"]) for name in OPENED]
-    newest = [
+    config = catalog_config(env or os.getenv("KEDRO_ENV"), Path(project).resolve())
+    files = [Path(config[name]["filepath"]) for name in WATCHED]
+    latest = [
         max((path.parent.name for path in file.glob(f"*/{file.name}")), default="")
         for file in files
     ]
-    if not newest[0]:
-        chosen = f" --env={env}" if env else ""
-        raise FileNotFoundError(
-            f"there are no photos to search in yet: run `kedro run{chosen}` first"
-        )
-    return tuple(newest)
+    if not latest[0]:
+        option = f" --env={env}" if env else ""
+        raise FileNotFoundError(f"no gallery descriptors found: run `kedro run{option}` first")
+    return tuple(latest)
 
 
-def evaluated(versions: tuple[str, ...]) -> bool:
-    """Whether the newest descriptors have been: index and threshold are not older than they."""
+def is_evaluated(versions: tuple[str, ...]) -> bool:
+    """Check that the index and the threshold are at least as new as the descriptors."""
     return min(versions) == versions[0]
 
 
-class Results:
-    """What runs of an environment left to search with, loaded as far as it is asked for.
+class RunArtifacts:
+    """Artifacts of an environment's latest run, loaded lazily.
 
-    The newest descriptors decide. What they were made of is of their version or of one before: a
-    run at work, which has written a network and no descriptors yet, changes nothing.
+    The latest descriptors determine the rest: each artifact that they were computed from is loaded
+    in its latest version that is not newer than they are. A run in progress, which has saved a
+    network but no descriptors, therefore has no effect.
 
     Args:
-        env: of the configuration; None: KEDRO_ENV, or the sample.
-        project: its folder, which holds conf/ and data/, or one within.
+        env: Kedro environment; None: the value of KEDRO_ENV, or the sample.
+        project: the project folder, which holds conf/ and data/, or a folder inside it.
 
     Attributes:
-        versions: of what is opened, as `newest_versions` gives them.
-        vectors: descriptors of the gallery.
-        photos: of the gallery; the row is the Index.
+        versions: versions of the artifacts, as returned by `latest_versions`.
+        descriptors: descriptors of the gallery photos.
+        photos: table of the gallery photos; the row number is the Index.
 
     Raises:
-        FileNotFoundError: there are no results yet.
-        ValueError: photos and descriptors do not belong together.
+        FileNotFoundError: no run has finished yet.
+        ValueError: the photos and the descriptors do not belong together.
     """
 
     def __init__(self, env: str | None = None, project: Path | str = ".") -> None:
-        self.versions = newest_versions(env, project)  # before loading: what comes later is newer
-        config = config_of(env or os.getenv("KEDRO_ENV"), Path(project).resolve())
+        self.versions = latest_versions(env, project)  # first, so that later changes are noticed
+        config = catalog_config(env or os.getenv("KEDRO_ENV"), Path(project).resolve())
         self._catalog = DataCatalog.from_config({**config})
-        self.vectors: Matrix = self._catalog.load("gallery_descriptors")
-        self._about = self.vectors.attributes
-        self.photos: pd.DataFrame = self._made_of("gallery_photos")
-        if self._about.get("photos") != digest(self.photos):
+        self.descriptors: Matrix = self._catalog.load("gallery_descriptors")
+        self._attributes = self.descriptors.attributes
+        self.photos: pd.DataFrame = self._load_source("gallery_photos")
+        if self._attributes.get("photos") != digest(self.photos):
             raise ValueError(
-                "gallery_descriptors describe other photos than gallery_photos lists: run the "
-                "pipeline encoding again"
+                "gallery_descriptors were computed from a different list of photos than "
+                "gallery_photos: run the pipeline encoding again"
             )
-        if "crop" not in (self._about.get("encoder", {}).get("packing") or {}):
+        if "crop" not in (self._attributes.get("encoder", {}).get("packing") or {}):
             raise ValueError(
-                "gallery_descriptors do not say how their photos were packed (older version): "
-                "run `kedro run --pipelines=data_processing,encoding,evaluation`"
+                "gallery_descriptors do not record how their photos were packed (saved by an older "
+                "version): run `kedro run "
+                "--pipelines=data_processing,encoding,evaluation,searchers,diagnosis`"
             )
 
-    def retriever(self) -> "Retriever":
-        """Load the network and the index, check them, and open all for search.
+    def load_retriever(self) -> "Retriever":
+        """Load and check the network, the whitening and the index, and return a retriever.
 
         Raises:
-            ValueError: the network or the whitening is not what the descriptors were made with.
+            ValueError: the descriptors were computed with a different network or whitening.
         """
         keep_freed_memory()
         from car_retrieval.images.pack import Packing
@@ -118,72 +119,72 @@ class Results:
         from car_retrieval.serving.retriever import Retriever
 
         params = EncodingParams.model_validate(self._catalog.load("encoding"))
-        encoder, whitening = self._encoder(params.device), self._made_of("whitening")
-        packing = self._about["encoder"]["packing"]
+        encoder, whitening = self._load_encoder(params.device), self._load_source("whitening")
+        packing = self._attributes["encoder"]["packing"]
         made_with = {"whitening": whitening.fingerprint(), "packing": packing}
-        if encoder.signature() | made_with != self._about["encoder"]:
+        if encoder.signature() | made_with != self._attributes["encoder"]:
             raise ValueError(
-                "gallery_descriptors were made with another network or whitening than the newest: "
-                "run the pipelines encoding and evaluation again"
+                "gallery_descriptors were computed with a different network or whitening than the "
+                "latest: run the pipelines encoding, evaluation, searchers and diagnosis again"
             )
         return Retriever(
             self.versions,
             self.photos,
             self._catalog.load("web_images"),
-            self.vectors,
+            self.descriptors,
             encoder,
             whitening,
             Packing(**packing),
-            self._index(),
-            self._threshold(),
+            self._load_index(),
+            self._load_threshold(),
             params.batch_size,
         )
 
-    def _encoder(self, device: str) -> "Encoder":
-        """The network that the descriptors say they were made with, and how it looks at photos."""
+    def _load_encoder(self, device: str) -> "Encoder":
+        """Load the encoder that computed the descriptors, according to their attributes."""
         from car_retrieval.models.descriptor import network_of, pick_device
         from car_retrieval.models.encoder import Encoder
 
-        checkpoint = self._about.get("checkpoint", "best")
+        checkpoint = self._attributes.get("checkpoint", "best")
         if checkpoint == "best":
-            net = self._made_of("model")
+            net = self._load_source("model")
         else:
-            net = network_of(self._made_of("checkpoints")[checkpoint])
-        own = self._about["encoder"]
-        return Encoder(net.to(pick_device(device)), own["scales"], own["flip"]).eval()
+            net = network_of(self._load_source("checkpoints")[checkpoint])
+        settings = self._attributes["encoder"]
+        return Encoder(net.to(pick_device(device)), settings["scales"], settings["flip"]).eval()
 
-    def _index(self) -> "Index | None":
-        """The index of these descriptors, if there is one."""
+    def _load_index(self) -> "Index | None":
+        """Load the LOPQ index, if there is one of these descriptors."""
         if not self._versions("lopq_index"):
             return None
         signed = self._catalog.load("lopq_index")
-        return signed.index if self._is_of(signed.signature) else None
+        return signed.index if self._belongs_to_descriptors(signed.signature) else None
 
-    def _threshold(self) -> float | None:
-        """The similarity below which there is no match, if it is of these descriptors."""
+    def _load_threshold(self) -> float | None:
+        """Load the match threshold, if there is one for these descriptors without re-ranking."""
         if not self._versions("no_match_threshold"):
             return None
         stored = self._catalog.load("no_match_threshold")
-        fits = self._is_of(stored) and stored["reranking"] is None
-        return stored["threshold"] if fits else None
+        valid = self._belongs_to_descriptors(stored) and stored["reranking"] is None
+        return stored["threshold"] if valid else None
 
-    def _is_of(self, made: Mapping[str, Any]) -> bool:
-        """Whether something was made of these descriptors of these photos."""
-        return all(made.get(name) == self._about[name] for name in ("encoder", "photos"))
+    def _belongs_to_descriptors(self, signature: Mapping[str, Any]) -> bool:
+        """Check that an artifact was computed from these descriptors of these photos."""
+        return all(signature.get(name) == self._attributes[name] for name in ("encoder", "photos"))
 
-    def _made_of(self, name: str) -> Any:
-        """The newest version of a dataset that the descriptors can have been made of."""
-        last = self.vectors.path.parent.name
-        version = next((own for own in self._versions(name) if own <= last), None)
+    def _load_source(self, name: str) -> Any:
+        """Load the latest version of a dataset that is not newer than the descriptors."""
+        last = self.descriptors.path.parent.name
+        version = next((version for version in self._versions(name) if version <= last), None)
         if version is None:
             raise FileNotFoundError(
-                f"there is no {name} of {last} or before, which gallery_descriptors were made of: "
-                "run the job again with `kedro run`"
+                f"gallery_descriptors of {last} need a version of {name} that is not newer, and "
+                "there is none: run the whole job again with `kedro run`"
             )
         return self._catalog.load(name, version)
 
     def _versions(self, name: str) -> list[str]:
-        """Newest first."""
+        """List the versions of a dataset, newest first."""
         dataset = self._catalog[name]
         assert isinstance(dataset, AbstractVersionedDataset)
         try:
@@ -193,17 +194,17 @@ class Results:
 
 
 @cache
-def config_of(env: str | None, folder: Path) -> Mapping[str, Any]:
-    """What the catalog says of the datasets that are opened, and `encoding`, its parameters.
+def catalog_config(env: str | None, folder: Path) -> Mapping[str, Any]:
+    """Read the catalog entries of the artifacts, with absolute paths.
 
-    Paths are absolute.
+    The parameters of the pipeline encoding are added as the entry `encoding`.
     """
     project = find_kedro_project(folder) or folder
     arguments: dict[str, Any] = CONFIG_LOADER_ARGS
     loader = OmegaConfigLoader(str(project / "conf"), env, **arguments)
-    names = [*OPENED, "gallery_photos", "web_images", "model", "checkpoints", "whitening"]
-    everything = loader["catalog"]
-    catalog = {name: everything[name] for name in names}
+    names = [*WATCHED, "gallery_photos", "web_images", "model", "checkpoints", "whitening"]
+    entries = loader["catalog"]
+    catalog = {name: entries[name] for name in names}
     for entry in catalog.values():
         entry["filepath"] = (project / Path(entry["filepath"]).expanduser()).as_posix()
     encoding = {"type": "MemoryDataset", "data": loader["parameters"]["encoding"]}

@@ -1,20 +1,20 @@
-"""Answer of a search by photo."""
+"""Result of a search by photo."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Match:
-    """A photo of the gallery that was found.
+    """A gallery photo found by a search.
 
     Attributes:
-        row: its Index.
-        path: below the folder of the gallery's photos.
-        similarity: cosine of the angle between the descriptors.
-        class_: the car model's number; None where photos have no classes.
-        make: its name, or its number; None where the list has neither.
-        model: its name; None where the list has none.
-        year: None where it is not known.
+        row: the photo's Index in the gallery.
+        path: path relative to the folder of the gallery photos.
+        similarity: cosine similarity of the two descriptors.
+        class_: number of the car model; None if the photos have no classes.
+        make: name of the make, or its number; None if the gallery lists neither.
+        model: name of the model; None if the gallery does not list it.
+        year: model year; None if unknown.
     """
 
     row: int
@@ -27,16 +27,17 @@ class Match:
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What was found for a photo.
+class SearchResult:
+    """Matches of one query photo.
 
     Attributes:
-        matches: best first.
-        threshold: the similarity below which there is no match; None where none is known for these
-            descriptors.
-        known: whether the first match reaches it; None where that cannot be said.
+        matches: gallery photos, most similar first.
+        threshold: similarity from which a photo counts as a match; None if no threshold was
+            measured for these descriptors.
+        above_threshold: whether the best match reaches the threshold; None if there is no
+            threshold or no match.
     """
 
     matches: list[Match]
     threshold: float | None
-    known: bool | None
+    above_threshold: bool | None

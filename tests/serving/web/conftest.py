@@ -1,4 +1,4 @@
-"""A retriever that sees nothing but colour, and services around it."""
+"""A retriever that compares colours, and services that use it."""
 
 import threading
 import time
@@ -16,10 +16,10 @@ from fastapi.testclient import TestClient
 from PIL import Image
 
 from car_retrieval.images.decode import decode
-from car_retrieval.serving.retriever import Answer, Match, Where
+from car_retrieval.serving.retriever import Filters, Match, SearchResult
 from car_retrieval.serving.web.app import create_app
 from car_retrieval.serving.web.middleware import Limits
-from car_retrieval.serving.web.model_reloader import Live
+from car_retrieval.serving.web.model_reloader import ModelReloader
 
 COLOURS = {
     "red": (220, 30, 30),
@@ -53,8 +53,8 @@ class ColourRetriever:
             }
         )
         self.files = [photo(name) for name in COLOURS]
-        self.sizes: list[int] = []  # of the batches that were described
-        self.pause = 0.0  # seconds that describing takes
+        self.sizes: list[int] = []  # of the encoded batches
+        self.pause = 0.0  # seconds that encoding takes
         self.threads: set[str] = set()
         self.proposal: tuple[int, int, int, int] | None = None
         self.untrained: str | None = None
@@ -88,23 +88,23 @@ class ColourRetriever:
         descriptors: np.ndarray,
         k: int = 10,
         method: str = "exact",
-        where: Where = Where(),  # noqa: B008
+        filters: Filters = Filters(),  # noqa: B008
         exclude: Sequence[int] | None = None,
-    ) -> list[Answer]:
+    ) -> list[SearchResult]:
         rows = [
-            row for row in np.flatnonzero(where.fits(self.photos)) if row not in (exclude or [])
+            row for row in np.flatnonzero(filters.mask(self.photos)) if row not in (exclude or [])
         ]
         gallery = [self.descriptor(row) for row in rows]
-        answers = []
+        results = []
         for descriptor in descriptors:
             scores = [float(descriptor @ other) for other in gallery]
             best = sorted(range(len(rows)), key=lambda i: -scores[i])[:k]
             matches = [self._match(int(rows[i]), scores[i]) for i in best]
-            known = None
+            above = None
             if matches and self.threshold is not None:
-                known = matches[0].similarity >= self.threshold
-            answers.append(Answer(matches, self.threshold, known))
-        return answers
+                above = matches[0].similarity >= self.threshold
+            results.append(SearchResult(matches, self.threshold, above))
+        return results
 
     def _match(self, row: int, score: float) -> Match:
         car = self.photos.iloc[row]
@@ -132,29 +132,29 @@ def retriever() -> ColourRetriever:
 
 
 @pytest.fixture
-def live(retriever: ColourRetriever) -> Live:
-    return Live(retriever, lambda: ("one",), ColourRetriever, every=3600)
+def reloader(retriever: ColourRetriever) -> ModelReloader:
+    return ModelReloader(retriever, lambda: ("one",), ColourRetriever, interval=3600)
 
 
 @pytest.fixture
-def client(live: Live) -> Iterator[TestClient]:
-    with TestClient(create_app(live), raise_server_exceptions=False) as client:
+def client(reloader: ModelReloader) -> Iterator[TestClient]:
+    with TestClient(create_app(reloader), raise_server_exceptions=False) as client:
         yield client
 
 
 @pytest.fixture
-def limited(live: Live) -> Callable[..., TestClient]:
-    """A service with limits or a key."""
+def limited(reloader: ModelReloader) -> Callable[..., TestClient]:
+    """Return a function that creates a client of a service with limits or a key."""
 
     def make(key: str | None = None, **limits: int) -> TestClient:
-        return TestClient(create_app(live, Limits(**limits), key))
+        return TestClient(create_app(reloader, Limits(**limits), key))
 
     return make
 
 
 @contextmanager
 def listening(app: Any) -> Iterator[SimpleNamespace]:
-    """A server on a free port: its `url`, and the `server` to stop."""
+    """Run a server on a free port; yields its `url`, `server` and `thread`."""
     server = uvicorn.Server(
         uvicorn.Config(app, port=0, log_config=None, timeout_graceful_shutdown=5)
     )

@@ -1,4 +1,4 @@
-"""Requests answered together are answered as if alone."""
+"""Batched requests get the same results as single ones."""
 
 import asyncio
 import threading
@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from car_retrieval.serving.retriever import Where
+from car_retrieval.serving.retriever import Filters
 from car_retrieval.serving.web.batching import Batcher
-from car_retrieval.serving.web.query_result import Options, Query, answer
+from car_retrieval.serving.web.query_result import Query, SearchOptions, run_queries
 
 
 def together(
@@ -21,13 +21,13 @@ def together(
     work: Callable[[Sequence[Any]], Sequence[Any]],
     **options: Any,
 ) -> tuple[list[Any], list[int]]:
-    """Answers, or errors, of all that is asked at once; and the sizes of the batches."""
+    """Return the results or errors of concurrent requests, and the batch sizes."""
     sizes: list[int] = []
 
     async def all_at_once() -> list[Any]:
         with ThreadPoolExecutor(1) as worker, ThreadPoolExecutor(4) as helpers:
             batcher = Batcher(work, worker, helpers, observe=sizes.append, **options)
-            return await asyncio.gather(*map(batcher.ask, asked), return_exceptions=True)
+            return await asyncio.gather(*map(batcher.submit, asked), return_exceptions=True)
 
     return asyncio.run(all_at_once()), sizes
 
@@ -44,20 +44,22 @@ def squares(numbers: Sequence[int]) -> list[int]:
     st.integers(1, 8),
     st.sampled_from([0.0, 0.01]),
 )
-def test_each_gets_its_own_answer(numbers: list[int], largest: int, patience: float) -> None:
+def test_each_request_gets_its_own_result(
+    numbers: list[int], max_size: int, max_wait: float
+) -> None:
     asked = [lambda number=number: number for number in numbers]
-    answers, sizes = together(asked, squares, largest=largest, patience=patience)
+    answers, sizes = together(asked, squares, max_size=max_size, max_wait=max_wait)
     for number, got in zip(numbers, answers, strict=True):
         if number == 13:
             assert isinstance(got, ValueError)
         else:
             assert got == number**2
-    assert max(sizes, default=1) <= largest
+    assert max(sizes, default=1) <= max_size
     if 13 not in numbers:
         assert sum(sizes) == len(numbers)
 
 
-def test_what_comes_meanwhile_is_one_batch() -> None:
+def test_requests_that_arrive_during_a_batch_form_the_next() -> None:
     begun = threading.Event()
 
     def slow(numbers: Sequence[int]) -> list[int]:
@@ -71,38 +73,38 @@ def test_what_comes_meanwhile_is_one_batch() -> None:
         return number
 
     asked = [lambda: 0] + [lambda number=number: later(number) for number in (1, 2, 3)]
-    answers, sizes = together(asked, slow, patience=0.0)
+    answers, sizes = together(asked, slow, max_wait=0.0)
     assert answers == [0, 1, 4, 9]
     assert sizes == [1, 3]
 
 
-def test_what_is_being_prepared_is_waited_for() -> None:
+def test_a_batch_waits_for_items_in_preparation() -> None:
     def prepared_late() -> int:
         time.sleep(0.05)
         return 2
 
     asked = [lambda: 1, prepared_late]
-    assert together(asked, squares, patience=5.0) == ([1, 4], [2])
-    assert together(asked, squares, patience=0.001) == ([1, 4], [1, 1])
+    assert together(asked, squares, max_wait=5.0) == ([1, 4], [2])
+    assert together(asked, squares, max_wait=0.001) == ([1, 4], [1, 1])
 
 
-def test_alone_nobody_waits() -> None:
+def test_a_single_request_does_not_wait() -> None:
     start = time.monotonic()
-    assert together([lambda: 3], squares, patience=60.0) == ([9], [1])
+    assert together([lambda: 3], squares, max_wait=60.0) == ([9], [1])
     assert time.monotonic() - start < 30
 
 
-def test_what_cannot_be_prepared_harms_nobody() -> None:
+def test_a_failed_preparation_does_not_affect_others() -> None:
     def broken() -> int:
         raise ValueError("broken")
 
-    (good, bad), sizes = together([lambda: 4, broken], squares, patience=1.0)
+    (good, bad), sizes = together([lambda: 4, broken], squares, max_wait=1.0)
     assert good == 16
     assert isinstance(bad, ValueError)
     assert sizes == [1]
 
 
-def test_who_hangs_up_is_not_worked_for() -> None:
+def test_cancelled_requests_are_not_processed() -> None:
     seen: list[int] = []
 
     def slow(numbers: Sequence[int]) -> list[int]:
@@ -113,9 +115,9 @@ def test_who_hangs_up_is_not_worked_for() -> None:
     async def hang_up() -> int:
         with ThreadPoolExecutor(1) as worker, ThreadPoolExecutor(2) as helpers:
             batcher = Batcher(slow, worker, helpers)
-            first = asyncio.create_task(batcher.ask(lambda: 1))
+            first = asyncio.create_task(batcher.submit(lambda: 1))
             await asyncio.sleep(0.03)
-            second = asyncio.create_task(batcher.ask(lambda: 2))
+            second = asyncio.create_task(batcher.submit(lambda: 2))
             await asyncio.sleep(0.03)
             second.cancel()
             return await first
@@ -124,14 +126,14 @@ def test_who_hangs_up_is_not_worked_for() -> None:
     assert seen == [1]
 
 
-def test_queries_are_described_together_and_searched_by_their_own_options(
+def test_queries_are_encoded_together_and_searched_with_their_own_options(
     retriever: Any, picture: Callable[..., bytes]
 ) -> None:
     other = type(retriever)("two")
     options = [
-        Options(4, "exact", Where()),
-        Options(2, "exact", Where(make="beta")),
-        Options(1, "lopq", Where(years=(2002, 2003))),
+        SearchOptions(4, "exact", Filters()),
+        SearchOptions(2, "exact", Filters(make="beta")),
+        SearchOptions(1, "lopq", Filters(years=(2002, 2003))),
         None,
     ]
     queries = [
@@ -140,9 +142,9 @@ def test_queries_are_described_together_and_searched_by_their_own_options(
         for colour, row in (("red", None), ("blue", None), (None, 1), (None, 2), ("green", 1))
         for how in options
     ]
-    alone = [answer([query])[0] for query in queries]
+    alone = [run_queries([query])[0] for query in queries]
     retriever.sizes.clear()
-    for one, expected in zip(answer(queries), alone, strict=True):
+    for one, expected in zip(run_queries(queries), alone, strict=True):
         assert one.descriptor == pytest.approx(expected.descriptor)
-        assert one.answer == expected.answer
+        assert one.result == expected.result
     assert retriever.sizes == [12]

@@ -1,4 +1,4 @@
-"""A newer run takes over, a broken one does not; and the service stops when asked, not before."""
+"""Reloading of newer runs, load limits, and graceful shutdown."""
 
 import asyncio
 import logging
@@ -15,10 +15,10 @@ import pytest
 from fastapi.testclient import TestClient
 from tests.serving.conftest import ENV, catalog_of, write_run
 
-from car_retrieval.serving.run_artifacts import newest_versions, open_retriever
+from car_retrieval.serving.run_artifacts import latest_versions, open_retriever
 from car_retrieval.serving.web.app import create_app
 from car_retrieval.serving.web.middleware import Limits
-from car_retrieval.serving.web.model_reloader import Live
+from car_retrieval.serving.web.model_reloader import ModelReloader
 
 
 def until(condition: Callable[[], bool]) -> None:
@@ -28,11 +28,11 @@ def until(condition: Callable[[], bool]) -> None:
         time.sleep(0.005)
 
 
-def test_a_newer_run_takes_over(retriever: Any) -> None:
+def test_a_newer_run_is_loaded(retriever: Any) -> None:
     make = type(retriever)
     newest = "one"
-    live = Live(retriever, lambda: (newest,), lambda: make(newest), every=0.01)
-    with TestClient(create_app(live)) as client:
+    reloader = ModelReloader(retriever, lambda: (newest,), lambda: make(newest), interval=0.01)
+    with TestClient(create_app(reloader)) as client:
         assert client.get("/ready").json() == {"version": "one"}
         newest = "two"
         until(lambda: client.get("/ready").json() == {"version": "two"})
@@ -41,11 +41,11 @@ def test_a_newer_run_takes_over(retriever: Any) -> None:
         assert client.get("/images/0?version=one").status_code == 409
 
 
-def test_requests_under_way_keep_their_run(retriever: Any, picture: Callable[..., bytes]) -> None:
+def test_requests_in_progress_keep_their_run(retriever: Any, picture: Callable[..., bytes]) -> None:
     newest = "one"
     other = type(retriever)("two")
     other.files[0] = other.files[1]
-    live = Live(retriever, lambda: (newest,), lambda: other, every=0.01)
+    reloader = ModelReloader(retriever, lambda: (newest,), lambda: other, interval=0.01)
     begun, go = threading.Event(), threading.Event()
     prepare = retriever.prepare
 
@@ -55,7 +55,7 @@ def test_requests_under_way_keep_their_run(retriever: Any, picture: Callable[...
         return prepare(*arguments)
 
     retriever.prepare = slow
-    with TestClient(create_app(live)) as client, ThreadPoolExecutor(1) as pool:
+    with TestClient(create_app(reloader)) as client, ThreadPoolExecutor(1) as pool:
         files = {"photo": ("photo", picture("red"))}
         answer = pool.submit(lambda: client.post("/search", files=files).json())
         begun.wait(10)
@@ -66,7 +66,7 @@ def test_requests_under_way_keep_their_run(retriever: Any, picture: Callable[...
         assert client.post("/search", files=files).json()["version"] == "two"
 
 
-def test_a_broken_run_leaves_the_other_in_its_place(
+def test_a_broken_run_does_not_replace_the_current_one(
     retriever: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     newest, broken = "two", True
@@ -76,28 +76,28 @@ def test_a_broken_run_leaves_the_other_in_its_place(
             raise ValueError("model.safetensors is damaged")
         return type(retriever)(newest)
 
-    live = Live(retriever, lambda: (newest,), reopen, every=0.01)
-    with caplog.at_level(logging.ERROR), TestClient(create_app(live)) as client:
-        until(lambda: live.failures >= 2)
+    reloader = ModelReloader(retriever, lambda: (newest,), reopen, interval=0.01)
+    with caplog.at_level(logging.ERROR), TestClient(create_app(reloader)) as client:
+        until(lambda: reloader.failures >= 2)
         assert client.get("/ready").json() == {"version": "one"}
         assert client.post("/search", data={"row": 0}).status_code == 200
-        assert f"car_retrieval_reload_failures {live.failures}." in client.get("/metrics").text
+        assert f"car_retrieval_reload_failures {reloader.failures}." in client.get("/metrics").text
         broken = False
         until(lambda: client.get("/ready").json() == {"version": "two"})
-    assert "one is served on" in caplog.text
+    assert "still serving run one" in caplog.text
     assert "is damaged" in caplog.text
 
 
-def test_a_run_takes_over_once_it_is_evaluated(searchable: Path, tmp_path: Path) -> None:
-    """In the order in which a run writes its results; nothing of it is left out at the end."""
+def test_a_run_is_loaded_once_it_is_evaluated(searchable: Path, tmp_path: Path) -> None:
+    """The artifacts appear in the order in which a run saves them."""
     project = tmp_path / "own"
     shutil.copytree(searchable, project, symlinks=True)
-    live = Live(
+    reloader = ModelReloader(
         open_retriever(ENV, project),
-        lambda: newest_versions(ENV, project),
+        lambda: latest_versions(ENV, project),
         lambda: open_retriever(ENV, project),
     )
-    first = live.retriever
+    first = reloader.retriever
     write_run(project, "2026-02-01")
     late = sorted((project / "data/06_models/independent").glob("*[xd].*/2026-02-01"))
     assert [folder.parent.name.split(".")[0] for folder in late] == [
@@ -107,23 +107,23 @@ def test_a_run_takes_over_once_it_is_evaluated(searchable: Path, tmp_path: Path)
     for folder in late:
         folder.rename(tmp_path / folder.parent.name)
     for folder in late:
-        live._look()
-        assert live.retriever is first
+        reloader._reload_if_newer()
+        assert reloader.retriever is first
         (tmp_path / folder.parent.name).rename(folder)
-    live._look()
-    second = live.retriever
+    reloader._reload_if_newer()
+    second = reloader.retriever
     assert second.version == "2026-02-01"
     assert second.methods == ["exact", "lopq"]
     assert second.threshold == 0.9
-    live._look()
-    assert live.retriever is second
-    catalog = catalog_of(project, "2026-03-01")  # evaluated anew
+    reloader._reload_if_newer()
+    assert reloader.retriever is second
+    catalog = catalog_of(project, "2026-03-01")  # evaluated again
     catalog.save("no_match_threshold", catalog.load("no_match_threshold") | {"threshold": 0.8})
-    live._look()
-    assert live.retriever.threshold == 0.8
+    reloader._reload_if_newer()
+    assert reloader.retriever.threshold == 0.8
 
 
-def test_a_service_that_was_started_halfway_learns_the_rest(
+def test_a_run_that_was_incomplete_at_the_start_is_reloaded_when_complete(
     searchable: Path, tmp_path: Path
 ) -> None:
     project = tmp_path / "own"
@@ -132,43 +132,43 @@ def test_a_service_that_was_started_halfway_learns_the_rest(
     late = [*models.glob("lopq_index*/*"), *models.glob("no_match_threshold*/*")]
     for folder in late:
         folder.rename(tmp_path / folder.parent.name)
-    live = Live(
+    reloader = ModelReloader(
         open_retriever(ENV, project),
-        lambda: newest_versions(ENV, project),
+        lambda: latest_versions(ENV, project),
         lambda: open_retriever(ENV, project),
     )
-    assert (live.retriever.methods, live.retriever.threshold) == (["exact"], None)
+    assert (reloader.retriever.methods, reloader.retriever.threshold) == (["exact"], None)
     for folder in late:
         (tmp_path / folder.parent.name).rename(folder)
-    live._look()
-    assert (live.retriever.methods, live.retriever.threshold) == (["exact", "lopq"], 0.9)
+    reloader._reload_if_newer()
+    assert (reloader.retriever.methods, reloader.retriever.threshold) == (["exact", "lopq"], 0.9)
 
 
-def test_a_run_that_describes_nothing_is_broken(retriever: Any) -> None:
+def test_a_run_that_fails_to_encode_is_not_loaded(retriever: Any) -> None:
     other = type(retriever)("two")
 
     def fail(images: Any) -> Any:
         raise RuntimeError("shapes differ")
 
     other.describe = fail
-    live = Live(retriever, lambda: ("two",), lambda: other, every=0.01)
+    reloader = ModelReloader(retriever, lambda: ("two",), lambda: other, interval=0.01)
 
-    async def follow() -> None:
-        following = asyncio.create_task(live.follow())
+    async def watch() -> None:
+        watching = asyncio.create_task(reloader.watch())
         await asyncio.sleep(0.1)
-        following.cancel()
+        watching.cancel()
 
-    asyncio.run(follow())
-    assert live.retriever is retriever
-    assert live.failures
+    asyncio.run(watch())
+    assert reloader.retriever is retriever
+    assert reloader.failures
 
 
-def test_many_clients_get_the_answers_of_one(
-    retriever: Any, live: Live, served: Any, picture: Callable[..., bytes]
+def test_concurrent_clients_get_the_same_results_as_one(
+    retriever: Any, reloader: ModelReloader, served: Any, picture: Callable[..., bytes]
 ) -> None:
     colours = [(index * 9, 255 - index * 8, 100 + index * 4) for index in range(24)]
     photos = [picture(colour) for colour in colours]
-    with served(create_app(live)) as service, httpx2.Client(timeout=30) as client:
+    with served(create_app(reloader)) as service, httpx2.Client(timeout=30) as client:
 
         def search(data: bytes) -> Any:
             response = client.post(f"{service.url}/search", files={"photo": ("photo", data)})
@@ -188,12 +188,12 @@ def test_many_clients_get_the_answers_of_one(
     assert {name.rsplit("_", 1)[0] for name in retriever.threads} <= {"search", "photo"}
 
 
-def test_too_many_at_a_time_are_sent_away(
-    retriever: Any, live: Live, served: Any, picture: Callable[..., bytes]
+def test_too_many_concurrent_requests_are_refused(
+    retriever: Any, reloader: ModelReloader, served: Any, picture: Callable[..., bytes]
 ) -> None:
     retriever.pause = 0.3
     data = picture("red")
-    with served(create_app(live, Limits(requests=2))) as service, ThreadPoolExecutor(6) as pool:
+    with served(create_app(reloader, Limits(requests=2))) as service, ThreadPoolExecutor(6) as pool:
 
         def search(_: int) -> httpx2.Response:
             return httpx2.post(f"{service.url}/search", files={"photo": ("photo", data)})
@@ -209,7 +209,9 @@ def test_too_many_at_a_time_are_sent_away(
     assert max(retriever.sizes) <= 2
 
 
-def test_heat_maps_leave_room_for_searches(retriever: Any, live: Live, served: Any) -> None:
+def test_heat_maps_leave_room_for_searches(
+    retriever: Any, reloader: ModelReloader, served: Any
+) -> None:
     go, drawing = threading.Event(), []
     heat = retriever.heat
 
@@ -219,7 +221,7 @@ def test_heat_maps_leave_room_for_searches(retriever: Any, live: Live, served: A
         return heat(*arguments)
 
     retriever.heat = slow
-    with served(create_app(live)) as service, ThreadPoolExecutor(12) as pool:
+    with served(create_app(reloader)) as service, ThreadPoolExecutor(12) as pool:
 
         def draw(_: int) -> int:
             data = {"row": 0, "match": 1}
@@ -230,10 +232,12 @@ def test_heat_maps_leave_room_for_searches(retriever: Any, live: Live, served: A
         assert httpx2.post(f"{service.url}/search", data={"row": 0}).status_code == 200
         go.set()
         assert sorted(one.result(10) for one in asked) == [200] * 8 + [503] * 4
-    assert {name.rsplit("_", 1)[0] for name in drawing} == {"apart"}
+    assert {name.rsplit("_", 1)[0] for name in drawing} == {"short-lived"}
 
 
-def test_nothing_is_drawn_for_who_has_gone(retriever: Any, live: Live, served: Any) -> None:
+def test_no_heat_map_is_drawn_after_a_disconnect(
+    retriever: Any, reloader: ModelReloader, served: Any
+) -> None:
     go, drawn = threading.Event(), []
     heat = retriever.heat
 
@@ -243,7 +247,7 @@ def test_nothing_is_drawn_for_who_has_gone(retriever: Any, live: Live, served: A
         return heat(*arguments)
 
     retriever.heat = slow
-    with served(create_app(live)) as service, ThreadPoolExecutor(1) as pool:
+    with served(create_app(reloader)) as service, ThreadPoolExecutor(1) as pool:
 
         def draw(timeout: float) -> int:
             data = {"row": 0, "match": 1}
@@ -259,12 +263,12 @@ def test_nothing_is_drawn_for_who_has_gone(retriever: Any, live: Live, served: A
     assert len(drawn) == 2
 
 
-def test_what_is_under_way_is_finished_before_it_stops(
-    retriever: Any, live: Live, served: Any, picture: Callable[..., bytes]
+def test_requests_in_progress_finish_before_shutdown(
+    retriever: Any, reloader: ModelReloader, served: Any, picture: Callable[..., bytes]
 ) -> None:
     retriever.pause = 0.3
     files = {"photo": ("photo", picture("red"))}
-    with served(create_app(live)) as service, ThreadPoolExecutor(1) as pool:
+    with served(create_app(reloader)) as service, ThreadPoolExecutor(1) as pool:
         answer = pool.submit(lambda: httpx2.post(f"{service.url}/search", files=files))
         until(lambda: bool(retriever.sizes))
         service.server.should_exit = True

@@ -1,4 +1,4 @@
-"""The page, used as a person would, in a real browser."""
+"""The page in a real browser."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -30,18 +30,18 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 
 
 @pytest.fixture
-def page(browser: Browser, live: Any, served: Any) -> Iterator[SimpleNamespace]:
-    """An opened page, and what was asked of its service."""
+def page(browser: Browser, reloader: Any, served: Any) -> Iterator[SimpleNamespace]:
+    """Yield an open page, and the queries sent to its service."""
     asked: list[Any] = []
-    app = create_app(live)
-    answer = app.state.service.queries.ask
+    app = create_app(reloader)
+    submit = app.state.service.batcher.submit
 
-    async def noted(prepare: Callable[[], Any]) -> Any:
+    async def recorded(prepare: Callable[[], Any]) -> Any:
         query = prepare()
         asked.append(query)
-        return await answer(lambda: query)
+        return await submit(lambda: query)
 
-    app.state.service.queries.ask = noted
+    app.state.service.batcher.submit = recorded
     browser.look(1280, 900)
     browser.requests.clear()
     browser.complaints.clear()
@@ -73,7 +73,7 @@ def search(page: SimpleNamespace, file: Path) -> None:
 
 
 def rows(page: SimpleNamespace) -> list[int]:
-    """Of the gallery, as shown."""
+    """Return the gallery rows of the shown matches."""
     shown = page.browser.run(f"{CARS}.map(car => car.querySelector('.photo').src)")
     return [int(source.split("/images/")[1].split("?")[0]) for source in shown]
 
@@ -89,7 +89,7 @@ def test_a_chosen_photo_shows_its_matches(page: SimpleNamespace, red: Path) -> N
     page.browser.wait(f"{CARS}.every(car => car.querySelector('.photo').naturalWidth === 64)")
 
 
-def test_what_is_like_nothing_is_said_plainly(
+def test_no_match_is_shown(
     page: SimpleNamespace, tmp_path: Path, picture: Callable[..., bytes]
 ) -> None:
     file = tmp_path / "pink.png"
@@ -99,11 +99,11 @@ def test_what_is_like_nothing_is_said_plainly(
     assert ".980" in page.browser.run("document.querySelector('#more').textContent")
 
 
-def test_what_is_no_photo_is_said_plainly(page: SimpleNamespace, tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_photo_is_reported(page: SimpleNamespace, tmp_path: Path) -> None:
     file = tmp_path / "text.txt"
     file.write_text("not a photo")
     page.browser.choose("#file", file)
-    page.browser.wait(f"{SAYS}.includes('it is not a picture in a known format')")
+    page.browser.wait(f"{SAYS}.includes('not a picture')")
     page.browser.complaints.clear()  # the browser logs the 415
 
 
@@ -269,25 +269,25 @@ def test_photos_are_pasted_and_dropped(page: SimpleNamespace, red: Path, kind: s
     assert rows(page)[0] == 0
 
 
-def test_the_newer_run_is_told(page: SimpleNamespace, red: Path, retriever: Any) -> None:
+def test_a_newer_run_is_reported(page: SimpleNamespace, red: Path, retriever: Any) -> None:
     search(page, red)
     retriever.version = "two"
     page.browser.click(".car .from")
-    page.browser.wait(f"{SAYS}.includes('run two is being served now')")
+    page.browser.wait(f"{SAYS}.includes('current run two')")
     page.browser.wait("document.querySelector('#gallery').textContent.includes('run two')")
     search(page, red)
     page.browser.complaints.clear()  # the browser logs the 409
 
 
 def test_heat_maps_of_the_old_run_are_not_shown_on_cars_of_the_new(
-    page: SimpleNamespace, red: Path, live: Any, retriever: Any
+    page: SimpleNamespace, red: Path, reloader: Any, retriever: Any
 ) -> None:
     shown = "document.querySelector('.car .heat:not([hidden])')?.src"
     search(page, red)
     page.browser.click(".car .why")
     page.browser.wait("!document.querySelector('#photo-heat').hidden")
     old = page.browser.run(shown)
-    live.retriever = type(retriever)("two")
+    reloader.retriever = type(retriever)("two")
     page.browser.run(
         "document.querySelector('#k').value = '3';"
         "document.querySelector('#how').dispatchEvent(new Event('change'))"
@@ -298,7 +298,7 @@ def test_heat_maps_of_the_old_run_are_not_shown_on_cars_of_the_new(
     assert page.browser.run(shown) not in (old, None)
 
 
-def test_going_back_while_a_search_is_under_way_ends_the_wait(
+def test_going_back_during_a_search_ends_the_wait(
     page: SimpleNamespace, red: Path, retriever: Any
 ) -> None:
     search(page, red)
@@ -311,7 +311,7 @@ def test_going_back_while_a_search_is_under_way_ends_the_wait(
     assert page.browser.run(CALM)
 
 
-def test_escape_takes_back_the_key_before_it(page: SimpleNamespace, red: Path) -> None:
+def test_escape_discards_the_preceding_arrow_key(page: SimpleNamespace, red: Path) -> None:
     search(page, red)
     page.browser.click("#part")
     page.browser.wait(CALM)
@@ -325,7 +325,7 @@ def test_escape_takes_back_the_key_before_it(page: SimpleNamespace, red: Path) -
     assert page.browser.run("document.querySelector('#crop').hidden")
 
 
-def test_no_part_of_a_photo_that_the_browser_cannot_draw(
+def test_a_photo_that_the_browser_cannot_draw_has_no_crop(
     page: SimpleNamespace, tmp_path: Path, picture: Callable[..., bytes]
 ) -> None:
     file = tmp_path / "red.tif"
@@ -339,10 +339,10 @@ def test_no_part_of_a_photo_that_the_browser_cannot_draw(
     assert len(page.asked) == 1
 
 
-def test_fewer_matches_may_be_had_than_the_page_asks_for(
-    browser: Browser, live: Any, served: Any, red: Path
+def test_the_service_may_allow_fewer_matches_than_the_page_requests(
+    browser: Browser, reloader: Any, served: Any, red: Path
 ) -> None:
-    with served(create_app(live, Limits(k=2))) as service:
+    with served(create_app(reloader, Limits(k=2))) as service:
         browser.open(f"{service.url}/")
         browser.wait("document.querySelectorAll('#make option').length === 3")
         browser.choose("#file", red)
@@ -350,12 +350,12 @@ def test_fewer_matches_may_be_had_than_the_page_asks_for(
         browser.open("about:blank")
 
 
-def test_a_slow_picture_does_not_replace_the_photo_asked_about(
-    browser: Browser, live: Any, served: Any, red: Path
+def test_a_slow_picture_does_not_replace_the_current_photo(
+    browser: Browser, reloader: Any, served: Any, red: Path
 ) -> None:
-    """With a key, pictures of the gallery come by fetch, in any order."""
+    """With a key, the page fetches the gallery pictures, which may arrive in any order."""
     width = "document.querySelector('#photo').naturalWidth"
-    with served(create_app(live, key="sesame")) as service:
+    with served(create_app(reloader, key="sesame")) as service:
         browser.open(f"{service.url}/page/icon.svg")
         browser.run("sessionStorage.setItem('key', 'sesame')")
         browser.open(f"{service.url}/")
@@ -377,10 +377,10 @@ def test_a_slow_picture_does_not_replace_the_photo_asked_about(
         browser.open("about:blank")
 
 
-def test_a_key_that_no_header_carries_is_not_taken(
-    browser: Browser, live: Any, served: Any
+def test_a_key_with_other_than_ascii_characters_is_not_accepted(
+    browser: Browser, reloader: Any, served: Any
 ) -> None:
-    with served(create_app(live, key="sesame")) as service:
+    with served(create_app(reloader, key="sesame")) as service:
         browser.open(f"{service.url}/")
         browser.wait("document.querySelector('#lock').open")
         browser.run("document.querySelector('#key').focus()")
@@ -392,9 +392,9 @@ def test_a_key_that_no_header_carries_is_not_taken(
         browser.open("about:blank")
 
 
-def test_a_key_is_asked_for(browser: Browser, live: Any, served: Any, red: Path) -> None:
+def test_the_page_asks_for_the_key(browser: Browser, reloader: Any, served: Any, red: Path) -> None:
     browser.look(1280, 900)
-    with served(create_app(live, key="sesame")) as service:
+    with served(create_app(reloader, key="sesame")) as service:
         browser.open(f"{service.url}/")
         for word, options in (("wrong", 1), ("sesame", 3)):
             browser.wait("document.querySelector('#lock').open")

@@ -7,26 +7,26 @@ from tests.serving.web.test_model_reloader import until
 
 from car_retrieval.serving.web import serve as command
 from car_retrieval.serving.web.middleware import Limits
-from car_retrieval.serving.web.short_lived_thread import apart
+from car_retrieval.serving.web.short_lived_thread import run_in_short_lived_thread
 
 
-def added_up() -> float:
-    """In as many threads as torch takes: so large that it shares the work out."""
+def parallel_sum() -> float:
+    """Sum a tensor large enough for torch to use several threads."""
     return float(torch.ones(2**22).sum())
 
 
-def test_nothing_is_left_of_its_threads() -> None:
+def test_its_threads_end() -> None:
     before = psutil.Process().num_threads()
-    assert apart(added_up) == 2**22
-    until(lambda: psutil.Process().num_threads() <= before)  # they take a moment to go
+    assert run_in_short_lived_thread(parallel_sum) == 2**22
+    until(lambda: psutil.Process().num_threads() <= before)  # they may take a moment to end
 
 
-def test_errors_come_through() -> None:
+def test_errors_are_raised_in_the_caller() -> None:
     with pytest.raises(KeyError):
-        apart(lambda: {}["one"])
+        run_in_short_lived_thread(lambda: {}["one"])
 
 
-def test_the_service_opens_a_run_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_service_opens_a_run_in_a_short_lived_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     class OpenedError(Exception):
         pass
 
@@ -34,5 +34,5 @@ def test_the_service_opens_a_run_apart(monkeypatch: pytest.MonkeyPatch) -> None:
         raise OpenedError(threading.current_thread().name)
 
     monkeypatch.setattr(command, "open_retriever", opening)
-    with pytest.raises(OpenedError, match="apart"):
+    with pytest.raises(OpenedError, match="short-lived"):
         command.serve(None, "127.0.0.1", 0, Limits())

@@ -1,1 +1,1 @@
-"""Search over HTTP: a FastAPI service and its page. Needs the extra `serve`."""
+"""Web service and page for search by photo; requires the extra `serve`."""

@@ -10,31 +10,31 @@ from fastapi.responses import FileResponse, Response
 from fastapi.staticfiles import StaticFiles
 
 from car_retrieval import __version__
-from car_retrieval.serving.web.middleware import Guard, Limits, refused
-from car_retrieval.serving.web.model_reloader import Live
+from car_retrieval.serving.web.middleware import GuardMiddleware, Limits, error_response
+from car_retrieval.serving.web.model_reloader import ModelReloader
 from car_retrieval.serving.web.routes import routes
 from car_retrieval.serving.web.service import Service
-from car_retrieval.serving.web.telemetry import Observed
+from car_retrieval.serving.web.telemetry import MetricsMiddleware
 
 PAGE = Path(__file__).parent / "page"
 
 
 def create_app(
-    live: Live,
+    reloader: ModelReloader,
     limits: Limits | None = None,
     key: str | None = None,
     hosts: Collection[str] | None = None,
 ) -> FastAPI:
-    """The service as an ASGI application.
+    """Create the service as an ASGI application.
 
     Args:
-        live: what is served.
-        limits: of requests.
-        key: what requests must bring as `Authorization: Bearer KEY`; None lets everybody in.
-        hosts: names by which the service may be called; None: any.
+        reloader: source of the current retriever.
+        limits: limits of the requests.
+        key: API key, expected as `Authorization: Bearer KEY`; None allows requests without one.
+        hosts: allowed values of the Host header, without port; None allows any.
     """
     limits = limits or Limits()
-    service = Service(live, limits)
+    service = Service(reloader, limits)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -44,16 +44,16 @@ def create_app(
     app = FastAPI(
         title="car_retrieval",
         version=__version__,
-        description="Cars most similar to a photo.",
-        docs_url=None,  # Swagger's page comes from another host
+        description="Search for the cars most similar to a photo.",
+        docs_url=None,  # Swagger UI is loaded from another host
         redoc_url=None,
         lifespan=lifespan,
     )
     app.state.service = service
-    app.add_middleware(Guard, limits=limits, key=key, hosts=hosts)
-    app.add_middleware(Observed, telemetry=service.telemetry)
-    app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(Exception, _failed)
+    app.add_middleware(GuardMiddleware, limits=limits, key=key, hosts=hosts)
+    app.add_middleware(MetricsMiddleware, telemetry=service.telemetry)
+    app.add_exception_handler(RequestValidationError, _validation_error)
+    app.add_exception_handler(Exception, _internal_error)
     app.include_router(routes)
     app.mount("/page", StaticFiles(directory=PAGE))
 
@@ -61,25 +61,25 @@ def create_app(
     async def page() -> FileResponse:
         return FileResponse(PAGE / "index.html")
 
-    @app.get("/health", summary="Whether the process answers")
+    @app.get("/health", summary="Check that the process responds")
     async def health() -> dict[str, str]:
         return {"status": "ok"}
 
-    @app.get("/ready", summary="Whether searches are answered, and from which run")
+    @app.get("/ready", summary="Check that searches are served, and from which run")
     async def ready() -> dict[str, str]:
-        return {"version": live.retriever.version}
+        return {"version": reloader.retriever.version}
 
     return app
 
 
-async def _invalid(request: Request, error: Exception) -> Response:
-    """The first thing that is wrong with a form, in one line."""
+async def _validation_error(request: Request, error: Exception) -> Response:
+    """Report the first invalid field of a request on one line."""
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
-    place = ".".join(str(part) for part in first["loc"][1:])
-    return refused(422, f"{place}: {first['msg']}")
+    field = ".".join(str(part) for part in first["loc"][1:])
+    return error_response(422, f"{field}: {first['msg']}")
 
 
-async def _failed(request: Request, error: Exception) -> Response:
-    """Nothing of what failed: its message may name files of this machine. The log has it all."""
-    return refused(500, "the service failed on this request; its log says why")
+async def _internal_error(request: Request, error: Exception) -> Response:
+    """Hide the message of an unexpected error: it may name local files. It is in the log."""
+    return error_response(500, "internal server error; see the log of the service")

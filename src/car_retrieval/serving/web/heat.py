@@ -1,4 +1,4 @@
-"""Heat maps as pictures."""
+"""Heat maps as PNG files."""
 
 from io import BytesIO
 from typing import Literal
@@ -6,26 +6,26 @@ from typing import Literal
 from PIL import Image
 
 from car_retrieval.reporting.overlay import overlay
-from car_retrieval.serving.web.query_result import Query, answer
+from car_retrieval.serving.web.query_result import Query, run_queries
 
 Side = Literal["match", "query"]
 
 
 def heat_picture(query: Query, match: int, on: Side) -> bytes:
-    """Draw what each place of one picture does for its similarity with the other.
+    """Draw how much each part of one photo contributes to its similarity with the other.
 
     Args:
-        query: the photo asked about.
-        match: row of the gallery photo that was found.
-        on: whose picture to draw.
+        query: the query photo.
+        match: gallery row of the match.
+        on: the photo to draw on.
 
     Returns:
-        A PNG of R × R pixels, as the network sees the photo.
+        A PNG of R × R pixels that shows the photo as the network sees it.
     """
     retriever = query.retriever
     if on == "match":
         image = retriever.packed(match)
-        other = answer([query])[0].descriptor
+        other = run_queries([query])[0].descriptor
     else:
         image = query.pixels()
         other = retriever.descriptor(match)

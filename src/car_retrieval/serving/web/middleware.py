@@ -1,4 +1,4 @@
-"""Middleware: checks of every request, and headers of every answer."""
+"""Middleware that checks requests and sets response headers."""
 
 import hmac
 from collections.abc import Collection
@@ -10,8 +10,8 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-# The page and whether the service lives are told to everybody; they say nothing of the photos.
-OPEN = ("/", "/health", "/ready")
+# The page and the health checks need no key; they reveal nothing about the photos.
+PUBLIC_PATHS = ("/", "/health", "/ready")
 FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
 HEADERS = {
     "Content-Security-Policy": (
@@ -27,13 +27,13 @@ HEADERS = {
 
 @dataclass(frozen=True)
 class Limits:
-    """What one request, and all at a time, may take.
+    """Limits of the requests.
 
     Attributes:
-        upload: bytes of a request's body.
-        pixels: of a photo.
-        k: matches.
-        requests: searches and heat maps under way at a time, uploading included.
+        upload: maximum size of a request body in bytes.
+        pixels: maximum size of a photo in pixels.
+        k: maximum number of matches.
+        requests: maximum number of searches and heat maps in progress, including their uploads.
     """
 
     upload: int = 20_000_000
@@ -42,102 +42,104 @@ class Limits:
     requests: int = 32
 
 
-class Guard:
-    """Middleware that checks key, size and load, and sets the headers of every answer.
+class GuardMiddleware:
+    """Middleware that checks host, key, size and load, and sets the headers of every response.
 
     Args:
-        app: what is guarded.
-        limits: see there.
-        key: what a request must bring as `Authorization: Bearer KEY`; None asks for nothing.
-        hosts: names by which the service may be called; None: any. Where nobody needs a key, a page
-            of another site could otherwise let its own name point here, and read the answers.
+        app: the wrapped application.
+        limits: limits of the requests.
+        key: API key, expected as `Authorization: Bearer KEY`; None allows requests without one.
+        hosts: allowed values of the Host header, without port; None allows any. Without a key, the
+            check prevents DNS rebinding: a page of another site whose name resolves to this host
+            could otherwise read the responses.
     """
 
     def __init__(
         self, app: ASGIApp, limits: Limits, key: str | None, hosts: Collection[str] | None
     ) -> None:
-        self.app, self.limits, self.hosts, self.under_way = app, limits, hosts, 0
-        self.key = None if key is None else _digest(key)
+        self.app, self.limits, self.hosts, self.in_progress = app, limits, hosts, 0
+        self.key_digest = None if key is None else _digest(key)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, or answer it."""
+        """Handle a request: pass it to the application or refuse it."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
 
-        async def marked(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 for name, value in HEADERS.items():
                     headers.setdefault(name, value)
             await send(message)
 
-        refusal = self._refusal(scope)
+        refusal = self._check(scope)
         if refusal is not None:
-            await refusal(scope, receive, marked)
+            await refusal(scope, receive, send_with_headers)
         elif scope["method"] != "POST":
-            await self.app(scope, receive, marked)
+            await self.app(scope, receive, send_with_headers)
         else:
-            self.under_way += 1
+            self.in_progress += 1
             try:
-                await self.app(scope, self._counted(receive), marked)
+                await self.app(scope, self._limit_body(receive), send_with_headers)
             finally:
-                self.under_way -= 1
+                self.in_progress -= 1
 
-    def _refusal(self, scope: Scope) -> JSONResponse | None:
+    def _check(self, scope: Scope) -> JSONResponse | None:
+        """Return the response that refuses a request, or None if it is allowed."""
         headers = Headers(scope=scope)
-        if self.hosts is not None and _name(headers.get("host", "")) not in self.hosts:
-            return refused(400, f"without a key it answers to {' and '.join(self.hosts)} only")
-        if not self._may_pass(scope["path"], headers):
-            return refused(401, "this service wants a key", {"WWW-Authenticate": "Bearer"})
+        if self.hosts is not None and _host_name(headers.get("host", "")) not in self.hosts:
+            return error_response(400, f"invalid Host header: use {' or '.join(self.hosts)}")
+        if not self._is_authorized(scope["path"], headers):
+            return error_response(401, "missing or invalid API key", {"WWW-Authenticate": "Bearer"})
         if scope["method"] != "POST":
             return None
         if headers.get("content-type", "").split(";")[0].strip().lower() not in FORMS:
-            return refused(415, f"send a form ({' or '.join(FORMS)})")
+            return error_response(415, f"the content type must be {' or '.join(FORMS)}")
         length = headers.get("content-length", "0")
         if not length.isdecimal():
-            return refused(400, f"Content-Length is {length!r}")
+            return error_response(400, f"invalid Content-Length: {length!r}")
         if int(length) > self.limits.upload:
-            return refused(413, self._too_much())
-        if self.under_way >= self.limits.requests:
-            many = f"{self.under_way} requests are under way, try again"
-            return refused(503, many, {"Retry-After": "1"})
+            return error_response(413, self._body_too_large())
+        if self.in_progress >= self.limits.requests:
+            reason = f"{self.in_progress} requests are in progress, try again later"
+            return error_response(503, reason, {"Retry-After": "1"})
         return None
 
-    def _may_pass(self, path: str, headers: Headers) -> bool:
-        if self.key is None or path in OPEN or path.startswith("/page/"):
+    def _is_authorized(self, path: str, headers: Headers) -> bool:
+        if self.key_digest is None or path in PUBLIC_PATHS or path.startswith("/page/"):
             return True
-        scheme, _, given = headers.get("authorization", "").partition(" ")
-        right = hmac.compare_digest(_digest(given.strip()), self.key)
-        return right and scheme.lower() == "bearer"
+        scheme, _, key = headers.get("authorization", "").partition(" ")
+        correct = hmac.compare_digest(_digest(key.strip()), self.key_digest)
+        return correct and scheme.lower() == "bearer"
 
-    def _counted(self, receive: Receive) -> Receive:
-        """Stop a body that says no length, or the wrong one, where it grows too long."""
-        came = 0
+    def _limit_body(self, receive: Receive) -> Receive:
+        """Stop reading a body that exceeds the limit although its Content-Length did not say so."""
+        received = 0
 
-        async def counted() -> Message:
-            nonlocal came
+        async def limited() -> Message:
+            nonlocal received
             message = await receive()
-            came += len(message.get("body", b""))
-            if came > self.limits.upload:
-                raise HTTPException(413, self._too_much())
+            received += len(message.get("body", b""))
+            if received > self.limits.upload:
+                raise HTTPException(413, self._body_too_large())
             return message
 
-        return counted
+        return limited
 
-    def _too_much(self) -> str:
-        return f"a request may be {self.limits.upload / 1e6:g} MB large at most"
-
-
-def refused(status: int, why: str, headers: dict[str, str] | None = None) -> JSONResponse:
-    """The answer to a request that is not served: `{"detail": why}`."""
-    return JSONResponse({"detail": why}, status, headers)
+    def _body_too_large(self) -> str:
+        return f"the request body exceeds the limit of {self.limits.upload / 1e6:g} MB"
 
 
-def _name(host: str) -> str:
-    """`host` or `[::1]` of `host:port` or `[::1]:port`."""
-    return host if host.endswith("]") else host.rpartition(":")[0] or host
+def error_response(status: int, detail: str, headers: dict[str, str] | None = None) -> JSONResponse:
+    """Create an error response with the body `{"detail": detail}`."""
+    return JSONResponse({"detail": detail}, status, headers)
+
+
+def _host_name(header: str) -> str:
+    """Strip the port of a Host header: `host:port` or `[::1]:port`."""
+    return header if header.endswith("]") else header.rpartition(":")[0] or header
 
 
 def _digest(text: str) -> bytes:
-    return sha256(text.encode()).digest()  # of one length, so that comparing takes one time
+    return sha256(text.encode()).digest()  # equal lengths, for a comparison in constant time

@@ -1,4 +1,4 @@
-"""Follow the newest run while the service runs."""
+"""Reload the model when a newer run is available."""
 
 import asyncio
 import logging
@@ -7,78 +7,84 @@ from collections.abc import Callable
 from PIL import Image
 
 from car_retrieval.serving.retriever import Retriever
-from car_retrieval.serving.run_artifacts import evaluated
-from car_retrieval.serving.web.short_lived_thread import apart
+from car_retrieval.serving.run_artifacts import is_evaluated
+from car_retrieval.serving.web.short_lived_thread import run_in_short_lived_thread
 
 log = logging.getLogger(__name__)
 
-SLOWEST = 600.0  # seconds between two tries of a run that cannot be opened
+MAX_WAIT = 600.0  # seconds between two attempts to open a run that failed to open
 
 
-class Live:
-    """What is being served; `follow` replaces it when a newer run lies there.
+class ModelReloader:
+    """Retriever of the latest run; `watch` replaces it when a newer run is available.
 
     Args:
-        retriever: what to serve first.
-        newest: versions of the newest results, as a retriever has them; cheap.
-        reopen: opens the newest run.
-        every: seconds between two looks.
+        retriever: the initial retriever.
+        latest_versions: function that returns the latest versions, comparable with those of a
+            retriever; called at every check, so it must be cheap.
+        reopen: function that opens the latest run.
+        interval: seconds between two checks.
+
+    Attributes:
+        retriever: the current retriever.
+        failures: number of failed attempts to open a newer run.
     """
 
     def __init__(
         self,
         retriever: Retriever,
-        newest: Callable[[], tuple[str, ...]],
+        latest_versions: Callable[[], tuple[str, ...]],
         reopen: Callable[[], Retriever],
-        every: float = 10.0,
+        interval: float = 10.0,
     ) -> None:
         self.retriever = retriever
-        self.failures = 0  # times that a newer run could not be opened
-        self._newest, self._reopen, self._every = newest, reopen, every
+        self.failures = 0
+        self._latest_versions, self._reopen, self._interval = latest_versions, reopen, interval
 
-    async def follow(self) -> None:
-        """Look for a newer run, until cancelled.
+    async def watch(self) -> None:
+        """Check for a newer run at regular intervals, until cancelled.
 
-        Once it is evaluated it is opened in a thread and replaces the other at once; requests under
-        way keep theirs. A run that cannot be opened leaves the other in its place, and is tried
-        again ever later.
+        A newer run is opened in a thread once it is evaluated. Requests in progress keep the
+        previous retriever. If a run fails to open, the previous retriever remains in use, and the
+        next attempts follow at increasing intervals.
         """
-        wait = self._every
+        wait = self._interval
         while True:
             await asyncio.sleep(wait)
             try:
-                await asyncio.to_thread(self._look)
-                wait = self._every
+                await asyncio.to_thread(self._reload_if_newer)
+                wait = self._interval
             except Exception as error:
                 self.failures += 1
-                wait = min(2 * wait, SLOWEST)
+                wait = min(2 * wait, MAX_WAIT)
                 log.error(
-                    "a newer run cannot be opened, %s is served on; next try in %.0f s: %s",
+                    "cannot open the newer run, still serving run %s; next attempt in %.0f s: %s",
                     self.retriever.version,
                     wait,
                     error,
                 )
-                log.debug("opening failed", exc_info=True)
+                log.debug("failed to open the newer run", exc_info=True)
 
-    def _look(self) -> None:
-        versions = self._newest()
+    def _reload_if_newer(self) -> None:
+        versions = self._latest_versions()
         if versions == self.retriever.versions:
             return
-        if evaluated(self.retriever.versions) and not evaluated(versions):
+        if is_evaluated(self.retriever.versions) and not is_evaluated(versions):
             return
-        self.retriever = retriever = opened(self._reopen)
+        self.retriever = retriever = open_and_warm_up(self._reopen)
         log.info("now serving run %s", retriever.version)
 
 
-def opened(opening: Callable[[], Retriever]) -> Retriever:
-    """Open a run, and search once in each way, so that no client waits for what is done only once.
+def open_and_warm_up(open_run: Callable[[], Retriever]) -> Retriever:
+    """Open a run and search it once with each method.
 
-    What a run cannot do shows here, before it is served.
+    This moves one-time costs out of the first request, and reveals a broken run before it is
+    served.
     """
-    return apart(lambda: _warm(opening()))
+    return run_in_short_lived_thread(lambda: _warm_up(open_run()))
 
 
-def _warm(retriever: Retriever) -> Retriever:
+def _warm_up(retriever: Retriever) -> Retriever:
     image = retriever.prepare(Image.new("RGB", (64, 64)))
     for method in retriever.methods:
         retriever.search(retriever.describe(image[None]), 1, method)

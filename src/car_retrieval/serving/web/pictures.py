@@ -1,4 +1,4 @@
-"""Pictures as browsers take them."""
+"""Picture headers and thumbnails."""
 
 from io import BytesIO
 
@@ -12,34 +12,34 @@ QUALITY = 85
 
 
 def dimensions(data: bytes) -> tuple[int, int] | None:
-    """Width and height in pixels as a picture's header says, or None if it is no picture."""
+    """Read width and height in pixels from a picture's header; None if it is not a picture."""
     try:
         with Image.open(BytesIO(data), formats=FORMATS) as image:
             return image.size
     except Image.DecompressionBombError:
         raise
-    except Exception:  # headers fail in every way there is
+    except Exception:  # a broken header can raise anything
         return None
 
 
 def media_type(data: bytes) -> str:
-    """The media type of a picture, by its header.
+    """Read the media type from a picture's header.
 
     Raises:
-        UnreadableImageError: it is no picture.
+        UnreadableImageError: the data is not a picture.
     """
     try:
         with Image.open(BytesIO(data), formats=FORMATS) as image:
             return Image.MIME.get(str(image.format), "application/octet-stream")
     except Exception as error:
-        raise UnreadableImageError("it is not a picture") from error
+        raise UnreadableImageError("not a picture") from error
 
 
 def thumbnail(data: bytes, size: int) -> bytes:
-    """A JPEG whose long side is at most `size` pixels.
+    """Shrink a picture to a JPEG whose long side is at most `size` pixels.
 
     Raises:
-        UnreadableImageError: it is not a complete picture.
+        UnreadableImageError: the data is not a complete picture.
     """
     pixels = decode(data, min_size=2 * size).pixels
     image = Image.fromarray(pixels)

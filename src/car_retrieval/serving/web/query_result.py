@@ -1,4 +1,4 @@
-"""Search requests, and the answers to a batch of them."""
+"""Queries, and their results computed in batches."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -7,38 +7,39 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from car_retrieval.serving.retriever import Answer, Crop, Retriever, Where
+from car_retrieval.serving.retriever import Crop, Filters, Retriever, SearchResult
 
 
 @dataclass(frozen=True)
-class Options:
-    """How to search; requests with the same options are searched together."""
+class SearchOptions:
+    """Options of a search; queries with equal options are searched together."""
 
     k: int
     method: str
-    where: Where
+    filters: Filters
 
 
 @dataclass(frozen=True, eq=False)
 class Query:
-    """A photo to search for, or to describe only.
+    """A photo to describe and, with options, to search for.
 
     Attributes:
-        retriever: of the run to search in; it stays the same while a newer run comes in.
-        image: uint8 [3, R, R]; None stands for the gallery photo `row`, whose descriptor is known.
-        row: of the gallery photo that is asked about, and so is not found itself.
-        options: None asks for the descriptor alone.
-        crop: the part of the photo that the image shows; None: all of it.
+        retriever: retriever of the run to search in; a reload does not change it.
+        image: packed photo, uint8 [3, R, R]; None: the stored descriptor of the gallery photo
+            `row` is used.
+        row: row of the query photo if it is a gallery photo; it is left out of the matches.
+        options: options of the search; None: only the descriptor is computed.
+        crop: part of the photo that the image shows; None: all of it.
     """
 
     retriever: Retriever
     image: NDArray[np.uint8] | None
     row: int | None = None
-    options: Options | None = None
+    options: SearchOptions | None = None
     crop: Crop | None = None
 
     def pixels(self) -> NDArray[np.uint8]:
-        """The photo as the network sees it, uint8 [3, R, R]."""
+        """Return the photo as the network sees it, uint8 [3, R, R]."""
         if self.image is not None:
             return self.image
         assert self.row is not None
@@ -46,40 +47,43 @@ class Query:
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
-    """Descriptor, float32 [D], of a query, and what was found, where a search was asked for.
+class QueryResult:
+    """Descriptor and matches of a query.
 
-    `crop` is the query's.
+    Attributes:
+        descriptor: descriptor of the query photo, float32 [D].
+        result: result of the search; None if the query has no options.
+        crop: part of the photo that was searched with; None: all of it.
     """
 
     descriptor: NDArray[np.float32]
-    answer: Answer | None = None
+    result: SearchResult | None = None
     crop: Crop | None = None
 
 
-def answer(queries: Sequence[Query]) -> list[Found]:
-    """Describe the photos of all queries together, and search together what is searched alike."""
+def run_queries(queries: Sequence[Query]) -> list[QueryResult]:
+    """Describe the photos of all queries in one batch, and search by groups of equal options."""
     descriptors = _describe(queries)
-    found = [Found(descriptor) for descriptor in descriptors]
-    alike: dict[tuple[Retriever, Options, int | None], list[int]] = defaultdict(list)
+    results = [QueryResult(descriptor) for descriptor in descriptors]
+    groups: dict[tuple[Retriever, SearchOptions, int | None], list[int]] = defaultdict(list)
     for place, query in enumerate(queries):
         if query.options is not None:
-            alike[query.retriever, query.options, query.row].append(place)
-    for (retriever, options, row), places in alike.items():
-        answers = retriever.search(
+            groups[query.retriever, query.options, query.row].append(place)
+    for (retriever, options, row), places in groups.items():
+        found = retriever.search(
             np.stack([descriptors[place] for place in places]),
             options.k,
             options.method,
-            options.where,
+            options.filters,
             None if row is None else [row],
         )
-        for place, one in zip(places, answers, strict=True):
-            found[place] = Found(descriptors[place], one, queries[place].crop)
-    return found
+        for place, result in zip(places, found, strict=True):
+            results[place] = QueryResult(descriptors[place], result, queries[place].crop)
+    return results
 
 
 def _describe(queries: Sequence[Query]) -> list[NDArray[np.float32]]:
-    """Descriptors float32 [D], in order."""
+    """Return the descriptor of each query, float32 [D], in order."""
     images: dict[Retriever, dict[int, NDArray[np.uint8]]] = defaultdict(dict)
     descriptors: dict[int, NDArray[np.float32]] = {}
     for place, query in enumerate(queries):
@@ -88,7 +92,7 @@ def _describe(queries: Sequence[Query]) -> list[NDArray[np.float32]]:
         else:
             assert query.row is not None
             descriptors[place] = query.retriever.descriptor(query.row)
-    for retriever, new in images.items():
-        described = retriever.describe(np.stack(list(new.values())))
-        descriptors.update(zip(new, described, strict=True))
+    for retriever, by_place in images.items():
+        described = retriever.describe(np.stack(list(by_place.values())))
+        descriptors.update(zip(by_place, described, strict=True))
     return [descriptors[place] for place in range(len(queries))]

@@ -8,80 +8,89 @@ from fastapi.responses import Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from car_retrieval.images.decode import UnreadableImageError
-from car_retrieval.serving.retriever import Where
+from car_retrieval.serving.retriever import Filters
 from car_retrieval.serving.web.heat import Side, heat_picture
 from car_retrieval.serving.web.pictures import media_type, thumbnail
 from car_retrieval.serving.web.request_parsing import (
-    Asked,
-    asked,
+    SearchRequest,
     check_row,
     check_version,
-    gallery_file,
-    options,
+    parse_options,
+    parse_search_request,
+    parse_years,
+    read_gallery_file,
     service_of,
-    years,
 )
-from car_retrieval.serving.web.schemas import Cars, Gallery, Refusal, cars
-from car_retrieval.serving.web.short_lived_thread import apart
+from car_retrieval.serving.web.schemas import (
+    ErrorResponse,
+    GalleryResponse,
+    SearchResponse,
+    search_response,
+)
+from car_retrieval.serving.web.short_lived_thread import run_in_short_lived_thread
 
-REFUSALS: dict[int | str, dict[str, Any]] = {
-    400: {"model": Refusal, "description": "The form is broken"},
-    401: {"model": Refusal, "description": "The key is missing or wrong"},
-    404: {"model": Refusal, "description": "The gallery has no such row"},
-    409: {"model": Refusal, "description": "A newer run is served than the one named"},
-    413: {"model": Refusal, "description": "Too many bytes or pixels"},
-    415: {"model": Refusal, "description": "No form, or the photo is no picture"},
-    422: {"model": Refusal, "description": "A value is wrong, or the photo damaged"},
-    503: {"model": Refusal, "description": "Too many requests at a time: see Retry-After"},
+ERRORS: dict[int | str, dict[str, Any]] = {
+    400: {"model": ErrorResponse, "description": "The form is malformed"},
+    401: {"model": ErrorResponse, "description": "The API key is missing or invalid"},
+    404: {"model": ErrorResponse, "description": "The gallery photo does not exist"},
+    409: {"model": ErrorResponse, "description": "The requested run is no longer served"},
+    413: {"model": ErrorResponse, "description": "The upload has too many bytes or pixels"},
+    415: {"model": ErrorResponse, "description": "The body is not a form or the photo no picture"},
+    422: {"model": ErrorResponse, "description": "A value is invalid or the photo damaged"},
+    503: {"model": ErrorResponse, "description": "Too many requests in progress: see Retry-After"},
 }
-FOREVER = "private, max-age=31536000, immutable"
+CACHE_FOREVER = "private, max-age=31536000, immutable"
 
-routes = APIRouter(responses=REFUSALS)
+routes = APIRouter(responses=ERRORS)
 
 
-@routes.post("/search", summary="The cars most similar to a photo")
+@routes.post("/search", summary="Search for the cars most similar to a photo")
 async def search(
     request: Request,
-    photo: Annotated[Asked, Depends(asked)],
+    search_request: Annotated[SearchRequest, Depends(parse_search_request)],
     k: Annotated[int, Form()] = 10,
     method: Annotated[str | None, Form(description="exact or lopq.")] = None,
     make: Annotated[str | None, Form()] = None,
     model: Annotated[str | None, Form()] = None,
     year_from: Annotated[int | None, Form()] = None,
     year_to: Annotated[int | None, Form()] = None,
-) -> Cars:
-    """Describe the photo and search the gallery, or the part of it that the filters leave."""
+) -> SearchResponse:
+    """Search the gallery photos that pass the filters."""
     service = service_of(request)
-    where = Where(make or None, model or None, years(photo.retriever, year_from, year_to))
-    how = options(photo.retriever, service.limits.k, k, method, where)
-    found = await service.queries.ask(lambda: photo.query(how))
-    assert found.answer is not None
-    if found.answer.known is False:
+    retriever = search_request.retriever
+    years = parse_years(retriever, year_from, year_to)
+    filters = Filters(make or None, model or None, years)
+    options = parse_options(retriever, service.limits.k, k, method, filters)
+    found = await service.batcher.submit(lambda: search_request.query(options))
+    assert found.result is not None
+    if found.result.above_threshold is False:
         service.telemetry.no_match.inc()
-    return cars(photo.retriever, found.answer, found.crop)
+    return search_response(retriever, found.result, found.crop)
 
 
 @routes.post(
     "/heat",
-    summary="Where a photo and a match are alike",
+    summary="Draw a heat map of the similarity of a photo and a match",
     response_class=Response,
-    responses={200: {"content": {"image/png": {}}, "description": "As the network sees it"}},
+    responses={200: {"content": {"image/png": {}}, "description": "Photo as the network sees it"}},
 )
 async def heat(
     request: Request,
-    photo: Annotated[Asked, Depends(asked)],
-    match: Annotated[int, Form(description="A row of the gallery.")],
-    on: Annotated[Side, Form(description="Whose picture to draw.")] = "match",
+    search_request: Annotated[SearchRequest, Depends(parse_search_request)],
+    match: Annotated[int, Form(description="Gallery row of the match.")],
+    on: Annotated[Side, Form(description="Photo to draw on.")] = "match",
 ) -> Response:
-    """Draw what each place of one picture does for its similarity with the other."""
+    """Draw how much each part of one photo contributes to its similarity with the other."""
     service = service_of(request)
-    check_row(photo.retriever, match)
-    async with service.turn_to_draw():
-        if await request.is_disconnected():  # the pointer has moved on
+    check_row(search_request.retriever, match)
+    async with service.heat_map_slot():
+        if await request.is_disconnected():  # the mouse pointer has left the match
             return Response(status_code=204)
         try:
             drawn = await asyncio.get_running_loop().run_in_executor(
-                service.drawer, apart, lambda: heat_picture(photo.query(), match, on)
+                service.heat_pool,
+                run_in_short_lived_thread,
+                lambda: heat_picture(search_request.query(), match, on),
             )
         except (OSError, UnreadableImageError):
             raise HTTPException(404, "the file of a gallery photo is missing or damaged") from None
@@ -90,32 +99,32 @@ async def heat(
 
 @routes.get(
     "/images/{row}",
-    summary="A photo of the gallery",
+    summary="Get a gallery photo",
     response_class=Response,
-    responses={200: {"content": {"image/*": {}}, "description": "The file, or a small JPEG of it"}},
+    responses={200: {"content": {"image/*": {}}, "description": "The file or a thumbnail"}},
 )
 async def image(
     request: Request,
     row: int,
-    version: Annotated[str | None, Query(description="The run that the row is of.")] = None,
+    version: Annotated[str | None, Query(description="Version of the run of the row.")] = None,
     size: Annotated[
-        int | None, Query(ge=16, le=2048, description="Long side of a JPEG in pixels.")
+        int | None, Query(ge=16, le=2048, description="Long side of the thumbnail in pixels.")
     ] = None,
 ) -> Response:
-    """The file as it lies there, or a small JPEG of it; with a version it may be kept for good."""
+    """Return the original file or a JPEG thumbnail; with a version it can be cached forever."""
     service = service_of(request)
-    retriever = service.live.retriever
+    retriever = service.reloader.retriever
     check_version(retriever, version)
     check_row(retriever, row)
     headers = {
         "ETag": f'"{retriever.version}/{row}/{size or "file"}"',
-        "Cache-Control": "private, no-cache" if version is None else FOREVER,
+        "Cache-Control": "private, no-cache" if version is None else CACHE_FOREVER,
     }
     if headers["ETag"] in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=headers)
 
     def read() -> Response:
-        data = gallery_file(retriever, row)
+        data = read_gallery_file(retriever, row)
         try:
             if size is not None:
                 return Response(thumbnail(data, size), media_type="image/jpeg", headers=headers)
@@ -123,15 +132,15 @@ async def image(
         except UnreadableImageError as error:
             raise HTTPException(404, f"the file of row {row} is damaged") from error
 
-    return await asyncio.get_running_loop().run_in_executor(service.helpers, read)
+    return await asyncio.get_running_loop().run_in_executor(service.decode_pool, read)
 
 
-@routes.get("/gallery", summary="What can be asked")
-async def gallery(request: Request) -> Gallery:
-    """The run, and what its gallery can be filtered by."""
+@routes.get("/gallery", summary="Describe the gallery")
+async def gallery(request: Request) -> GalleryResponse:
+    """Return the current run and the available filters and methods."""
     service = service_of(request)
-    retriever = service.live.retriever
-    return Gallery(
+    retriever = service.reloader.retriever
+    return GalleryResponse(
         version=retriever.version,
         photos=len(retriever.photos),
         makes=retriever.makes,
@@ -142,8 +151,8 @@ async def gallery(request: Request) -> Gallery:
     )
 
 
-@routes.get("/metrics", summary="Numbers for Prometheus", response_class=Response)
+@routes.get("/metrics", summary="Metrics for Prometheus", response_class=Response)
 async def metrics(request: Request) -> Response:
-    """Requests, latencies and batch sizes."""
+    """Return request counts, latencies and batch sizes in the Prometheus format."""
     text = generate_latest(service_of(request).telemetry.registry)
     return Response(text, media_type=CONTENT_TYPE_LATEST)

@@ -1,45 +1,45 @@
-"""Response schemas of the service, shown in its OpenAPI description."""
+"""Response schemas of the service, published in its OpenAPI description."""
 
 from pydantic import BaseModel, Field
 
-from car_retrieval.serving.retriever import Answer, Crop, Match, Retriever
+from car_retrieval.serving.retriever import Crop, Match, Retriever, SearchResult
 
 
-class Car(BaseModel):
-    """A gallery photo that was found."""
+class SearchMatch(BaseModel):
+    """A gallery photo found by a search."""
 
-    row: int = Field(description="Of the gallery, to search from or to show.")
-    similarity: float = Field(description="Cosine of the angle between the descriptors.")
+    row: int = Field(description="Row in the gallery; search from it or get its image.")
+    similarity: float = Field(description="Cosine similarity of the two descriptors.")
     class_: int | None = Field(
-        serialization_alias="class", description="Null where photos have no classes."
+        serialization_alias="class", description="Null if the photos have no classes."
     )
     make: str | None
     model: str | None
     year: int | None
-    path: str = Field(description="Below the root of the gallery's photos.")
-    image: str = Field(description="Where the photo is.")
+    path: str = Field(description="Path relative to the folder of the gallery photos.")
+    image: str = Field(description="URL of the photo.")
 
 
-class Cars(BaseModel):
-    """What was found, best first."""
+class SearchResponse(BaseModel):
+    """Matches of a photo, most similar first."""
 
-    version: str = Field(description="Of the run that answered; rows are of its gallery.")
+    version: str = Field(description="Version of the run; rows refer to its gallery.")
     known: bool | None = Field(
-        description="Whether the best match reaches the threshold; null where none was calibrated "
-        "for such a search."
+        description="Whether the best match reaches the threshold; null if there is no threshold "
+        "for this search, or no match."
     )
     threshold: float | None
     crop: Crop | None = Field(
-        description="The part of the photo that was searched with; null for all of it."
+        description="Part of the photo that was searched with; null for the whole photo."
     )
     untrained: str | None = Field(
-        description="A line for readers where the network was not trained on these photos."
+        description="Note for the user if the network was not trained on these photos."
     )
-    matches: list[Car]
+    matches: list[SearchMatch]
 
 
-class Gallery(BaseModel):
-    """What can be asked."""
+class GalleryResponse(BaseModel):
+    """The gallery, and the values of its filters."""
 
     version: str
     photos: int
@@ -50,26 +50,28 @@ class Gallery(BaseModel):
     untrained: str | None
 
 
-class Refusal(BaseModel):
-    """Why a request was not served, in one line."""
+class ErrorResponse(BaseModel):
+    """Reason why a request failed, on one line."""
 
     detail: str
 
 
-def cars(retriever: Retriever, answer: Answer, crop: Crop | None) -> Cars:
-    """An answer of a retriever for a client."""
-    return Cars(
+def search_response(
+    retriever: Retriever, result: SearchResult, crop: Crop | None
+) -> SearchResponse:
+    """Convert a search result to a response."""
+    return SearchResponse(
         version=retriever.version,
-        known=answer.known,
-        threshold=answer.threshold,
+        known=result.above_threshold,
+        threshold=result.threshold,
         crop=crop,
         untrained=retriever.untrained,
-        matches=[_car(match, retriever.version) for match in answer.matches],
+        matches=[_search_match(match, retriever.version) for match in result.matches],
     )
 
 
-def _car(match: Match, version: str) -> Car:
-    return Car(
+def _search_match(match: Match, version: str) -> SearchMatch:
+    return SearchMatch(
         row=match.row,
         similarity=match.similarity,
         class_=match.class_,

@@ -10,53 +10,62 @@ from fastapi import HTTPException
 from car_retrieval.search.threads import available_threads
 from car_retrieval.serving.web.batching import Batcher
 from car_retrieval.serving.web.middleware import Limits
-from car_retrieval.serving.web.model_reloader import Live
-from car_retrieval.serving.web.query_result import Found, Query, answer
+from car_retrieval.serving.web.model_reloader import ModelReloader
+from car_retrieval.serving.web.query_result import Query, QueryResult, run_queries
 from car_retrieval.serving.web.telemetry import Telemetry
 
-HEAT_MAPS = 8  # waiting at most, so that they leave room for searches
+MAX_HEAT_MAPS = 8  # queued or being drawn, so that requests for heat maps leave room for searches
 
 
 class Service:
-    """The run that is served, and the threads that serve it.
+    """The current retriever, and the thread pools that process requests.
 
-    One thread describes and searches, with all cores; as many as there are cores decode photos; one
-    draws heat maps, so that the hovering of some does not slow down the searches of others.
+    One thread encodes and searches on all cores; one thread per core decodes photos; one thread
+    draws heat maps, so that they do not slow down the searches of other users.
+
+    Args:
+        reloader: source of the current retriever.
+        limits: limits of the requests.
     """
 
-    def __init__(self, live: Live, limits: Limits) -> None:
-        self.live, self.limits, self.telemetry = live, limits, Telemetry(live)
-        self.helpers = ThreadPoolExecutor(available_threads(), "photo")
-        self.drawer = ThreadPoolExecutor(1, "heat")
-        self._worker = ThreadPoolExecutor(1, "search")
-        self._heat, self._heat_wanted = asyncio.Semaphore(1), 0
-        self.queries: Batcher[Query, Found] = Batcher(
-            answer, self._worker, self.helpers, observe=self.telemetry.batches.observe
+    def __init__(self, reloader: ModelReloader, limits: Limits) -> None:
+        self.reloader, self.limits, self.telemetry = reloader, limits, Telemetry(reloader)
+        self.decode_pool = ThreadPoolExecutor(available_threads(), "photo")
+        self.heat_pool = ThreadPoolExecutor(1, "heat")
+        self._search_pool = ThreadPoolExecutor(1, "search")
+        self._heat_lock, self._heat_requests = asyncio.Semaphore(1), 0
+        self.batcher: Batcher[Query, QueryResult] = Batcher(
+            run_queries,
+            self._search_pool,
+            self.decode_pool,
+            observe=self.telemetry.batches.observe,
         )
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Follow new runs meanwhile; needs a running loop."""
-        following = asyncio.create_task(self.live.follow())
+        """Watch for newer runs, and shut the thread pools down at the end; needs an event loop."""
+        watching = asyncio.create_task(self.reloader.watch())
         try:
             yield
         finally:
-            following.cancel()
-            for threads in (self.helpers, self.drawer, self._worker):
-                threads.shutdown(wait=False, cancel_futures=True)
+            watching.cancel()
+            for pool in (self.decode_pool, self.heat_pool, self._search_pool):
+                pool.shutdown(wait=False, cancel_futures=True)
 
     @asynccontextmanager
-    async def turn_to_draw(self) -> AsyncIterator[None]:
-        """Wait for the turn of a heat map.
+    async def heat_map_slot(self) -> AsyncIterator[None]:
+        """Wait until a heat map can be drawn.
 
         Raises:
-            HTTPException: 503, a queue of them is waiting.
+            HTTPException: 503, the queue is full.
         """
-        if self._heat_wanted >= HEAT_MAPS:
-            raise HTTPException(503, "too many heat maps are waiting", {"Retry-After": "1"})
-        self._heat_wanted += 1
+        if self._heat_requests >= MAX_HEAT_MAPS:
+            raise HTTPException(
+                503, "too many heat maps are queued, try again later", {"Retry-After": "1"}
+            )
+        self._heat_requests += 1
         try:
-            async with self._heat:
+            async with self._heat_lock:
                 yield
         finally:
-            self._heat_wanted -= 1
+            self._heat_requests -= 1

@@ -1,4 +1,4 @@
-"""Work in a thread that ends with it."""
+"""Run work in a short-lived thread."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -7,12 +7,12 @@ from typing import TypeVar
 Result = TypeVar("Result")
 
 
-def apart(work: Callable[[], Result]) -> Result:
-    """Do work in a thread of its own, and wait for it.
+def run_in_short_lived_thread(work: Callable[[], Result]) -> Result:
+    """Run work in a new thread, wait for it and return its result.
 
-    Each thread in which torch computes keeps helpers of its own (an OpenMP team) for as long as it
-    lives. With more of them than cores, those of all threads go to sleep after every layer, and a
-    search takes half as long again. So only the thread that searches may live on.
+    Every thread that computes with torch keeps its own OpenMP team for as long as it lives. When
+    there are more of these threads than cores, all of them go to sleep after each layer, and a
+    search takes 1.5 times as long. Therefore only the search thread is long-lived.
     """
-    with ThreadPoolExecutor(1, "apart") as thread:
+    with ThreadPoolExecutor(1, "short-lived") as thread:
         return thread.submit(work).result()
