@@ -1,4 +1,4 @@
-// Requests to the service, with its key where it wants one.
+// Requests to the service, with the API key if it requires one.
 
 let key = sessionStorage.getItem("key");
 
@@ -9,22 +9,22 @@ export async function call(path, options = {}) {
     response = await fetch(path, { ...options, headers });
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw new Error("The service cannot be reached.");
+    throw new Error("Cannot reach the service.");
   }
   if (response.status === 401) {
     await unlock();
     return call(path, options);
   }
   if (!response.ok) {
-    const told = await response.json().catch(() => ({}));
-    const error = new Error(told.detail ?? `The service answered ${response.status}.`);
+    const body = await response.json().catch(() => ({}));
+    const error = new Error(body.detail ?? `The service responded with status ${response.status}.`);
     error.status = response.status;
     throw error;
   }
   return response;
 }
 
-// Only fetch can send a key; without one the browser loads pictures when they come into view.
+// Only fetch can send a key; without a key, the browser loads pictures lazily by itself.
 export async function show(image, url) {
   if (!key) {
     image.src = url;
@@ -32,10 +32,10 @@ export async function show(image, url) {
   }
   image.dataset.wanted = url;
   const blob = await (await call(url)).blob();
-  if (image.dataset.wanted !== url) return; // another was asked for meanwhile
-  const own = URL.createObjectURL(blob);
-  image.src = own;
-  image.addEventListener("load", () => URL.revokeObjectURL(own), { once: true });
+  if (image.dataset.wanted !== url) return; // a newer picture was requested
+  const objectUrl = URL.createObjectURL(blob);
+  image.src = objectUrl;
+  image.addEventListener("load", () => URL.revokeObjectURL(objectUrl), { once: true });
 }
 
 let unlocking = null;

@@ -1,12 +1,12 @@
-// A part of a photo, chosen by dragging or with the keyboard; in pixels from 1, both corners included.
+// Crop of a photo, selected by dragging or with the keyboard, in 1-based inclusive pixels.
 
-const SMALLEST = 8; // pixels of the screen: less is a click
-const NEAR = 12; // pixels of the screen: this close to a corner, the corner is dragged
+const SMALLEST = 8; // screen pixels; a shorter drag is a click
+const NEAR = 12; // screen pixels; a drag that starts this close to a corner moves the corner
 
 export function cropper(stage, photo, frame, button, chosen) {
   let box = null;
 
-  // Where the photo lies in the stage: it is shown whole, and may leave a margin.
+  // Returns scale and position of the photo in the stage, which may be larger than the photo.
   function shown() {
     const scale = Math.min(photo.clientWidth / photo.naturalWidth, photo.clientHeight / photo.naturalHeight);
     const left = photo.offsetLeft + (photo.clientWidth - photo.naturalWidth * scale) / 2;
@@ -16,7 +16,7 @@ export function cropper(stage, photo, frame, button, chosen) {
 
   function draw() {
     button.ariaPressed = String(Boolean(box));
-    button.textContent = box ? "Whole photo" : "Part of it";
+    button.textContent = box ? "Whole photo" : "Select part";
     frame.hidden = !box || !photo.naturalWidth;
     if (frame.hidden) return;
     const { scale, left, top } = shown();
@@ -50,7 +50,7 @@ export function cropper(stage, photo, frame, button, chosen) {
       (event.clientY - bounds.top - stage.clientTop - top) / scale,
     ];
   };
-  // Where a drag begins: near a corner of the part, at the opposite corner, which stays.
+  // Returns the fixed corner of a drag: near a corner of the crop, the opposite corner.
   function anchor(at) {
     if (!box) return at;
     const near = NEAR / shown().scale;
@@ -63,7 +63,7 @@ export function cropper(stage, photo, frame, button, chosen) {
 
   stage.addEventListener("pointerdown", (event) => {
     if (!photo.naturalWidth || event.button) return;
-    if (event.pointerType === "touch" && !box) return; // a finger scrolls until a part is asked for
+    if (event.pointerType === "touch" && !box) return; // touch scrolls until a crop is selected
     start = { at: anchor(place(event)), box };
     stage.setPointerCapture(event.pointerId);
     event.preventDefault();
@@ -86,7 +86,7 @@ export function cropper(stage, photo, frame, button, chosen) {
   });
 
   button.addEventListener("click", () => {
-    if (!photo.naturalWidth) return; // the browser cannot draw it
+    if (!photo.naturalWidth) return; // the browser cannot display the photo
     const [w, h] = [photo.naturalWidth, photo.naturalHeight];
     choose(box ? null : within(w * 0.15 + 1, h * 0.15 + 1, w * 0.85, h * 0.85));
     if (box) frame.focus();

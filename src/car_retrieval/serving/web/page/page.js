@@ -1,15 +1,15 @@
-// The page's conversation with the service: one step a search, the browser's history between them.
+// Searches of the page: each search is a step, and an entry in the browser history.
 
 import { cropper } from "./crop.js";
 import { call, show } from "./call.js";
 
 const $ = (id) => document.getElementById(id);
-const steps = []; // { photo: File | null, row, version, url, crop, proposed, how, answer }
+const steps = []; // { photo: File | null, row, version, url, crop, proposed, options, response }
 let current = -1;
-let latest = 0; // search begun; answers of earlier ones are dropped
+let latest = 0; // number of the latest search; responses to earlier ones are ignored
 
 const crop = cropper($("stage"), $("photo"), $("crop"), $("part"), (box) => {
-  begin({ ...steps[current], crop: box, proposed: false, answer: null, small: null, heat: null });
+  begin({ ...steps[current], crop: box, proposed: false, response: null, small: null, heat: null });
 });
 
 function begin(step) {
@@ -26,15 +26,15 @@ addEventListener("popstate", (event) => {
   if (!step) return;
   current = event.state.step;
   latest += 1;
-  for (const [name, value] of step.how ?? []) $(name).value = value;
+  for (const [name, value] of step.options ?? []) $(name).value = value;
   display(step);
-  if (step.answer) list(step);
+  if (step.response) list(step);
   else search(step);
 });
 
 function display(step) {
   $("drop").hidden = true;
-  $("asked").hidden = false;
+  $("selection").hidden = false;
   $("back").disabled = current === 0;
   heatOff();
   if ($("photo").dataset.of !== step.url) {
@@ -49,8 +49,8 @@ function display(step) {
 function mark(step) {
   crop.set(step.crop === "auto" ? null : step.crop);
   $("hint").textContent = step.proposed
-    ? "Searched with the marked part. Drag its corners, or over the photo for another part."
-    : "Drag over the photo to search with a part of it.";
+    ? "Searched with the marked part. Drag its corners, or drag over the photo to select another part."
+    : "Drag over the photo to search with part of it.";
 }
 
 function fields(step) {
@@ -60,7 +60,7 @@ function fields(step) {
     form.set("row", step.row);
     form.set("version", step.version);
   }
-  if (step.crop) form.set("crop", String(step.crop)); // of an array: with commas
+  if (step.crop) form.set("crop", String(step.crop)); // joins an array with commas
   return form;
 }
 
@@ -68,17 +68,17 @@ async function search(step) {
   if (!$("how").checkValidity()) return $("how").reportValidity();
   const mine = (latest += 1);
   const form = fields(step);
-  step.how = [...new FormData($("how"))];
-  for (const [name, value] of step.how) if (value) form.set(name, value);
+  step.options = [...new FormData($("how"))];
+  for (const [name, value] of step.options) if (value) form.set(name, value);
   $("found").ariaBusy = "true";
   const start = performance.now();
   try {
-    const answer = await (await call("search", { method: "POST", body: form })).json();
+    const response = await (await call("search", { method: "POST", body: form })).json();
     if (mine !== latest) return;
-    step.answer = { ...answer, seconds: (performance.now() - start) / 1000 };
+    step.response = { ...response, seconds: (performance.now() - start) / 1000 };
     if (step.crop === "auto") {
-      step.crop = answer.crop;
-      step.proposed = Boolean(answer.crop);
+      step.crop = response.crop;
+      step.proposed = Boolean(response.crop);
       mark(step);
     }
     list(step);
@@ -86,7 +86,7 @@ async function search(step) {
     if (mine !== latest) return;
     say(error.message, "", "wrong");
     $("cars").replaceChildren();
-    if (error.status === 409) learn();
+    if (error.status === 409) loadGallery();
   } finally {
     if (mine === latest) $("found").ariaBusy = "false";
   }
@@ -100,26 +100,26 @@ function say(text, more, kind) {
 
 function list(step) {
   $("found").ariaBusy = "false";
-  const { matches, known, threshold, seconds } = step.answer;
+  const { matches, known, threshold, seconds } = step.response;
   const best = matches.length ? number(matches[0].similarity) : "";
-  if (!matches.length) say("No photo of the gallery is left by these filters.", "", "nothing");
+  if (!matches.length) say("No gallery photo matches the filters.", "", "nothing");
   else if (known === false) {
     say(
-      "No match: no car of the gallery is similar enough.",
-      `The best has a similarity of ${best}; a match needs ${number(threshold)}. The most similar nevertheless:`,
+      "No match: no car in the gallery is similar enough.",
+      `The highest similarity is ${best}; a match needs at least ${number(threshold)}. Most similar photos:`,
       "nothing",
     );
   } else
     say(
-      `The ${matches.length > 1 ? `${matches.length} ` : ""}most similar, in ${seconds.toFixed(2)} s`,
-      known ? `A similarity of ${number(threshold)} or more counts as a match.` : "",
+      `The ${matches.length > 1 ? `${matches.length} ` : ""}most similar, found in ${seconds.toFixed(2)} s`,
+      known ? `A similarity of at least ${number(threshold)} counts as a match.` : "",
       "",
     );
   $("cars").replaceChildren(...matches.map((car) => tile(step, car)));
 }
 
 function from(row, version) {
-  begin({ photo: null, row, version, url: `images/${row}?version=${encodeURIComponent(version)}`, crop: null, answer: null });
+  begin({ photo: null, row, version, url: `images/${row}?version=${encodeURIComponent(version)}`, crop: null, response: null });
   $("says").focus({ preventScroll: true });
   scrollTo({ top: 0 });
 }
@@ -131,7 +131,7 @@ function number(similarity) {
 function tile(step, car) {
   const item = $("car").content.cloneNode(true).firstElementChild;
   const part = (name) => item.querySelector(`.${name}`);
-  const { version, threshold } = step.answer;
+  const { version, threshold } = step.response;
   const unnamed = car.class === null ? car.path.split("/").at(-1) : `Class ${car.class}`;
   const name = [car.make, car.model].filter(Boolean).join(" ") || unnamed;
   const title = car.model?.startsWith(car.make) ? car.model : name;
@@ -142,7 +142,7 @@ function tile(step, car) {
   item.classList.toggle("below", threshold !== null && car.similarity < threshold);
   show(part("photo"), `images/${car.row}?version=${encodeURIComponent(version)}&size=480`);
   part("from").addEventListener("click", () => from(car.row, version));
-  part("why").lastElementChild.textContent = `${title} is similar`;
+  part("why").lastElementChild.textContent = `is ${title} similar`;
   part("why").addEventListener("click", () => (heatItem === item && pinned ? heatOff() : heatOn(step, car, item, true)));
   for (const event of ["pointerenter", "focusin"])
     item.addEventListener(event, (e) => {
@@ -181,16 +181,16 @@ async function heatOn(step, car, item, pin) {
   item.querySelector(".why").ariaPressed = String(pin);
   const { signal } = (stop = new AbortController());
   try {
-    await new Promise((resolve) => setTimeout(resolve, pin ? 0 : 250)); // the pointer may only pass
+    await new Promise((resolve) => setTimeout(resolve, pin ? 0 : 250)); // ignore a pointer that only passes over
     if (signal.aborted) return;
     const small = step.photo ? await (step.small ??= shrunk(step)) : null;
     for (const [on, image] of [["match", item.querySelector(".heat")], ["query", $("photo-heat")]]) {
       const form = small ? new FormData() : fields(step);
       if (small) form.set("photo", small);
-      form.set("version", step.answer.version);
+      form.set("version", step.response.version);
       form.set("match", car.row);
       form.set("on", on);
-      const key = `${step.answer.version} ${on} ${car.row}`; // a row belongs to its run
+      const key = `${step.response.version} ${on} ${car.row}`; // rows differ between runs
       step.heat ??= new Map();
       if (!step.heat.has(key)) {
         const blob = await (await call("heat", { method: "POST", body: form, signal })).blob();
@@ -201,11 +201,11 @@ async function heatOn(step, car, item, pin) {
       image.hidden = false;
     }
   } catch (error) {
-    if (!signal.aborted) heatOff(); // a heat map is an extra: without it the match stays as it is
+    if (!signal.aborted) heatOff(); // without a heat map, the match is still shown
   }
 }
 
-// What is searched with, small enough to be sent at each hover.
+// Returns the searched part of the photo, scaled down because it is sent at each hover.
 async function shrunk(step) {
   const picture = await createImageBitmap(step.photo).catch(() => null);
   if (!picture) return step.photo;
@@ -219,10 +219,10 @@ async function shrunk(step) {
   return canvas.convertToBlob();
 }
 
-// ---------------------------------------------------------------- photos come in
+// ---------------------------------------------------------------- input of photos
 function take(file) {
   if (!file) return;
-  begin({ photo: file, url: URL.createObjectURL(file), crop: "auto", answer: null });
+  begin({ photo: file, url: URL.createObjectURL(file), crop: "auto", response: null });
 }
 
 $("file").addEventListener("change", () => {
@@ -247,11 +247,11 @@ $("how").addEventListener("change", () => {
   if (current >= 0) search(steps[current]);
 });
 
-// ---------------------------------------------------------------- what can be asked
-async function learn() {
+// ---------------------------------------------------------------- gallery and filters
+async function loadGallery() {
   const gallery = await (await call("gallery")).json();
-  const about = [`${gallery.photos.toLocaleString("en")} photos, run ${gallery.version}`, gallery.untrained];
-  $("gallery").textContent = about.filter(Boolean).join(" · ");
+  const summary = [`${gallery.photos.toLocaleString("en")} photos, run ${gallery.version}`, gallery.untrained];
+  $("gallery").textContent = summary.filter(Boolean).join(" · ");
   const chosen = $("make").value;
   $("make").replaceChildren(new Option("any", ""), ...gallery.makes.map((make) => new Option(make)));
   $("make").value = gallery.makes.includes(chosen) ? chosen : "";
@@ -264,25 +264,25 @@ async function learn() {
       $(field).placeholder = year;
       [$(field).min, $(field).max] = gallery.years;
     }
-  if (current < 0) $("cars").replaceChildren(...beginnings(gallery));
+  if (current < 0) $("cars").replaceChildren(...examples(gallery));
 }
 
-// A few photos of the gallery, so that the page can be tried without one at hand.
-function beginnings({ photos, version }) {
+// Returns gallery photos to start from, for a visitor without a photo.
+function examples({ photos, version }) {
   const count = Math.min(8, photos);
   return Array.from({ length: count }, (_, place) => {
     const row = Math.floor(((place + 0.5) * photos) / count);
     const item = $("start").content.cloneNode(true).firstElementChild;
     show(item.querySelector("img"), `images/${row}?version=${encodeURIComponent(version)}&size=480`);
-    item.querySelector(".unseen").textContent = `Search from gallery photo ${row}`;
+    item.querySelector(".unseen").textContent = `Search with gallery photo ${row}`;
     item.querySelector("button").addEventListener("click", () => from(row, version));
     return item;
   });
 }
 
-const narrow = matchMedia("(max-width: 52rem)"); // as in the style sheet
+const narrow = matchMedia("(max-width: 52rem)"); // same as in page.css
 const unfold = () => ($("filters").open = !narrow.matches);
 narrow.addEventListener("change", unfold);
 unfold();
 
-learn().catch((error) => say(error.message, "", "wrong"));
+loadGallery().catch((error) => say(error.message, "", "wrong"));
