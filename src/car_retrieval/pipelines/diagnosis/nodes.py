@@ -173,8 +173,8 @@ def calibrate_no_match(
     rate, queries = params.false_match_rate, len(searches["valid"].non_mated)
     if rate * queries < 1:
         log.warning(
-            "%d validation photos are too few for a false match rate of %g: no false match among them "
-            "is allowed; raise evaluation.false_match_rate to at least 1 / photos",
+            "%d validation photos are too few for a false match rate of %g: no false match among "
+            "them is allowed; raise evaluation.false_match_rate to at least 1 / photos",
             queries,
             rate,
         )
