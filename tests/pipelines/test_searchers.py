@@ -106,7 +106,7 @@ def test_reranking_leaves_the_comparison_alone(gallery: Matrix, tmp_path: Path) 
 def test_a_searcher_that_does_not_fit_is_named(gallery: Matrix, tmp_path: Path) -> None:
     bad = LOPQ | {"subquantisers": 6}
     given, params = inputs(gallery, matrix(tmp_path / "q.npy", 9), evaluation(mine=bad))
-    message = r"^evaluation\.searchers\.mine: lopq: 8 dimensions cannot be cut"
+    message = r"^evaluation\.searchers\.mine: lopq: subquantisers = 6 does not divide 8"
     with pytest.raises(ValueError, match=message):
         compare_searchers(*given, params)
     with pytest.raises(ValueError, match=message):

@@ -139,7 +139,7 @@ def test_values_that_are_not_finite_are_refused(value):
     spoilt = vectors.copy()
     spoilt[7, 2] = value
     for queries, gallery in ((spoilt, vectors), (vectors, spoilt)):
-        with pytest.raises(ValueError, match=r"holds? a value that is not finite"):
+        with pytest.raises(ValueError, match="non-finite"):
             search_exact(np.arange(20), queries, [(np.arange(20), gallery)], 3)
 
 

@@ -38,7 +38,7 @@ def test_parts_carry_variances_of_equal_product():
 
 @pytest.mark.parametrize("shape", [(5, 16), (50, 4)])
 def test_too_many_components(shape):
-    with pytest.raises(ValueError, match=r"6 components .* at most"):
+    with pytest.raises(ValueError, match=r"6 components .* maximum"):
         fit_pca(np.ones(shape, np.float32), 6)
 
 

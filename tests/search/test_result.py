@@ -37,9 +37,9 @@ def test_without_its_own_id_a_query_keeps_the_rest_in_order():
 @pytest.mark.parametrize(
     ("hits", "scores", "message"),
     [
-        ([[1, -1, 2]], [[0.9, NONE, NONE]], "hit behind a -1"),
+        ([[1, -1, 2]], [[0.9, NONE, NONE]], "hit after a -1"),
         ([[1, -2, -1]], [[0.9, NONE, NONE]], "below -1"),
-        ([[1, 2, 1]], [[0.9, 0.8, 0.7]], "more than once"),
+        ([[1, 2, 1]], [[0.9, 0.8, 0.7]], "duplicate"),
         ([[1, 2, 3]], [[0.7, 0.8, 0.6]], "increase"),
         ([[1, 2, 3]], [[0.7, np.nan, 0.6]], "not finite"),
         ([[1, 2, 3]], [[0.7, 0.6, NONE]], "not finite"),

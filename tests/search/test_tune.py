@@ -157,7 +157,7 @@ def test_large_samples_are_cut(monkeypatch):
     [
         ({"gallery": GALLERY[:255]}, "255 vectors is too small"),
         ({"queries": QUERIES[:0]}, "no queries"),
-        ({"queries": QUERIES[:, :9]}, "must have one dimension"),
+        ({"queries": QUERIES[:, :9]}, "must have the same dimension"),
         ({"gallery": GALLERY[:, :3], "queries": QUERIES[:, :3]}, "at least 4"),
         ({"k": 0}, "k = 0"),
         ({"k": 1501}, "k = 1501 .* 1500"),

@@ -1,4 +1,4 @@
-"""Search: exact, LOPQ and faiss's compressed indexes, behind one small interface."""
+"""Exact search, LOPQ and faiss indexes behind one interface."""
 
 from car_retrieval.search.blas import prefer_wide_kernels
 

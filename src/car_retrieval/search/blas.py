@@ -1,4 +1,4 @@
-"""Choice of the matrix kernels of faiss's OpenBLAS."""
+"""Kernel selection of faiss's OpenBLAS."""
 
 import os
 import platform
@@ -9,10 +9,10 @@ CPU_INFO = Path("/proc/cpuinfo")
 
 
 def prefer_wide_kernels() -> None:
-    """Let OpenBLAS use AVX-512 where the processor has it, unless the user chose kernels.
+    """Make OpenBLAS use AVX-512 if the processor has it, unless the user has selected kernels.
 
-    OpenBLAS picks kernels by the processor's model number, and takes half as fast ones for a model
-    that it does not know. It reads the variable when it is loaded, so this comes before faiss.
+    OpenBLAS selects kernels by processor model, and for an unknown model uses ones half as fast. It
+    reads the environment variable when loaded, so call this before importing faiss.
     """
     if platform.machine() != "x86_64" or not CPU_INFO.exists():
         return

@@ -1,4 +1,4 @@
-"""Indexes from plain settings and rows of a gallery."""
+"""Construction of indexes from settings and gallery rows."""
 
 import time
 from collections.abc import Iterator, Mapping
@@ -11,30 +11,30 @@ from car_retrieval.search.index import ADD_BLOCK, Index, Vectors
 from car_retrieval.search.lopq.fit import LopqParams
 from car_retrieval.search.lopq.index import LopqIndex
 
-TRAINING = 65_536  # vectors to learn from, at most
+TRAINING = 65_536  # maximum number of training vectors
 
 
 def make_index(kind: str, settings: Mapping[str, Any]) -> Index:
-    """An index that is not fitted yet.
+    """Create an index that is not fitted yet.
 
     Args:
         kind: `lopq` or `faiss`.
-        settings: the fields of `LopqParams`, or the arguments of `FaissIndex`.
+        settings: fields of `LopqParams`, or arguments of `FaissIndex`.
     """
     return LopqIndex(LopqParams(**settings)) if kind == "lopq" else FaissIndex(**settings)
 
 
 def fill(index: Index, gallery: Vectors, rows: np.ndarray, seed: int) -> tuple[float, float]:
-    """Fit an index on a sample of rows of a gallery and add all of them, their ids the rows.
+    """Fit an index on a sample of gallery rows and add all of them; ids are the rows.
 
     Args:
-        index: what to fit and fill.
+        index: index to fit and fill.
         gallery: float32 [n, D]; read block by block.
-        rows: int64 [m], rising.
-        seed: of the sample and the fit.
+        rows: int64 [m], ascending.
+        seed: seed of the sample and the fit.
 
     Returns:
-        Seconds to fit and to add, the reading of the sample left out.
+        Seconds to fit and to add, without reading the sample.
 
     Raises:
         ValueError: the index cannot be fitted to vectors of this number and dimension.
@@ -52,6 +52,6 @@ def fill(index: Index, gallery: Vectors, rows: np.ndarray, seed: int) -> tuple[f
 
 
 def row_blocks(rows: np.ndarray) -> Iterator[np.ndarray]:
-    """Rows in blocks that fit into memory."""
+    """Split rows into blocks that fit into memory."""
     for start in range(0, len(rows), ADD_BLOCK):
         yield rows[start : start + ADD_BLOCK]

@@ -1,4 +1,4 @@
-"""Compare searchers: build, fill and time each in the same way."""
+"""Comparison of searchers: construction and timing."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -22,26 +22,26 @@ THREADS = (1, 2)
 BATCH = 1_024
 SINGLES = 50
 REPEATS = 3
-SECONDS = 0.3  # after which a timing ends with the search at work
+SECONDS = 0.3  # after which a timing stops at the end of the current search
 
 Search = Callable[[np.ndarray, int], tuple[np.ndarray, np.ndarray]]
-"""Queries float32 [q, D] and k to ids int64 [q, k] and scores float32 [q, k]."""
+"""Function of queries float32 [q, D] and k that returns ids int64 and scores float32 [q, k]."""
 Row = dict[str, float]
-"""Measurements by the name of their column; NaN where there is none."""
+"""Measurements by column name; NaN if missing."""
 
 
 @dataclass(frozen=True)
 class Task:
-    """Inputs shared by every searcher of a comparison.
+    """Inputs shared by all searchers of a comparison.
 
     Attributes:
         queries: float32 [a, D].
-        query_ids: int64 [q], which rows of `queries` ask.
+        query_ids: int64 [q], rows of `queries` to use.
         gallery: float32 [n, D]; read block by block, and mapped to memory to re-rank.
-        rows: int64 [m], which rows of `gallery` are searched, rising.
-        k: neighbours wanted.
-        batch_size: queries searched at a time where nothing is timed.
-        own: queries and gallery are one matrix: a query must not find its own row.
+        rows: int64 [m], rows of `gallery` to search, ascending.
+        k: number of neighbours.
+        batch_size: queries per batch of untimed searches.
+        own: queries and gallery are one matrix, so a query must not find its own row.
     """
 
     queries: Vectors
@@ -54,21 +54,21 @@ class Task:
 
     @cached_property
     def mapped(self) -> np.ndarray:
-        """The gallery, for scattered reads."""
+        """Gallery for random access."""
         return self.gallery.mapped() if isinstance(self.gallery, Matrix) else self.gallery
 
     def batches(self) -> Iterator[np.ndarray]:
-        """Ids of queries, so many at a time."""
+        """Yield query ids in batches."""
         for start in range(0, len(self.query_ids), self.batch_size):
             yield self.query_ids[start : start + self.batch_size]
 
     def exact(self, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-        """Exact search; see `Search`."""
+        """Search exactly; see `Search`."""
         result = search_exact(np.arange(len(queries)), queries, self._blocks(), k)
         return result.hits, result.scores
 
     def _blocks(self) -> Iterator[Block]:
-        """The searched rows; those that follow each other are not copied."""
+        """Yield the searched rows; consecutive rows are not copied."""
         for ids in row_blocks(self.rows):
             run = slice(ids[0], ids[-1] + 1)
             whole = np.array_equal(ids, np.arange(run.start, run.stop))
@@ -76,7 +76,7 @@ class Task:
 
 
 def measure_exact(task: Task) -> tuple[Row, RetrievalResult]:
-    """What exact search costs and finds: there is nothing to fit, and each vector is kept."""
+    """Measure exact search, which has no fit and keeps every vector."""
     with MemoryWatch() as watch:
         before = _level(watch)
         hits = _answers(task.exact, task)
@@ -89,17 +89,17 @@ def measure_exact(task: Task) -> tuple[Row, RetrievalResult]:
 def measure(
     kind: str, settings: Mapping[str, Any], rerank: int, task: Task, seed: int
 ) -> tuple[Row, RetrievalResult]:
-    """Build a searcher, let it answer every query, and time it.
+    """Build a searcher, search all queries and time it.
 
     Args:
         kind: `lopq` or `faiss`.
         settings: see `make_index`.
-        rerank: candidates that are ranked again by their exact inner product; 0: none.
-        task: what to search.
-        seed: of the training sample and the fit.
+        rerank: candidates re-ranked by exact inner product; 0: none.
+        task: inputs of the comparison.
+        seed: seed of the training sample and the fit.
 
     Returns:
-        The measurements, and the first k hits of every query, scored by the searcher itself.
+        Measurements, and the first k hits of every query with the searcher's own scores.
 
     Raises:
         ValueError: the index cannot be fitted to these vectors.
@@ -116,7 +116,7 @@ def measure(
 
 
 def exact_scores(result: RetrievalResult, task: Task) -> np.ndarray:
-    """Exact inner products float32 [q, k] of hits, whatever scores the searcher gave them."""
+    """Compute the exact inner products float32 [q, k] of the hits."""
     parts = [np.empty((0, result.depth), np.float32)]
     for start, ids in zip(range(0, len(result.hits), task.batch_size), task.batches(), strict=True):
         hits = result.hits[start : start + task.batch_size]
@@ -134,7 +134,7 @@ def _answers(search: Search, task: Task) -> RetrievalResult:
 
 
 def _speeds(search: Search, task: Task) -> Row:
-    """Queries a second, of a batch and of single queries, by number of threads."""
+    """Measure queries per second, in batches and singly, by number of threads."""
     batch = np.ascontiguousarray(task.queries[task.query_ids[:BATCH]], np.float32)
     singles = [batch[i : i + 1] for i in range(min(SINGLES, len(batch)))]
     speeds: Row = {}
@@ -148,10 +148,10 @@ def _speeds(search: Search, task: Task) -> Row:
 
 
 def _speed(search: Search, parts: list[np.ndarray], k: int) -> float:
-    """Queries a second, the best of a few repeats: others may share the machine."""
+    """Measure queries per second: the best of a few repeats, since the machine may be shared."""
     if not sum(map(len, parts)):
         return float("nan")
-    search(parts[0][:1], k)  # compiles, and wakes the threads
+    search(parts[0][:1], k)  # warm-up: compiles and starts threads
     best, end = 0.0, time.perf_counter() + SECONDS
     for _ in range(REPEATS):
         start, answered = time.perf_counter(), 0
@@ -168,7 +168,7 @@ def _speed(search: Search, parts: list[np.ndarray], k: int) -> float:
 
 
 def _level(watch: MemoryWatch) -> int:
-    """Bytes resident at this moment."""
+    """Return the current resident memory in bytes."""
     watch.reset()
     return watch.reset()
 

@@ -4,17 +4,17 @@ import numpy as np
 
 
 def allocate_eigenvalues(eigenvalues: np.ndarray, parts: int) -> np.ndarray:
-    """Share eigenvalues out to parts of equal length whose products are balanced.
+    """Assign eigenvalues to parts of equal length with balanced products.
 
-    Ge, He, Ke & Sun, Optimized product quantization, CVPR 2013, section 3.2.4: in falling order,
-    each goes to the part with the least product so far that still has room.
+    Ge, He, Ke & Sun, Optimized product quantization, CVPR 2013, section 3.2.4: in descending order,
+    each is assigned to the part with the smallest product that is not full.
 
     Args:
         eigenvalues: float [d], d divisible by `parts`; zeros count as the smallest positive one.
         parts: number of parts.
 
     Returns:
-        int64 [d], the places of the eigenvalues, part by part.
+        int64 [d], positions of the eigenvalues, part by part.
     """
     room = len(eigenvalues) // parts
     least = np.min(eigenvalues, initial=np.inf, where=eigenvalues > 0)

@@ -1,4 +1,4 @@
-"""Exact maximum inner product search over a gallery that streams by."""
+"""Exact maximum inner product search over a streamed gallery."""
 
 from collections.abc import Iterable, Iterator
 from functools import cache
@@ -10,10 +10,10 @@ from car_retrieval.search.index import check_positive, checked_vectors
 from car_retrieval.search.products import inner_products, top_k
 from car_retrieval.search.result import RetrievalResult
 
-SPARE = 8  # candidates more than wanted, so that the cut between them is seldom close
-LISTED = 2**22  # candidates listed at a time where many products are nearly equal
-JOINED = 4_096  # rows that small blocks are joined to
-ROUNDING = 2e-6  # largest error of a float32 matrix product, of the product of the lengths
+SPARE = 8  # extra candidates, so that near-ties at the cut-off are rare
+LISTED = 2**22  # candidates per batch if many products are nearly equal
+JOINED = 4_096  # rows to which small blocks are joined
+ROUNDING = 2e-6  # largest error of a float32 matrix product, relative to the product of the norms
 
 Block = tuple[np.ndarray, np.ndarray]
 """Gallery ids int64 [m] and their descriptors float32 [m, d]."""
@@ -28,20 +28,19 @@ def search_exact(
 ) -> RetrievalResult:
     """Find the k gallery descriptors with the largest inner product for each query.
 
-    The gallery is seen one block at a time, so that memory is flat in its size. A matrix product
-    finds the candidates, `inner_products` scores them: the result is the same to the last bit
-    however the queries and the gallery are cut. Equal scores are ordered, and at the end of the
-    list chosen, by the smaller id.
+    The gallery is processed in blocks, so that memory does not depend on its size. A matrix product
+    finds the candidates and `inner_products` scores them: the result is bit-identical for any
+    split of queries and gallery into blocks. Ties are broken by the smaller id.
 
     Args:
         query_ids: int64 [q].
         queries: float32 [q, d].
         gallery: blocks of ids and descriptors; ids are unique and not negative.
-        k: neighbours a query; fewer where the gallery is smaller.
-        exclude: int64 [q], an id that each query must not find (itself), -1 for none.
+        k: neighbours per query; fewer if the gallery is smaller.
+        exclude: int64 [q], an id that each query must not find (its own); -1: none.
 
     Returns:
-        Ids and inner products in falling order.
+        Ids and inner products in descending order.
 
     Raises:
         ValueError: k is less than 1, or a value is not finite.
@@ -61,7 +60,7 @@ def search_exact(
 
 
 def _joined(gallery: Iterable[Block]) -> Iterator[Block]:
-    """Blocks of some thousand rows: each costs a sorting of all lists found so far."""
+    """Join small blocks, because each block costs a sort of all lists found so far."""
     waiting: list[Block] = []
     for block in gallery:
         waiting.append(block)
@@ -87,7 +86,7 @@ def _block_top(
     exclude: np.ndarray | None,
     floor: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Ids and scores of a block's best k that reach the floor, and of some more; -1 is none."""
+    """Return ids and scores of at least a block's best k that reach the floor; -1: none."""
     vectors = np.ascontiguousarray(vectors, np.float32)
     wanted = k + (exclude is not None)
     found, scores = _candidates(queries, ids, vectors, wanted, wanted + SPARE, floor)
@@ -105,16 +104,16 @@ def _candidates(
     depth: int,
     floor: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Ids and scores of vectors, the best `wanted` that reach the floor surely among them.
+    """Return ids and scores of candidates that include the best `wanted` that reach the floor.
 
-    The matrix product and `inner_products` differ in the last bits. Where the product at the end
-    of the list is not clearly below that at `wanted`, the list is made longer.
+    The matrix product and `inner_products` differ in the last bits. If the last product of the list
+    is not clearly below the one at `wanted`, the list is extended.
     """
     depth = min(depth, len(vectors))
     rough, places = largest_products(queries, vectors, depth, product_device())
     longest = np.sqrt(np.einsum("nd,nd->n", vectors, vectors).max(initial=0))
     if not np.isfinite(longest):
-        raise ValueError("the gallery holds a value that is not finite: encode it again")
+        raise ValueError("the gallery has non-finite values: run the pipeline encoding again")
     margin = ROUNDING * longest * np.linalg.norm(queries, axis=1)
     places[rough < (floor - margin)[:, None]] = -1
     scores = inner_products(queries, vectors, places)
@@ -133,23 +132,25 @@ def _candidates(
 def largest_products(
     queries: np.ndarray, vectors: np.ndarray, depth: int, device: str
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The largest entries of the matrix product of queries and vectors, falling, by row.
+    """Find the largest entries, per row and descending, of the product of queries and vectors.
 
     Args:
         queries: float32 [q, d].
         vectors: float32 [n, d].
-        depth: entries wanted, at most n.
-        device: `cpu`, where faiss does it, or a device of torch.
+        depth: entries per row, at most n.
+        device: `cpu` (faiss), or a device of torch.
 
     Returns:
-        Products float32 [q, depth] and places int64 [q, depth].
+        Products float32 [q, depth] and rows of `vectors` int64 [q, depth].
     """
     if device == "cpu":
         return faiss.knn(queries, vectors, depth, metric=faiss.METRIC_INNER_PRODUCT)
     import torch
 
     left, right = (
-        torch.from_numpy(np.require(array, requirements="W")).to(device)  # mapped ones are not
+        torch.from_numpy(np.require(array, requirements="W")).to(
+            device
+        )  # memory maps are not writable
         for array in (queries, vectors)
     )
     products, places = (left @ right.T).topk(depth)
@@ -158,7 +159,7 @@ def largest_products(
 
 @cache
 def product_device() -> str:
-    """`cuda` where torch finds a GPU, else `cpu`."""
+    """Return `cuda` if torch finds a GPU, else `cpu`."""
     import torch
 
     return "cuda" if torch.cuda.is_available() else "cpu"

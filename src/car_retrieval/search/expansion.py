@@ -1,4 +1,4 @@
-"""Descriptors averaged with those of their nearest gallery photos."""
+"""Query expansion and database-side augmentation."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,13 +11,13 @@ from car_retrieval.search.result import RetrievalResult
 
 @dataclass(frozen=True)
 class AugmentedGallery(Gallery):
-    """A gallery whose descriptors are averaged with their neighbours' (DBA).
+    """Gallery whose descriptors are averaged with their neighbours' (DBA).
 
-    Averages are made as rows are read, so that neither a second matrix nor its N × N similarities
-    are kept: the neighbours' ids and similarities are all.
+    Averages are computed as rows are read; only the neighbours' ids and similarities are stored,
+    not a second matrix or N × N similarities.
 
     Attributes:
-        neighbours_of: of every row, in the order of `rows`.
+        neighbours_of: neighbours of every row, in the order of `rows`.
         alpha: see `expanded`.
     """
 
@@ -25,7 +25,7 @@ class AugmentedGallery(Gallery):
     alpha: float
 
     def read(self, rows: np.ndarray) -> np.ndarray:
-        """Averaged descriptors float32 [r, D] of searched rows."""
+        """Read the averaged descriptors float32 [r, D] of searched rows."""
         at = np.searchsorted(self.rows, rows)
         near = self.neighbours_of
         plain = super().read
@@ -37,8 +37,8 @@ class Expansion:
     """Search with expanded queries (alpha-QE) in an expanded gallery (DBA).
 
     Attributes:
-        gallery: what is searched.
-        neighbours: hits that a query is averaged with before it is asked again; 0: none.
+        gallery: gallery to search.
+        neighbours: hits averaged with a query before the second search; 0: no query expansion.
         alpha: exponent of the weights; see `expanded`.
     """
 
@@ -57,12 +57,12 @@ class Expansion:
 
 
 def expansion(gallery: Gallery, query_k: int, database_k: int, alpha: float) -> Expansion:
-    """Alpha query expansion (alpha-QE) and database-side augmentation (DBA).
+    """Build a search with alpha query expansion (alpha-QE) and database-side augmentation (DBA).
 
     Args:
-        gallery: what is searched.
-        query_k: hits that a query is averaged with; 0: no query expansion.
-        database_k: neighbours that a gallery photo is averaged with; 0: no augmentation.
+        gallery: gallery to search.
+        query_k: hits averaged with a query; 0: no query expansion.
+        database_k: neighbours averaged with a gallery photo; 0: no augmentation.
         alpha: exponent of the weights; see `expanded`.
     """
     if database_k:
@@ -78,24 +78,26 @@ def expanded(
     read: Callable[[np.ndarray], np.ndarray],
     alpha: float,
 ) -> np.ndarray:
-    """Each vector x plus the sum of sᵢ^alpha gᵢ over its hits gᵢ, brought to unit length.
+    """Add the sum of sᵢ^alpha gᵢ over the hits gᵢ to each vector x, and L2-normalise.
 
-    The similarity sᵢ = ⟨x, gᵢ⟩ counts as 0 where it is negative. An exponent of 0 is plain average
-    query expansion (Chum et al., ICCV 2007), 3 is that of Radenović et al., "Fine-tuning CNN Image
-    Retrieval with No Human Annotation", TPAMI 2019. Done to the gallery it is the database-side
-    augmentation of Gordo et al., "End-to-end Learning of Deep Visual Representations for Image
-    Retrieval", IJCV 2017, with these weights.
+    Negative similarities sᵢ = ⟨x, gᵢ⟩ count as 0. The exponent 0 gives average query expansion
+    (Chum et al., ICCV 2007), 3 the one of Radenović et al., "Fine-tuning CNN Image Retrieval with
+    No Human Annotation", TPAMI 2019. Applied to the gallery it is the database-side augmentation of
+    Gordo et al., "End-to-end Learning of Deep Visual Representations for Image Retrieval", IJCV
+    2017, with these weights.
 
     Args:
         vectors: float32 [n, D] of unit length.
         hits: int64 [n, m] gallery rows, -1 for none.
-        scores: float32 [n, m] similarities to them.
-        read: descriptors of gallery rows.
+        scores: float32 [n, m] similarities of the hits.
+        read: function that returns the descriptors of gallery rows.
         alpha: exponent, at least 0.
     """
     weights = np.maximum(scores, 0) ** np.float32(alpha)
     total = vectors.astype(np.float32)
-    for place in range(hits.shape[1]):  # one neighbour of all at a time: memory of two blocks
+    for place in range(
+        hits.shape[1]
+    ):  # one neighbour of each vector at a time, to hold only two blocks
         found = hits[:, place] >= 0
         total[found] += weights[found, place, None] * read(hits[found, place])
     return total / np.linalg.norm(total, axis=1, keepdims=True)

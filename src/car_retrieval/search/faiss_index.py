@@ -1,4 +1,4 @@
-"""faiss's own indexes by factory string, to compare with and to use."""
+"""Faiss indexes by factory string."""
 
 import re
 from typing import Any
@@ -10,14 +10,13 @@ from car_retrieval.search.index import Index, check_positive, checked_vectors
 
 
 class FaissIndex(Index):
-    """Any index of faiss's factory: `OPQ32_128,IVF64,PQ32x4fs`, `HNSW32`, `IVF64,RaBitQ`, ...
+    """Faiss index by factory string: `OPQ32_128,IVF64,PQ32x4fs`, `HNSW32`, `IVF64,RaBitQ`, ...
 
-    It searches by Euclidean distance, which orders descriptors of unit length as the inner product
-    does.
+    The metric is Euclidean distance, which ranks unit vectors like the inner product.
 
     Args:
         factory: see https://github.com/facebookresearch/faiss/wiki/The-index-factory
-        search: how to search, by faiss's names, such as nprobe, efSearch.
+        search: faiss search parameters, such as nprobe, efSearch.
     """
 
     kind = "faiss"
@@ -28,7 +27,7 @@ class FaissIndex(Index):
         self._index: faiss.Index | None = None
 
     def fit(self, vectors: np.ndarray, seed: int) -> None:
-        """Train; see `Index.fit`. faiss fixes its own seeds, so that `seed` changes nothing."""
+        """Train; see `Index.fit`. faiss has fixed seeds, so `seed` has no effect."""
         vectors = checked_vectors(vectors)
         try:
             index = faiss.index_factory(vectors.shape[1], self.factory)
@@ -41,10 +40,10 @@ class FaissIndex(Index):
         self._index, self._ids = index, np.empty(0, np.int64)
 
     def tune(self, **search: float) -> None:
-        """Search from now on with these parameters, by faiss's names.
+        """Set faiss search parameters.
 
         Raises:
-            ValueError: the index has no such parameter.
+            ValueError: the index does not have the parameter.
         """
         try:
             self._apply_parameters(self._trained, search)
@@ -53,7 +52,7 @@ class FaissIndex(Index):
         self.parameters |= search
 
     def search(self, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-        """The k nearest codes of each query; scores are negative squared distances."""
+        """Find the k nearest codes of each query; scores are negative squared distances."""
         check_positive(k=k)
         queries = checked_vectors(queries, self._trained.d)
         if not len(self):
@@ -65,7 +64,7 @@ class FaissIndex(Index):
 
     @property
     def bytes_per_vector(self) -> float:
-        """The serialised index and the ids, a vector."""
+        """Size of the serialised index and the ids, per vector."""
         arrays, _ = self.state()
         return sum(array.nbytes for array in arrays.values()) / max(1, len(self))
 
@@ -89,7 +88,7 @@ class FaissIndex(Index):
     @property
     def _trained(self) -> faiss.Index:
         if self._index is None:
-            raise ValueError("the index is not fitted yet: call fit first")
+            raise ValueError("index is not fitted: call fit first")
         return self._index
 
     def _add(self, vectors: np.ndarray) -> None:
@@ -102,15 +101,15 @@ class FaissIndex(Index):
 
 
 def _reason(error: RuntimeError) -> str:
-    """What faiss says, without the place in its source."""
+    """Return faiss's error message without the source location."""
     return re.sub(r"^Error in .* at \S+:\d+: (Error: )?", "", " ".join(str(error).split()))
 
 
 def _allow_few_points(index: Any) -> list[faiss.ProductQuantizer]:
-    """Keep faiss from a line on stderr for each k-means of fewer points than it likes.
+    """Suppress faiss's warning on stderr for each k-means with few points.
 
     Returns:
-        What must live until the index is trained.
+        Objects that must stay alive until the index is trained.
     """
     steps, words = [], []
     if isinstance(index, faiss.IndexPreTransform):
@@ -118,7 +117,9 @@ def _allow_few_points(index: Any) -> list[faiss.ProductQuantizer]:
         steps = [faiss.downcast_VectorTransform(chain.at(i)) for i in range(chain.size())]
         index = faiss.downcast_index(index.index)
     for step in steps:
-        if isinstance(step, faiss.OPQMatrix):  # left alone it makes the same words, but loud ones
+        if isinstance(
+            step, faiss.OPQMatrix
+        ):  # by default it creates an equal quantiser that does warn
             words.append(faiss.ProductQuantizer(step.d_out, step.M, 8))
             step.pq = words[-1]
     for clustered in (index, getattr(index, "pq", None), *words):

@@ -1,4 +1,4 @@
-"""Stream the searched rows of a descriptor matrix."""
+"""Gallery of selected rows of a descriptor matrix."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from car_retrieval.search.index import Vectors
 from car_retrieval.search.result import RetrievalResult
 
 BLOCK = 16_384
-ASKING = 4_096  # gallery rows that search their neighbours at a time
+ASKING = 4_096  # gallery rows per batch of a neighbour search
 
 
 @dataclass(frozen=True)
@@ -20,19 +20,19 @@ class Gallery:
 
     Attributes:
         vectors: float32 [n, D] of unit length.
-        rows: int64 [m], which of them are searched, rising; they are the ids of what is found.
+        rows: int64 [m], rows to search, ascending; they are the ids of the hits.
     """
 
     vectors: Vectors
     rows: np.ndarray
 
     def read(self, rows: np.ndarray) -> np.ndarray:
-        """Descriptors float32 [r, D] of searched rows; of rows without a gap no array is copied."""
+        """Read descriptors float32 [r, D] of searched rows; consecutive rows are not copied."""
         whole = len(rows) > 0 and np.array_equal(rows, np.arange(rows[0], rows[0] + len(rows)))
         return self.vectors[rows[0] : rows[0] + len(rows)] if whole else self.vectors[rows]
 
     def blocks(self, size: int = BLOCK) -> Iterator[Block]:
-        """The searched rows with their descriptors."""
+        """Yield the searched rows with their descriptors."""
         for start in range(0, len(self.rows), size):
             rows = self.rows[start : start + size]
             yield rows, self.read(rows)
@@ -44,7 +44,7 @@ class Gallery:
         return search_exact(query_ids, queries, self.blocks(), k, exclude)
 
     def neighbours(self, k: int) -> RetrievalResult:
-        """The k nearest other rows of each row: m lists, never m × m similarities."""
+        """Find the k nearest other rows of each row, without m × m similarities."""
         with tqdm(total=len(self.rows), desc="neighbours", unit="photo", disable=None) as bar:
             parts = []
             for rows, vectors in self.blocks(ASKING):
@@ -54,7 +54,7 @@ class Gallery:
 
 
 def joined(parts: list[RetrievalResult], k: int) -> RetrievalResult:
-    """Results of k hits each as one."""
+    """Concatenate results with k hits each."""
     none = RetrievalResult(
         np.empty(0, np.int64), np.empty((0, k), np.int64), np.empty((0, k), np.float32)
     )

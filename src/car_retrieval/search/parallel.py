@@ -1,4 +1,4 @@
-"""Work on rows, on as many threads as faiss uses."""
+"""Parallel work on rows with as many threads as faiss uses."""
 
 import threading
 from collections.abc import Callable
@@ -8,20 +8,21 @@ from functools import cache
 import faiss
 from threadpoolctl import ThreadpoolController
 
-_LIMITING = threading.Lock()  # the limit is the process's: two would restore each other's
+_LIMITING = (
+    threading.Lock()
+)  # limits are process-wide: two concurrent ones would restore each other's
 
 
 def in_parallel(work: Callable[[slice], None], rows: int, least: int = 8) -> None:
-    """Split rows among threads; faiss and BLAS are single-threaded in each.
+    """Split rows among Python threads; faiss and BLAS are single-threaded in each.
 
-    These are Python's own threads, for work that releases the interpreter's lock. numba's parallel
-    loops would not do: its OpenMP and torch's share one state, and torch would add up differently
-    after them.
+    The work must release the GIL. numba's parallel loops are not used: numba and torch share OpenMP
+    state, and torch would sum in a different order after them.
 
     Args:
-        work: does a slice of the rows.
-        rows: how many there are.
-        least: rows worth a thread.
+        work: function that processes a slice of the rows.
+        rows: number of rows.
+        least: minimum rows per thread.
     """
     threads = min(faiss.omp_get_max_threads(), rows // least)
     if threads < 2:

@@ -1,4 +1,4 @@
-"""Principal components of descriptors."""
+"""Principal component analysis of descriptors."""
 
 from dataclasses import dataclass
 
@@ -9,11 +9,11 @@ from car_retrieval.search.eigenvalue_allocation import allocate_eigenvalues
 
 @dataclass(frozen=True)
 class PCA:
-    """A projection on principal components.
+    """Projection on principal components.
 
     Attributes:
         mean: float32 [D].
-        components: float32 [p, D], one a row.
+        components: float32 [p, D], one per row.
     """
 
     mean: np.ndarray
@@ -28,19 +28,19 @@ def fit_pca(vectors: np.ndarray, dimension: int, parts: int = 1, whiten: bool = 
     """Fit a projection.
 
     Args:
-        vectors: float32 [n, D] to learn from.
+        vectors: training vectors float32 [n, D].
         dimension: components to keep.
-        parts: the components are ordered so that this many parts of equal length carry variances
-            of equal product (eigenvalue allocation, Ge et al., CVPR 2013).
+        parts: number of parts of equal length with balanced products of variances, by the order
+            of the components (eigenvalue allocation, Ge et al., CVPR 2013).
         whiten: scale each component to unit variance.
 
     Raises:
-        ValueError: more components are asked for than the vectors have dimensions or number.
+        ValueError: `dimension` exceeds the vectors' number or dimension.
     """
     if dimension > min(vectors.shape):
         raise ValueError(
-            f"pca: {dimension} components of {len(vectors)} vectors of {vectors.shape[1]} "
-            f"dimensions; at most {min(vectors.shape)} can be had"
+            f"pca: {dimension} components exceed the maximum of {min(vectors.shape)} for "
+            f"{len(vectors)} vectors with {vectors.shape[1]} dimensions"
         )
     mean = vectors.mean(axis=0, dtype=np.float64).astype(np.float32)
     centred = vectors - mean
@@ -48,6 +48,6 @@ def fit_pca(vectors: np.ndarray, dimension: int, parts: int = 1, whiten: bool = 
     variances, axes = variances[::-1][:dimension], axes[:, ::-1][:, :dimension]
     variances = np.maximum(variances, np.finfo(np.float32).eps * variances[0])
     order = allocate_eigenvalues(variances, parts)
-    scales = np.sqrt(np.where(variances > 0, variances, 1))  # equal vectors vary nowhere
+    scales = np.sqrt(np.where(variances > 0, variances, 1))  # variances of equal vectors are 0
     components = axes.T / scales[:, None] if whiten else axes.T
     return PCA(mean, np.ascontiguousarray(components[order], np.float32))

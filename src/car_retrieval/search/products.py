@@ -1,4 +1,4 @@
-"""Inner products of queries with chosen vectors, the same whatever searcher asks for them."""
+"""Reproducible inner products of queries with selected vectors, and top k."""
 
 import numpy as np
 from numba import njit
@@ -7,10 +7,10 @@ from car_retrieval.search.parallel import in_parallel
 
 
 def inner_products(queries: np.ndarray, vectors: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Inner products of each query with rows of its own choice.
+    """Compute inner products of each query with selected rows.
 
-    A product depends on its two vectors alone, not on the batch, its size or the threads, as a
-    matrix product does: so every searcher gives a pair the same score, to the last bit.
+    Unlike a matrix product, the result depends only on the two vectors, not on batch or threads, so
+    that every searcher gives a pair the same score to the last bit.
 
     Args:
         queries: float32 [q, D].
@@ -21,25 +21,25 @@ def inner_products(queries: np.ndarray, vectors: np.ndarray, rows: np.ndarray) -
         float32 [q, k], -inf where the row is -1.
 
     Raises:
-        ValueError: the dimensions differ, or there is no such row.
+        ValueError: the dimensions differ, or a row is out of range.
     """
     products = np.empty(rows.shape, np.float32)
-    # One layout and dtype, read-only as a memory map: one order of additions, compiled once.
+    # One layout and dtype, read-only like a memory map: compiled once, with one summation order.
     queries = np.ascontiguousarray(queries, np.float32)
     vectors = np.ascontiguousarray(vectors, np.float32).view()
     vectors.flags.writeable = False
     if queries.shape[1] != vectors.shape[1]:
         raise ValueError(
-            f"queries of {queries.shape[1]} dimensions against vectors of {vectors.shape[1]}"
+            f"queries have {queries.shape[1]} dimensions, but vectors {vectors.shape[1]}"
         )
     if rows.size and rows.max() >= len(vectors):
-        raise ValueError(f"row {rows.max()} of {len(vectors)} vectors")
+        raise ValueError(f"row {rows.max()} is out of range for {len(vectors)} vectors")
     in_parallel(lambda part: _fill(queries[part], vectors, rows[part], products[part]), len(rows))
     return products
 
 
 def top_k(ids: np.ndarray, scores: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """The best k of each row of ids and scores [q, m], by falling score, then by rising id."""
+    """Return the top k of each row of ids and scores [q, m], by score, then by smaller id."""
     order = np.lexsort((ids, -scores), axis=1)[:, :k]
     return np.take_along_axis(ids, order, 1), np.take_along_axis(scores, order, 1)
 

@@ -4,26 +4,28 @@ import numpy as np
 
 
 def recall_against_exact(scores: np.ndarray, exact_scores: np.ndarray, k: int) -> float:
-    """Mean share of the exact search's first k that are among the hits, by score.
+    """Compute the mean share of the first k exact neighbours among the hits, by score.
 
-    A hit counts if its inner product is at least the k-th best: of equally good neighbours any
-    will do. Where the gallery holds fewer than k, all of these are wanted.
+    A hit counts if its inner product is at least the k-th best, so that ties do not matter. In a
+    gallery of fewer than k vectors, all of them count.
 
     Args:
-        scores: float [q, m], exact inner products of the hits in any order, each gallery vector
-            once a query; -inf where there is none. With m > k: recall of the first m candidates.
-        exact_scores: float [q, at least k, or the whole gallery], falling, -inf where there is
-            none. Of the same function as `scores`, such as `search.products.inner_products`.
-        k: neighbours wanted.
+        scores: float [q, m], exact inner products of the hits in any order, each gallery vector at
+            most once per query; -inf for none. With m > k: recall of the first m candidates.
+        exact_scores: float [q, at least k, or the whole gallery], descending, -inf for none;
+            computed by the same function as `scores`, such as `search.products.inner_products`.
+        k: number of neighbours.
 
     Returns:
-        In [0, 1]; NaN without queries, or with an empty gallery.
+        Recall in [0, 1]; NaN without queries, or with an empty gallery.
 
     Raises:
-        ValueError: the two are not of the same queries.
+        ValueError: the numbers of queries differ.
     """
     if len(scores) != len(exact_scores):
-        raise ValueError(f"hits of {len(scores)} queries against {len(exact_scores)} exact ones")
+        raise ValueError(
+            f"{len(scores)} queries have hits, but {len(exact_scores)} have exact scores"
+        )
     wanted = np.isfinite(exact_scores[:, :k]).sum(axis=1)
     if not wanted.any():
         return float("nan")

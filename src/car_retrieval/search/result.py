@@ -1,4 +1,4 @@
-"""Search result: ranked gallery ids and scores per query, checked once, then read-only."""
+"""Search results: validated, read-only gallery ids and scores per query."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 
 def row_blocks(rows: int, width: int, cells: int = 1 << 20) -> Iterator[slice]:
-    """Slices of about `cells` cells each, so that memory stays flat; at least one, maybe empty."""
+    """Yield slices of rows with about `cells` cells each; at least one slice, possibly empty."""
     step = max(1, cells // max(1, width))
     for start in range(0, max(1, rows), step):
         yield slice(start, min(start + step, rows))
@@ -17,17 +17,17 @@ def row_blocks(rows: int, width: int, cells: int = 1 << 20) -> Iterator[slice]:
 
 @dataclass(frozen=True, eq=False)
 class RetrievalResult:
-    """Ranked search results; the one input of every metric, gallery and report.
+    """Ranked search results, the input of all metrics, galleries and reports.
 
-    The arrays become read-only views: nothing is copied.
+    The arrays become read-only views, without copies.
 
     Attributes:
-        query_ids: int64 [q], each once.
-        hits: int64 [q, k], gallery ids, best first; -1 = no such neighbour, at a row's end only.
+        query_ids: int64 [q], unique.
+        hits: int64 [q, k], gallery ids, best first; -1: none, only at the end of a row.
         scores: float32 [q, k], non-increasing in each row; -inf exactly where `hits` is -1.
 
     Raises:
-        ValueError: If an array breaks one of these rules; the message names the query.
+        ValueError: If an array violates these rules; the message names the query.
     """
 
     query_ids: NDArray[np.int64]
@@ -55,7 +55,7 @@ class RetrievalResult:
                 f"{self.scores.shape} must have the shapes (q,), (q, k) and (q, k)"
             )
         if len(np.unique(self.query_ids)) < len(self.query_ids):
-            raise ValueError("query_ids holds an id more than once")
+            raise ValueError("query_ids has duplicate ids")
         for rows in row_blocks(*self.hits.shape):
             self._check_rows(rows)
 
@@ -65,9 +65,12 @@ class RetrievalResult:
         ordered = np.sort(hits, axis=1)
         repeated = (ordered[:, 1:] == ordered[:, :-1]) & (ordered[:, 1:] >= 0)
         for broken, rule in (
-            (hits < -1, "holds an id below -1"),
-            (found[:, 1:] & ~found[:, :-1], "has a hit behind a -1; -1 belongs at the row's end"),
-            (repeated, "holds a gallery id more than once"),
+            (hits < -1, "has an id below -1"),
+            (
+                found[:, 1:] & ~found[:, :-1],
+                "has a hit after a -1, which is allowed only at the end",
+            ),
+            (repeated, "has duplicate gallery ids"),
             (found & ~np.isfinite(scores), "has a hit whose score is not finite"),
             (~found & (scores != -np.inf), "has a -1 whose score is not -inf"),
             (scores[:, 1:] > scores[:, :-1], "has scores that increase along the row"),
@@ -86,7 +89,7 @@ class RetrievalResult:
         return self.hits.shape[1]
 
     def without_own(self) -> "RetrievalResult":
-        """The same, one hit shorter, without each query's own id; else without its last hit."""
+        """Remove each query's own id, or else its last hit, so that k decreases by 1."""
         own = self.hits == self.query_ids[:, None]
         kept = np.argsort(own, axis=1, kind="stable")[:, :-1]
         return RetrievalResult(
@@ -96,7 +99,7 @@ class RetrievalResult:
         )
 
     def padded(self, missing: int) -> "RetrievalResult":
-        """The same with so many more places, which hold no hit."""
+        """Append columns without hits."""
         wider = ((0, 0), (0, missing))
         return RetrievalResult(
             self.query_ids,
@@ -107,11 +110,11 @@ class RetrievalResult:
     def query_classes(
         self, query_labels: pd.Series, rows: slice = slice(None)
     ) -> NDArray[np.int64]:
-        """Class of each query.
+        """Return the class of each query.
 
         Args:
-            query_labels: Classes indexed by query id; may hold more ids than were searched.
-            rows: The queries to answer for.
+            query_labels: Classes indexed by query id; may have more ids than were searched.
+            rows: Queries to use.
 
         Returns:
             int64 [rows].
@@ -128,11 +131,11 @@ class RetrievalResult:
     def relevant(
         self, query_labels: pd.Series, gallery_labels: pd.Series, self_in_gallery: bool
     ) -> NDArray[np.int64]:
-        """Number of gallery photos of each query's class, excluding the query itself.
+        """Count the gallery photos of each query's class, excluding the query itself.
 
         Args:
             query_labels: Classes indexed by query id.
-            gallery_labels: Classes indexed by gallery id: exactly the rows that were searched.
+            gallery_labels: Classes indexed by gallery id: exactly the searched rows.
             self_in_gallery: An equal id on both sides is the same photo.
 
         Returns:
@@ -148,19 +151,19 @@ class RetrievalResult:
     def relevance(
         self, query_labels: pd.Series, gallery_labels: pd.Series, rows: slice = slice(None)
     ) -> NDArray[np.bool_]:
-        """Mask of the hits that belong to the class of their query.
+        """Return a mask of the hits of their query's class.
 
         Args:
             query_labels: Classes indexed by query id.
-            gallery_labels: Classes indexed by gallery id: exactly the rows that were searched,
-                in any order (a selection of a larger table keeps its ids).
-            rows: The queries to answer for; a block keeps memory flat.
+            gallery_labels: Classes indexed by gallery id: exactly the searched rows, in any order
+                (a selection of a larger table keeps its ids).
+            rows: Queries to use; a block limits memory.
 
         Returns:
-            bool [rows, k]; False where there is no hit.
+            bool [rows, k]; False for no hit.
 
         Raises:
-            ValueError: If a query has no label, or a hit is not a row of the searched gallery.
+            ValueError: If a query or a hit has no label.
         """
         hits = self.hits[rows]
         found = hits >= 0
@@ -176,5 +179,5 @@ class RetrievalResult:
 
 def _positions(labels: pd.Series, ids: NDArray[np.int64], name: str) -> NDArray[np.intp]:
     if not labels.index.is_unique:
-        raise ValueError(f"{name} holds id {labels.index[labels.index.duplicated()][0]} twice")
+        raise ValueError(f"{name} has duplicate id {labels.index[labels.index.duplicated()][0]}")
     return labels.index.get_indexer(pd.Index(ids))

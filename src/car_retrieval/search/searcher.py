@@ -1,4 +1,4 @@
-"""Searcher: an index, and the vectors that re-rank its candidates exactly."""
+"""Searcher: index with exact re-ranking."""
 
 from dataclasses import dataclass
 
@@ -11,13 +11,13 @@ from car_retrieval.search.products import inner_products, top_k
 
 @dataclass(frozen=True)
 class Searcher:
-    """An index whose best candidates are ranked again by their exact inner product.
+    """Index whose best candidates are re-ranked by exact inner product.
 
     Attributes:
-        index: its ids are rows of `vectors`.
-        vectors: float32 [n, D] that were added; a matrix on disk is mapped to memory, so that the
-            pages of candidates alone are read.
-        rerank: candidates a query; 0: the index' own order and scores.
+        index: index whose ids are rows of `vectors`.
+        vectors: float32 [n, D], the added vectors; a matrix on disk is mapped to memory, so that
+            only the pages of candidates are read.
+        rerank: candidates per query; 0: order and scores of the index.
     """
 
     index: Index
@@ -25,14 +25,14 @@ class Searcher:
     rerank: int = 0
 
     def search(self, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-        """The k best ids int64 [q, k] and scores float32 [q, k] of queries float32 [q, D].
+        """Return the best ids int64 [q, k] and scores float32 [q, k] of queries float32 [q, D].
 
-        -1 and -inf stand only where the index finds fewer than k.
+        Missing hits, if the index finds fewer than k, are -1 and -inf.
         """
         if not self.rerank:
             return self.index.search(queries, k)
         if self.vectors is None:
-            raise ValueError("re-ranking needs the vectors that the index was made of")
+            raise ValueError("re-ranking needs the vectors of the index")
         ids, _ = self.index.search(queries, max(k, self.rerank))
         return rerank(queries, ids, self.vectors, k)
 
@@ -46,13 +46,13 @@ def rerank(
         queries: float32 [q, D].
         candidates: int64 [q, m] rows of `vectors`, -1 for none.
         vectors: float32 [n, D].
-        k: how many to keep.
+        k: number of candidates to keep.
 
     Returns:
-        Ids int64 and inner products float32 [q, min(k, m)], -1 and -inf where there is none.
+        Ids int64 and inner products float32 [q, min(k, m)]; -1 and -inf for none.
 
     Raises:
-        ValueError: a candidate is no row of the vectors, their dimensions differ, or k is less
+        ValueError: a candidate is not a row of the vectors, the dimensions differ, or k is less
             than 1.
     """
     check_positive(k=k)

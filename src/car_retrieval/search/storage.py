@@ -1,4 +1,4 @@
-"""Indexes on disk: one safetensors file of arrays, which holds no code."""
+"""Storage of indexes as safetensors files of arrays, without code."""
 
 import hashlib
 import json
@@ -21,19 +21,19 @@ KINDS: dict[str, type[Index]] = {kind.kind: kind for kind in (LopqIndex, FaissIn
 
 @dataclass(frozen=True)
 class SignedIndex:
-    """An index, and the signature of the descriptors that it holds."""
+    """Index with the signature of its descriptors."""
 
     index: Index
     signature: dict[str, Any] = field(default_factory=dict)
 
 
 def save_index(index: Index, path: str | Path, signature: dict[str, Any] | None = None) -> None:
-    """Write an index so that `path` either holds all of it or does not change.
+    """Write an index atomically.
 
     Args:
-        index: what to save.
-        path: the file to make; its folder is created.
-        signature: of the descriptors that it holds.
+        index: index to save.
+        path: file to write; its folder is created.
+        signature: signature of its descriptors.
     """
     path = Path(path)
     arrays, about = index.state()
@@ -51,20 +51,20 @@ def load_index(path: str | Path, signature: dict[str, Any] | None = None) -> Ind
     """Read an index.
 
     Args:
-        path: the file.
-        signature: of the descriptors that it should hold; None: not compared.
+        path: file of the index.
+        signature: expected signature of its descriptors; None: not checked.
 
     Raises:
-        ValueError: the file is no index, is damaged, or holds other descriptors.
+        ValueError: the file is not an index, is damaged, or has other descriptors.
     """
     try:
         with safe_open(path, framework="numpy") as file:
             text, checksum = (file.metadata()[name] for name in ("about", "checksum"))
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, KeyError, TypeError) as error:
-        raise ValueError(f"{path} is not an index, make it again ({error})") from None
+        raise ValueError(f"{path} is not an index: create it again ({error})") from None
     if _checksum(text, arrays) != checksum:
-        raise ValueError(f"{path} is damaged: its checksum differs, make it again")
+        raise ValueError(f"{path} is damaged (its checksum differs): create it again")
     about = json.loads(text)
     kind, stored = about.pop("kind"), about.pop("signature")
     if signature is not None and json.loads(json.dumps(signature)) != stored:
@@ -72,11 +72,11 @@ def load_index(path: str | Path, signature: dict[str, Any] | None = None) -> Ind
     try:
         return KINDS[kind].from_state(arrays, about)
     except (KeyError, TypeError, RuntimeError) as error:
-        raise ValueError(f"{path} is not an index, make it again ({error})") from None
+        raise ValueError(f"{path} is not an index: create it again ({error})") from None
 
 
 def stored_signature(path: str | Path) -> dict[str, Any]:
-    """The signature that was saved with an index."""
+    """Read the signature saved with an index."""
     with safe_open(path, framework="numpy") as file:
         return json.loads(file.metadata()["about"])["signature"]
 

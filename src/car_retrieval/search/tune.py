@@ -1,4 +1,4 @@
-"""Finding the fastest LOPQ setting that finds enough."""
+"""Search for the fastest LOPQ setting that reaches a recall."""
 
 import time
 from collections.abc import Callable, Iterable
@@ -18,10 +18,10 @@ from car_retrieval.search.recall import recall_against_exact
 from car_retrieval.search.searcher import rerank
 
 LISTS = ((2, 8), (2, 16), (2, 32), (1, 16), (1, 64), (1, 256), (1, 1_024))  # splits, coarse
-OWN_WORDS = 256  # points of a coarse centroid from which it has code words of its own
-LEAST_POINTS = 32  # of a coarse centroid
-KEPT = (1.0, 0.5, 0.25)  # share of the dimensions
-LARGEST_KEPT = 512  # dimensions: each coarse centroid has a rotation of them
+OWN_WORDS = 256  # minimum points per coarse centroid for local codebooks
+LEAST_POINTS = 32  # minimum points per coarse centroid
+KEPT = (1.0, 0.5, 0.25)  # shares of the dimensions kept by PCA
+LARGEST_KEPT = 512  # maximum dimensions, since each coarse centroid has a rotation of them
 DEPTHS = (0, 2, 5, 10, 25)  # re-ranked candidates in units of k; 0: none
 QUERIES = 1_024
 TRAINING = 32_768
@@ -33,12 +33,12 @@ class Setting:
     """Search configuration and its measurements.
 
     Attributes:
-        params: of LOPQ; None: exact search.
-        rerank: candidates that are ranked again by their exact inner product.
-        recall: share of the true nearest neighbours that are found.
-        queries_per_second: of a batch of queries, at the present number of threads.
+        params: LOPQ parameters; None: exact search.
+        rerank: candidates re-ranked by exact inner product.
+        recall: share of the true nearest neighbours found.
+        queries_per_second: speed of batched queries, with the current number of threads.
         bytes_per_vector: memory, quantiser included; the vectors for re-ranking stay on disk.
-        fit_seconds: to learn the quantiser.
+        fit_seconds: time to fit the quantiser.
     """
 
     params: LopqParams | None
@@ -52,27 +52,26 @@ class Setting:
 def tune(
     gallery: Vectors, queries: Vectors, k: int, recall: float, code_bytes: int, seed: int
 ) -> list[Setting]:
-    """Measure settings of LOPQ on the vectors that it is to search.
+    """Measure LOPQ settings on a gallery.
 
-    The lists, the code and the dimensions kept are chosen one after another, each with the best so
-    far of the others (coordinate descent). A quantiser is fitted once. One deep search a quota
-    gives the recall of every depth of re-ranking; the shallowest that reaches the target is timed.
-    The quota is halved until none does.
+    Lists, code and kept dimensions are optimised one after another (coordinate descent). Each
+    quantiser is fitted once. One deep search per quota gives the recall of every re-ranking depth;
+    the smallest that reaches the target is timed. The quota is halved until no depth reaches it.
 
     Args:
         gallery: float32 [n, D].
         queries: float32 [q, D]; a sample of 1,024 is used.
-        k: neighbours wanted.
-        recall: wanted, in (0, 1].
-        code_bytes: of a vector's code, at most.
-        seed: of the samples and the fits.
+        k: number of neighbours.
+        recall: target recall, in (0, 1].
+        code_bytes: maximum bytes per code.
+        seed: random seed of samples and fits.
 
     Returns:
-        Exact search, then every setting that was timed.
+        Exact search, then every timed setting.
 
     Raises:
-        ValueError: the gallery is too small to compress, there are no queries, or the shapes,
-            `k`, `recall` or `code_bytes` do not go together.
+        ValueError: the gallery is too small to compress, there are no queries, or shapes, `k`,
+            `recall` or `code_bytes` are invalid.
     """
     _check(gallery, queries, k, recall, code_bytes)
     bench = _Bench(gallery, queries, k, recall, seed)
@@ -98,7 +97,7 @@ def tune(
 
 
 def fastest(settings: Iterable[Setting], recall: float) -> Setting:
-    """The fastest setting that reaches the recall; where none does, the one that finds most."""
+    """Return the fastest setting that reaches the recall, or else the one with the highest."""
 
     def merit(setting: Setting) -> tuple[bool, float, float]:
         if setting.recall >= recall:
@@ -109,7 +108,7 @@ def fastest(settings: Iterable[Setting], recall: float) -> Setting:
 
 
 def pareto_front(settings: Iterable[Setting]) -> list[Setting]:
-    """The settings of which no other finds as much faster, by rising recall."""
+    """Return the settings on the Pareto front of recall and speed, by ascending recall."""
     front: list[Setting] = []
     for setting in sorted(settings, key=lambda one: (-one.queries_per_second, -one.recall)):
         if not front or setting.recall > front[-1].recall:
@@ -118,7 +117,7 @@ def pareto_front(settings: Iterable[Setting]) -> list[Setting]:
 
 
 class _Bench:
-    """Where settings are measured: the vectors, and the exact answers."""
+    """Test bench of settings: vectors and exact results."""
 
     def __init__(self, gallery: Vectors, queries: Vectors, k: int, recall: float, seed: int):
         rng = np.random.default_rng(seed)
@@ -138,7 +137,7 @@ class _Bench:
         self.exact = Setting(None, 0, 1.0, self._speed(search), 4.0 * gallery.shape[1], 0.0)
 
     def measure(self, params: LopqParams) -> list[Setting]:
-        """Fit a quantiser and lower the quota until no depth of re-ranking makes up for it."""
+        """Fit a quantiser and halve the quota until no re-ranking depth reaches the recall."""
         index = LopqIndex(params)
         start = time.perf_counter()
         index.fit(self.training, self.seed)
@@ -159,8 +158,10 @@ class _Bench:
         return settings
 
     def _shallowest(self, index: LopqIndex, quota: int) -> tuple[int, float]:
-        """The least depth of re-ranking that reaches the target, or the greatest; its recall."""
-        depths = [depth for depth in self.depths if depth <= quota]  # a deeper one looks further
+        """Return the smallest re-ranking depth that reaches the target, or the largest; recall."""
+        depths = [
+            depth for depth in self.depths if depth <= quota
+        ]  # a deeper one scans more points
         ids, _ = index.search(self.queries, max(self.k, depths[-1]), quota)
         scores = inner_products(self.queries, self.mapped, ids)
         recall = 0.0
@@ -177,7 +178,7 @@ class _Bench:
             rerank(self.queries, ids, self.gallery, self.k)
 
     def _speed(self, search: Callable[[], object]) -> float:
-        """Queries a second; of two runs the faster, as others share the machine."""
+        """Measure queries per second: the faster of two runs, since the machine may be shared."""
         seconds = []
         for _ in range(2):
             start = time.perf_counter()
@@ -189,7 +190,7 @@ class _Bench:
 def _params(
     lists: tuple[int, int], code: tuple[int, int], kept: float, shape: tuple[int, ...]
 ) -> LopqParams:
-    """The parameters nearest to these that the gallery's shape allows."""
+    """Return the closest parameters that the gallery's shape allows."""
     (splits, coarse), (bits, code_bytes), (count, dimension) = lists, code, shape
     subquantisers = min(code_bytes * 8 // bits, dimension, count)
     subquantisers -= subquantisers % (4 if bits == 4 else 2)
@@ -215,19 +216,19 @@ def _sample(vectors: Vectors, size: int, rng: np.random.Generator) -> np.ndarray
 def _check(gallery: Vectors, queries: Vectors, k: int, recall: float, code_bytes: int) -> None:
     if len(gallery) < SMALLEST_GALLERY:
         raise ValueError(
-            f"a gallery of {len(gallery)} vectors is too small to compress (at least "
+            f"a gallery of {len(gallery)} vectors is too small to compress (minimum "
             f"{SMALLEST_GALLERY}): search it exactly"
         )
     if not len(queries):
-        raise ValueError("there are no queries to tune with")
+        raise ValueError("no queries to tune with")
     if queries.shape[1:] != gallery.shape[1:] or gallery.shape[1] < 4:
         raise ValueError(
-            f"queries {queries.shape} and gallery {gallery.shape} must have one dimension, of at "
+            f"queries {queries.shape} and gallery {gallery.shape} must have the same dimension, at "
             "least 4"
         )
     if not 1 <= k <= len(gallery):
-        raise ValueError(f"k = {k} must lie between 1 and the gallery's {len(gallery)}")
+        raise ValueError(f"k = {k} must be between 1 and the gallery size {len(gallery)}")
     if not 0 < recall <= 1:
-        raise ValueError(f"recall = {recall} must lie above 0 and at most at 1")
+        raise ValueError(f"recall = {recall} must be above 0 and at most 1")
     if code_bytes < 4:
-        raise ValueError(f"bytes = {code_bytes}: a code has at least 4")
+        raise ValueError(f"bytes = {code_bytes} must be at least 4")

@@ -102,20 +102,20 @@ def test_local_rotations_beat_a_global_one():
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"coarse": 101}, "100 vectors cannot train coarse = 101"),
+        ({"coarse": 101}, "coarse = 101 .* at most 100"),
         ({"coarse": 0}, "coarse = 0"),
         ({"subquantisers": 0}, "subquantisers = 0"),
-        ({"subquantisers": 5}, "16 dimensions cannot be cut into subquantisers = 5"),
+        ({"subquantisers": 5}, "subquantisers = 5 does not divide 16 dimensions"),
         ({"splits": 2, "subquantisers": 1}, "in 2 split"),
-        ({"splits": 3}, "splits is 1 or 2"),
-        ({"bits": 6}, "bits 4 or 8"),
-        ({"splits": 2, "subquantisers": 2, "bits": 4}, "choose a multiple of 4"),
+        ({"splits": 3}, "splits = 3 must be 1 or 2"),
+        ({"bits": 6}, "bits = 6 4 or 8"),
+        ({"splits": 2, "subquantisers": 2, "bits": 4}, "a multiple of 4"),
         ({"codebooks": "global"}, "codebooks = 'global'"),
         ({"pca": 20, "subquantisers": 4}, "pca: 20 components"),
         ({"pca": 0}, "pca = 0"),
-        ({"pca": 6}, "6 dimensions cannot be cut"),
+        ({"pca": 6}, "does not divide 6 dimensions"),
         ({"quota": 0}, "quota = 0"),
-        ({"whiten": True}, "set pca too"),
+        ({"whiten": True}, "whiten needs pca"),
     ],
 )
 def test_parameters_that_do_not_fit(changes, words):

@@ -141,12 +141,12 @@ def test_any_ids_in_any_order_and_batches():
 @pytest.mark.parametrize(
     ("ids", "words"),
     [
-        ([0, 1], "3 vectors were given ids of shape"),
-        ([0, -4, 1], "the id -4 is negative"),
-        ([9, 8, 9], "the id 9 is given twice"),
-        ([9, 8, 60], "the id 60 is given twice"),
-        ([0.5, 1, 2], "ids are integers"),
-        (np.array([2**63, 1, 2], np.uint64), "ids are integers that fit"),
+        ([0, 1], "3 vectors have ids of shape"),
+        ([0, -4, 1], "negative id -4"),
+        ([9, 8, 9], "duplicate id 9"),
+        ([9, 8, 60], "duplicate id 60"),
+        ([0.5, 1, 2], "ids must be integers"),
+        (np.array([2**63, 1, 2], np.uint64), "ids must be integers that fit"),
     ],
 )
 def test_bad_ids(ids, words):
@@ -184,7 +184,7 @@ def test_nothing_to_search_or_to_search_for(monkeypatch, way):
 def test_what_cannot_be_searched():
     index = LopqIndex(LopqParams(coarse=2, subquantisers=4, bits=4))
     for call in (lambda: index.search(vectors_of(0), 1), lambda: index.add(vectors_of(1))):
-        with pytest.raises(ValueError, match="not fitted yet"):
+        with pytest.raises(ValueError, match="not fitted"):
             call()
     index.fit(vectors_of(30), 0)
     index.add(vectors_of(30))
@@ -195,7 +195,7 @@ def test_what_cannot_be_searched():
         index.search(vectors_of(1), 1, quota=0)
     broken = vectors_of(3)
     broken[1, 2] = np.nan
-    for bad, words in ((broken, "not finite"), (vectors_of(3, 12), "shape"), (broken[0], "shape")):
+    for bad, words in ((broken, "non-finite"), (vectors_of(3, 12), "shape"), (broken[0], "shape")):
         with pytest.raises(ValueError, match=words):
             index.search(bad, 1)
         with pytest.raises(ValueError, match=words):

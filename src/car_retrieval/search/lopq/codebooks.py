@@ -1,4 +1,4 @@
-"""Codebooks of a product quantiser, and the codes of points."""
+"""Training and use of product-quantiser codebooks."""
 
 import faiss
 import numpy as np
@@ -10,17 +10,17 @@ SAMPLES_PER_WORD = 24
 def train_codebooks(
     points: np.ndarray, subspaces: int, bits: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """Lloyd's k-means in every subspace at once.
+    """Train a codebook per subspace by Lloyd's k-means.
 
     Args:
         points: float32 [n, d], at least one.
-        subspaces: parts of equal length that the dimensions are cut into.
-        bits: 4 or 8 of a code word.
-        rng: chooses the samples and the first centroids.
+        subspaces: number of parts of equal length.
+        bits: bits per code word, 4 or 8.
+        rng: random generator of samples and initial centroids.
 
     Returns:
-        float32 [subspaces, 2 ** bits, d / subspaces]. Where there are no more points than words,
-        the points are the words.
+        float32 [subspaces, 2 ** bits, d / subspaces]. With no more points than words, the points
+        are the words.
     """
     words = 2**bits
     chosen = rng.permutation(len(points))[: SAMPLES_PER_WORD * words]
@@ -36,10 +36,10 @@ def train_codebooks(
 
 
 def assign_words(points: np.ndarray, books: np.ndarray) -> np.ndarray:
-    """The nearest word in every subspace: uint8 [n, subspaces] of points float32 [n, d]."""
+    """Find the nearest word in every subspace: uint8 [n, subspaces] of points float32 [n, d]."""
     subspaces, words, _ = books.shape
     quantiser = faiss.ProductQuantizer(points.shape[1], subspaces, 8)
-    if words < 256:  # faiss packs short words; far copies make it 256 unpacked ones
+    if words < 256:  # pad with far words, because faiss would pack codes of fewer bits
         far = np.full((subspaces, 256 - words, books.shape[2]), 1e15, np.float32)
         books = np.concatenate([books, far], axis=1)
     faiss.copy_array_to_vector(np.ascontiguousarray(books).ravel(), quantiser.centroids)
@@ -47,7 +47,7 @@ def assign_words(points: np.ndarray, books: np.ndarray) -> np.ndarray:
 
 
 def _move_centroids(book: np.ndarray, points: np.ndarray, words_of: np.ndarray) -> None:
-    """Move each word to the mean of its points; an empty one splits the most used (in place)."""
+    """Move each word to the mean of its points in place; an empty word splits the most used."""
     words = len(book)
     counts = np.bincount(words_of, minlength=words)
     for i in range(points.shape[1]):

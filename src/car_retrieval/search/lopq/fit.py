@@ -1,4 +1,4 @@
-"""Fitting the quantiser."""
+"""Fitting of a LOPQ quantiser."""
 
 from dataclasses import dataclass
 
@@ -19,15 +19,14 @@ class LopqParams:
     """Configuration of a quantiser.
 
     Attributes:
-        splits: 2: an inverted multi-index of two vocabularies, as the paper's best; 1: one index.
-        coarse: V, coarse centroids of a split.
-        subquantisers: M, code words of a vector.
-        bits: 8 or 4 of a code word; a code has M * bits / 8 bytes.
-        codebooks: local: each coarse centroid has its own; shared: one a split, as in the
-            original code.
-        pca: components to keep first; None: the vectors as they are.
+        splits: 2: inverted multi-index of two vocabularies, the paper's best; 1: inverted index.
+        coarse: V, coarse centroids per split.
+        subquantisers: M, code words per vector.
+        bits: bits per code word, 8 or 4; a code has M * bits / 8 bytes.
+        codebooks: local: one per coarse centroid; shared: one per split, as in the original code.
+        pca: principal components kept; None: no PCA.
         whiten: scale the components to unit variance.
-        quota: points that a search looks at, at least; None: all.
+        quota: minimum number of points scanned by a search; None: all.
     """
 
     splits: int = 2
@@ -40,32 +39,32 @@ class LopqParams:
     quota: int | None = None
 
     def check(self, count: int, dimension: int) -> None:
-        """Raise ValueError where these parameters cannot be fitted to so many vectors."""
+        """Raise ValueError if the parameters do not fit a number and dimension of vectors."""
         kept = dimension if self.pca is None else self.pca
         wanted = {"subquantisers": self.subquantisers, "coarse": self.coarse, "pca": kept}
         check_positive(**wanted, quota=1 if self.quota is None else self.quota)
         if self.codebooks not in ("local", "shared"):
-            raise ValueError(f"lopq: codebooks = {self.codebooks!r}; it is local or shared")
+            raise ValueError(f"lopq: codebooks = {self.codebooks!r} must be local or shared")
         if self.whiten and self.pca is None:
-            raise ValueError("lopq: whiten scales the components of pca: set pca too")
+            raise ValueError("lopq: whiten needs pca: set both")
         if self.splits not in (1, 2) or self.bits not in (4, 8):
             raise ValueError(
-                f"lopq: splits = {self.splits}, bits = {self.bits}; splits is 1 or 2, bits 4 or 8"
+                f"lopq: splits = {self.splits} must be 1 or 2, bits = {self.bits} 4 or 8"
             )
         if kept % self.subquantisers or self.subquantisers % self.splits:
             raise ValueError(
-                f"lopq: {kept} dimensions cannot be cut into subquantisers = {self.subquantisers} "
-                f"equal parts in {self.splits} split(s); choose a divisor of {kept}, or another pca"
+                f"lopq: subquantisers = {self.subquantisers} does not divide {kept} dimensions in "
+                f"{self.splits} split(s); choose a divisor of {kept}, or another pca"
             )
         if self.bits == 4 and self.subquantisers // self.splits % 2:
             raise ValueError(
-                f"lopq: subquantisers = {self.subquantisers} of 4 bits do not fill whole bytes in "
-                f"each of {self.splits} split(s); choose a multiple of {2 * self.splits}"
+                f"lopq: subquantisers = {self.subquantisers} with bits = 4 must be a multiple of "
+                f"{2 * self.splits}, so that each of {self.splits} split(s) has whole bytes"
             )
         if count < self.coarse:
             raise ValueError(
-                f"lopq: {count} vectors cannot train coarse = {self.coarse} centroids; choose at "
-                f"most {count}"
+                f"lopq: coarse = {self.coarse} needs as many training vectors; choose at most "
+                f"{count}"
             )
 
 
@@ -73,13 +72,13 @@ def fit_lopq(vectors: np.ndarray, params: LopqParams, seed: int) -> LopqModel:
     """Fit a quantiser.
 
     Args:
-        vectors: float32 [n, D] to learn from; some ten thousand are enough.
-        params: what to fit.
-        seed: of every random choice.
+        vectors: training vectors float32 [n, D]; tens of thousands suffice.
+        params: configuration of the quantiser.
+        seed: random seed of the fit.
 
     Raises:
         ValueError: the parameters do not fit the vectors' number or dimension, or the vectors
-            hold NaN or infinity.
+            contain NaN or infinity.
     """
     vectors = checked_vectors(vectors)
     params.check(*vectors.shape)
@@ -96,7 +95,7 @@ def fit_lopq(vectors: np.ndarray, params: LopqParams, seed: int) -> LopqModel:
 def _fit_split(
     points: np.ndarray, params: LopqParams, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Coarse centroids, means, rotations and codebooks of one split."""
+    """Fit coarse centroids, means, rotations and codebooks of one split."""
     subspaces = params.subquantisers // params.splits
     coarse = train_coarse(points, params.coarse, int(rng.integers(2**31)))
     nearest = nearest_centroids(points, coarse)
@@ -113,7 +112,7 @@ def _fit_split(
 
 
 def train_coarse(points: np.ndarray, count: int, seed: int) -> np.ndarray:
-    """k-means centroids float32 [count, d] of points float32 [n, d], n ≥ count."""
+    """Train k-means centroids float32 [count, d] on points float32 [n, d], n ≥ count."""
     clustering = faiss.Kmeans(
         points.shape[1], count, niter=COARSE_ITERATIONS, seed=seed, min_points_per_centroid=1
     )
@@ -124,19 +123,19 @@ def train_coarse(points: np.ndarray, count: int, seed: int) -> np.ndarray:
 def local_frames(
     points: np.ndarray, coarse: np.ndarray, groups: dict[int, np.ndarray], subspaces: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Mean residual and local axes of each coarse centroid.
+    """Compute mean residual and local axes of each coarse centroid.
 
-    The covariance of a centroid's residuals is drawn towards that of all residuals, as if that had
-    been seen `d` times: with few points the axes are those of the whole, with many their own.
+    The covariance of a centroid's residuals is shrunk towards that of all residuals, which has the
+    weight of `d` points: with few points the axes are global, with many local.
 
     Args:
         points: float32 [n, d].
         coarse: float32 [V, d].
-        groups: the rows of `points` by coarse centroid.
-        subspaces: parts whose variance is balanced.
+        groups: rows of `points` by coarse centroid.
+        subspaces: number of parts with balanced variance.
 
     Returns:
-        Means float32 [V, d] and rotations float32 [V, d, d], rows are axes.
+        Means float32 [V, d] and rotations float32 [V, d, d], whose rows are axes.
     """
     count, dimension = coarse.shape
     means = np.zeros_like(coarse)
@@ -164,7 +163,7 @@ def _local_codebooks(
     bits: int,
     rng: np.random.Generator,
 ) -> np.ndarray:
-    """Codebooks of each centroid; one of fewer points than words has those of all points."""
+    """Train codebooks per centroid; with fewer points than words, on the points of all."""
     own = {v: rows for v, rows in groups.items() if len(rows) >= 2**bits}
     books = {v: train_codebooks(local[rows], subspaces, bits, rng) for v, rows in own.items()}
     if len(books) < count:

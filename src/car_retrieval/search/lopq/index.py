@@ -1,4 +1,4 @@
-"""LOPQ index: codes in cell order, and their search."""
+"""LOPQ index."""
 
 from dataclasses import asdict
 from typing import Any
@@ -13,23 +13,26 @@ from car_retrieval.search.lopq.multi_sequence import nearest_cells
 from car_retrieval.search.parallel import in_parallel
 from car_retrieval.search.pca import PCA
 
-QUERY_BLOCK = {1: 4_096, 2: 1_024}  # by splits: two turn a block to the axes of all centroids
+QUERY_BLOCK = {
+    1: 4_096,
+    2: 1_024,
+}  # by splits; with two, a block is rotated to the axes of all centroids
 POINT_BLOCK = 4_096
-FIRST_ROUND = 3  # nearest cells of every query, scanned first: little of the others gets near then
-SHARED_DECODING = 16  # looks at each point by a block of queries, from which to decode it pays
+FIRST_ROUND = 3  # nearest cells scanned first, so that few points of the others enter the top k
+SHARED_DECODING = 16  # queries of a block per scanned point above which decoding is faster
 
 
 class LopqIndex(Index):
     """Codes of vectors by cell of an inverted (multi-)index.
 
-    A query looks at the cells in the order of their coarse distance until it has seen `quota`
-    points, and ranks these by the distance to what their codes stand for. A few queries sum table
-    entries (asymmetric distances); of a batch whose queries share many points, each point is
-    decoded once and compared by a matrix product: the same distances, several times as fast.
+    A search scans cells by ascending coarse distance until they hold `quota` points, and ranks
+    these by the distance to their reconstructions. For few queries, distances are sums of table
+    entries (asymmetric distances); in batches whose queries share many points, each point is
+    decoded once and compared by a matrix product: the same distances, several times faster.
 
     Args:
-        params: how to fit and how to search.
-        model: a fitted quantiser, such as an imported one; None: `fit` makes it.
+        params: configuration of fit and search.
+        model: fitted quantiser, for example an imported one; None: created by `fit`.
     """
 
     kind = "lopq"
@@ -43,28 +46,27 @@ class LopqIndex(Index):
 
     @property
     def model(self) -> LopqModel:
-        """The fitted quantiser."""
+        """Fitted quantiser."""
         if self._model is None:
-            raise ValueError("the index is not fitted yet: call fit first")
+            raise ValueError("index is not fitted: call fit first")
         return self._model
 
     def fit(self, vectors: np.ndarray, seed: int) -> None:
-        """Learn the quantiser; see `Index.fit`."""
+        """Fit the quantiser; see `Index.fit`."""
         self._model = fit_lopq(vectors, self.params, seed)
         self._ids, self._added, self._arranged = np.empty(0, np.int64), [], None
 
     def search(
         self, queries: np.ndarray, k: int, quota: int | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """The k nearest codes of each query; see `Index.search`.
+        """Find the k nearest codes of each query; see `Index.search`.
 
-        Scores are negative squared distances in the space that is quantised.
+        Scores are negative squared distances in the quantised space.
 
         Args:
             queries: float32 [q, D].
-            k: how many, at least 1.
-            quota: points to look at, at least, instead of that of the parameters; never less
-                than k.
+            k: number of neighbours, at least 1.
+            quota: minimum number of points scanned, at least k; None: quota of the parameters.
         """
         quota = quota if quota is not None else self.params.quota or max(1, len(self))
         check_positive(k=k, quota=quota)
@@ -89,7 +91,7 @@ class LopqIndex(Index):
 
     @property
     def bytes_per_vector(self) -> float:
-        """Code, id and the quantiser's share."""
+        """Size of code, id and the quantiser's share."""
         arrays, _ = self.state()
         return sum(array.nbytes for array in arrays.values()) / max(1, len(self))
 
@@ -120,7 +122,7 @@ class LopqIndex(Index):
 
     @property
     def _codes(self) -> "_Codes":
-        """All codes in cell order; what was added since the last search is sorted in."""
+        """Return all codes in cell order; merges those added since the last search."""
         if self._added or self._arranged is None:
             self._arranged = self._sorted_in()
             self._added, self._ids = [], self._arranged.ids
@@ -143,7 +145,7 @@ class LopqIndex(Index):
     def _nearest(
         self, codes: "_Codes", parts: np.ndarray, k: int, quota: int
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Places and distances of the nearest of a block of queries, as heaps."""
+        """Find positions and distances of the nearest points of a block of queries, as heaps."""
         model = self.model
         orders, visits = nearest_cells(parts, model.coarse, np.diff(codes.starts), quota)
         distances = np.full((len(parts), k), np.inf, np.float32)
@@ -169,11 +171,11 @@ class LopqIndex(Index):
 
 
 class _LocalQueries:
-    """Queries [q, S, d] in the local axes of cells that come in rising order.
+    """Queries [q, S, d] in the local axes of cells, accessed in ascending order.
 
-    In one split a centroid is a cell, and only its visitors are turned. Of two splits, cells that
-    share their first centroid follow each other: of the first split one rotation of all queries is
-    kept, of the second one for each centroid.
+    With one split, only the queries that scan a cell are rotated. With two splits, cells with the
+    same first centroid are consecutive: the rotated queries are cached for one centroid of the
+    first split and for all centroids of the second.
     """
 
     def __init__(self, model: LopqModel, parts: np.ndarray) -> None:
@@ -181,7 +183,7 @@ class _LocalQueries:
         self._rotated: dict[tuple[int, int], np.ndarray] = {}
 
     def at(self, cell: int, rows: np.ndarray) -> np.ndarray:
-        """Some of the queries in the axes of a cell, float32 [rows, S * d]."""
+        """Return some queries in the axes of a cell, float32 [rows, S * d]."""
         centroids = self._model.centroids_of(cell)
         if len(centroids) == 1:
             return self._model.in_local_axes(0, cell, self._parts[rows, 0])
@@ -197,7 +199,7 @@ LEARNT = ("coarse", "means", "rotations", "codebooks")
 
 
 class _Codes:
-    """Codes uint8 [n, bytes] and ids int64 [n] by cell, and where each cell starts."""
+    """Codes uint8 [n, bytes] and ids int64 [n] by cell, and the start of each cell."""
 
     def __init__(self, codes: np.ndarray, ids: np.ndarray, starts: np.ndarray) -> None:
         self.codes, self.ids, self.starts = codes, ids, starts

@@ -1,12 +1,12 @@
-"""Compiled loops of a LOPQ search: distance tables, scan of codes, top k.
+"""Compiled kernels of LOPQ search: distance tables, code scan, top k.
 
-Compiled by numba at first use and kept in a cache beside the file. Distances are squared.
+Compiled by numba on first use and cached beside the file. Distances are squared.
 """
 
 import numpy as np
 from numba import njit
 
-STRETCH = 32  # points that are passed over together where none of them is near
+STRETCH = 32  # points skipped together if none of them is near
 
 
 @njit(cache=True, nogil=True)
@@ -23,20 +23,20 @@ def scan_codes(
     distances: np.ndarray,
     places: np.ndarray,
 ) -> None:
-    """Nearest codes of each query, by sums of table entries (asymmetric distance computation).
+    """Find the nearest codes of each query by table look-ups (asymmetric distance computation).
 
     Args:
         queries: float32 [q, S, d].
-        orders: int64 [q, m], cells in the order of visits.
-        visits: int64 [q], how many of them are visited.
+        orders: int64 [q, m], cells by ascending distance.
+        visits: int64 [q], number of cells to scan.
         coarse: float32 [S, V, d].
         means: float32 [S, V, d].
         rotations: float32 [S, V, d, d].
         codebooks: float32 [S, V or 1, subspaces, d / subspaces, words].
         codes: uint8 [n, M], the points in cell order.
-        starts: int64 [V ** S + 1], where each cell begins.
-        distances: float32 [q, k], the kept ones as heaps, farthest first; changed in place.
-        places: int64 [q, k], theirs in the cell order.
+        starts: int64 [V ** S + 1], start of each cell.
+        distances: float32 [q, k], heaps of the nearest, farthest first; updated in place.
+        places: int64 [q, k], positions of these points in the cell order; updated in place.
     """
     splits, centroids, _ = coarse.shape
     half = codes.shape[1] // splits
@@ -75,16 +75,16 @@ def keep_nearest(
     distances: np.ndarray,
     places: np.ndarray,
 ) -> None:
-    """Keep the nearest of a cell's points for each of its visitors.
+    """Update the nearest points of queries with the points of a cell.
 
     Args:
-        queries: float32 [v, d], the visitors.
+        queries: float32 [v, d], queries that scan the cell.
         points: float32 [n, d].
-        products: float32 [v, n], their inner products.
-        rows: int64 [v], of the visitors in what is kept.
-        start: place of the first point.
-        distances: float32 [q, k], the kept ones as heaps, farthest first; changed in place.
-        places: int64 [q, k], theirs.
+        products: float32 [v, n], inner products of queries and points.
+        rows: int64 [v], rows of these queries in `distances` and `places`.
+        start: position of the first point.
+        distances: float32 [q, k], heaps of the nearest, farthest first; updated in place.
+        places: int64 [q, k], positions of these points; updated in place.
     """
     lengths = np.empty(len(points), np.float32)
     for i in range(len(points)):
@@ -98,7 +98,7 @@ def keep_nearest(
         for first in range(0, len(points), STRETCH):
             stretch = found[first : first + STRETCH]
             least = stretch[0]
-            for i in range(len(stretch)):  # the least of many is found faster than those below
+            for i in range(len(stretch)):  # a minimum is faster than a filter
                 least = min(least, stretch[i])
             if least < kept[0]:
                 for i in range(len(stretch)):
@@ -108,13 +108,13 @@ def keep_nearest(
 
 @njit(cache=True)
 def look_up(codes: np.ndarray, book: np.ndarray, offset: int, out: np.ndarray) -> None:
-    """Write the words of one split's codes, uint8 [n, M] from column `offset`, to out [n, d].
+    """Decode one split of codes uint8 [n, M].
 
     Args:
         codes: whole codes; with 16 words, two subspaces share a byte, the first in its low half.
         book: float32 [subspaces, words, width].
         offset: first byte of this split.
-        out: float32 [n, subspaces * width], filled.
+        out: float32 [n, subspaces * width], filled with the words.
     """
     subspaces, words, width = book.shape
     for p in range(len(codes)):
@@ -141,7 +141,7 @@ def _fill_table(
     book: np.ndarray,
     table: np.ndarray,
 ) -> np.float32:
-    """Fill a table float32 [bytes, 256] with distances by code byte; return the least sum."""
+    """Fill a table float32 [bytes, 256] with distances by code byte; return the smallest sum."""
     subspaces, width, words = book.shape
     residual = np.empty(len(part), np.float32)
     for i in range(len(part)):
@@ -201,7 +201,7 @@ def _scan_cell(
 def _replace_farthest(
     distances: np.ndarray, places: np.ndarray, distance: np.float32, place: int
 ) -> None:
-    """Put an entry in the stead of a heap's root, the farthest."""
+    """Replace the root of a heap, the farthest entry."""
     size, node = len(distances), 0
     while True:
         child = 2 * node + 1

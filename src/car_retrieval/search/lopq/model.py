@@ -1,4 +1,4 @@
-"""LOPQ model: encode and decode vectors."""
+"""LOPQ model: encoding and decoding of vectors."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,18 +14,18 @@ from car_retrieval.search.pca import PCA
 
 @dataclass(frozen=True)
 class LopqModel:
-    """A fitted quantiser of S splits (2: inverted multi-index, 1: one index), V centroids each.
+    """Fitted quantiser of S splits (2: inverted multi-index, 1: inverted index), V centroids each.
 
-    A part x of a vector is filed under its nearest coarse centroid c, and x - c - mean is rotated
-    to the local axes of c and product-quantised there.
+    A part x of a vector is assigned to its nearest coarse centroid c, and x - c - mean is rotated
+    to the local axes of c and product-quantised.
 
     Attributes:
         coarse: float32 [S, V, d], d = D / S.
-        means: float32 [S, V, d], of the residuals x - c.
-        rotations: float32 [S, V, d, d], the rows are local axes.
+        means: float32 [S, V, d], mean residuals x - c.
+        rotations: float32 [S, V, d, d], whose rows are local axes.
         codebooks: float32 [S, V or 1, subspaces, words, d / subspaces]; 1: shared by all
             centroids of a split.
-        pca: applied first; None: vectors are taken as they are.
+        pca: projection applied first; None: no PCA.
     """
 
     coarse: np.ndarray
@@ -41,30 +41,30 @@ class LopqModel:
 
     @property
     def cells(self) -> int:
-        """V ** S."""
+        """Number of cells, V ** S."""
         return self.coarse.shape[1] ** self.splits
 
     @property
     def dimension(self) -> int:
-        """Of the vectors that go in."""
+        """Dimension of the input vectors."""
         return self.pca.components.shape[1] if self.pca else self.splits * self.coarse.shape[2]
 
     @property
     def code_bytes(self) -> int:
-        """Bytes of a vector's code, its cell not counted."""
+        """Bytes of a vector's code, without its cell."""
         _, _, subspaces, words, _ = self.codebooks.shape
         return self.splits * subspaces * (8 if words == 256 else 4) // 8
 
     @cached_property
     def words_by_axis(self) -> np.ndarray:
-        """Codebooks with the words last, float32 [S, V or 1, subspaces, d / subspaces, words]."""
+        """Codebooks with words last, float32 [S, V or 1, subspaces, d / subspaces, words]."""
         return np.ascontiguousarray(self.codebooks.swapaxes(3, 4))
 
     def project(self, vectors: np.ndarray) -> np.ndarray:
-        """Vectors float32 [n, D] in the space that is quantised, as parts float32 [n, S, d].
+        """Project vectors float32 [n, D] to the quantised space, as parts float32 [n, S, d].
 
         Raises:
-            ValueError: the vectors have another dimension, or hold NaN or infinity.
+            ValueError: the vectors have another dimension, or contain NaN or infinity.
         """
         vectors = checked_vectors(vectors, self.dimension)
         projected = self.pca(vectors) if self.pca else vectors
@@ -75,8 +75,8 @@ class LopqModel:
         """Quantise vectors float32 [n, D].
 
         Returns:
-            Cells int64 [n], numbered i * V + j for the centroids i and j of the two splits, and
-            codes uint8 [n, code_bytes].
+            Cells int64 [n], i * V + j for the centroids i and j of the two splits, and codes uint8
+            [n, code_bytes].
         """
         parts = self.project(vectors)
         cells = np.zeros(len(parts), np.int64)
@@ -88,7 +88,7 @@ class LopqModel:
         return cells, _packed(np.concatenate(words, axis=1), self.codebooks.shape[3])
 
     def localise(self, split: int, parts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The nearest coarse centroids int64 [n] of parts [n, d], and the parts in local axes."""
+        """Return the nearest coarse centroids int64 [n] of parts [n, d], and local coordinates."""
         nearest = nearest_centroids(parts, self.coarse[split])
         local = np.empty_like(parts)
         for v, rows in members(nearest):
@@ -98,8 +98,8 @@ class LopqModel:
     def words_of(self, cell: int, codes: np.ndarray) -> np.ndarray:
         """Decode the codes uint8 [n, code_bytes] of a cell, in its local axes.
 
-        Rotations keep lengths, so that the distance of a query in the same axes to this is the sum
-        of its distances to the words (asymmetric distance, Jégou et al., PAMI 2011).
+        Rotations preserve lengths, so a query in the same axes has a distance that is the sum of
+        its distances to the words (asymmetric distance, Jégou et al., PAMI 2011).
 
         Returns:
             float32 [n, S * d].
@@ -112,7 +112,7 @@ class LopqModel:
         return words
 
     def decode(self, cell: int, codes: np.ndarray) -> np.ndarray:
-        """What the codes of a cell stand for in the space that is quantised, float32 [n, S * d]."""
+        """Decode the codes of a cell in the quantised space, float32 [n, S * d]."""
         words = np.split(self.words_of(cell, codes), self.splits, axis=1)
         parts = [
             local @ self.rotations[s, v] + self.coarse[s, v] + self.means[s, v]
@@ -121,12 +121,12 @@ class LopqModel:
         return np.concatenate(parts, axis=1)
 
     def in_local_axes(self, split: int, centroid: int, parts: np.ndarray) -> np.ndarray:
-        """Parts float32 [n, d] relative to a coarse centroid and its mean, in its local axes."""
+        """Convert parts float32 [n, d] to the local axes of a coarse centroid."""
         origin = self.coarse[split, centroid] + self.means[split, centroid]
         return (parts - origin) @ self.rotations[split, centroid].T
 
     def centroids_of(self, cell: int) -> tuple[int, ...]:
-        """The coarse centroid of each split that make a cell."""
+        """Return the coarse centroid of each split of a cell."""
         count = self.coarse.shape[1]
         return divmod(cell, count) if self.splits == 2 else (cell,)
 
@@ -141,13 +141,15 @@ class LopqModel:
 
 
 def nearest_centroids(points: np.ndarray, centroids: np.ndarray) -> np.ndarray:
-    """The nearest of the centroids [V, d] to each point [n, d], int64 [n]."""
+    """Find the nearest of the centroids [V, d] to each point [n, d], int64 [n]."""
     return faiss.knn(np.ascontiguousarray(points), np.ascontiguousarray(centroids), 1)[1][:, 0]
 
 
 def members(nearest: np.ndarray) -> list[tuple[int, np.ndarray]]:
-    """The rows of each centroid, or cell, that has any."""
-    short = nearest.astype(np.min_scalar_type(nearest.max(initial=0)))  # 16 bits sort by radix
+    """Group rows by centroid, or cell, without empty groups."""
+    short = nearest.astype(
+        np.min_scalar_type(nearest.max(initial=0))
+    )  # 16-bit integers use radix sort
     order = np.argsort(short, kind="stable")
     present, first = np.unique(nearest[order], return_index=True)
     return list(zip(present.tolist(), np.split(order, first)[1:], strict=True))

@@ -1,27 +1,27 @@
-"""Multi-sequence algorithm: the order in which a query visits cells."""
+"""Multi-sequence algorithm: nearest cells of a query (Babenko & Lempitsky, CVPR 2012)."""
 
 import numpy as np
 from numba import njit
 
-STRETCH = 32  # centroids whose least distance is kept at hand
+STRETCH = 32  # centroids per cached minimum distance
 
 
 def nearest_cells(
     queries: np.ndarray, coarse: np.ndarray, sizes: np.ndarray, quota: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Cells that each query visits until they hold `quota` points.
+    """Find the nearest cells of each query that together hold `quota` points.
 
     Args:
         queries: float32 [q, S, d].
         coarse: float32 [S, V, d].
         sizes: int64 [V ** S], points in each cell.
-        quota: points wanted.
+        quota: minimum number of points.
 
     Returns:
-        Cells int64 [q, m], nearest first, of which int64 [q] are to be visited.
+        Cells int64 [q, m], nearest first, and the number of valid cells int64 [q].
     """
     distances = coarse_distances(queries, coarse)
-    most = min(quota, int(np.count_nonzero(sizes)))  # each visited cell holds a point or more
+    most = min(quota, int(np.count_nonzero(sizes)))  # each cell holds at least one point
     orders = np.empty((len(queries), most), np.int64)
     counts = np.empty(len(queries), np.int64)
     _plan(distances, sizes, quota, orders, counts)
@@ -37,9 +37,9 @@ def _plan(
 
 
 def coarse_distances(queries: np.ndarray, coarse: np.ndarray) -> np.ndarray:
-    """Squared distances of queries [q, S, d] to coarse centroids [S, V, d], less a query's own.
+    """Compute squared distances of queries [q, S, d] to coarse centroids [S, V, d].
 
-    Without the squared length of the query's part, which is the same for all centroids.
+    The squared length of the query, the same for all centroids, is omitted.
 
     Returns:
         float32 [q, S, V].
@@ -51,20 +51,20 @@ def coarse_distances(queries: np.ndarray, coarse: np.ndarray) -> np.ndarray:
 
 @njit(cache=True)
 def multi_sequence(distances: np.ndarray, sizes: np.ndarray, quota: int, order: np.ndarray) -> int:
-    """Cells by rising distance until they hold `quota` points (multi-sequence algorithm).
+    """List cells by ascending distance until they hold `quota` points.
 
     The cell of coarse centroids i and j has the number i * V + j and the distance
-    distances[0, i] + distances[1, j]; equal distances are ordered by the ranks of i, then j.
-    Empty cells are passed over. Babenko & Lempitsky, The inverted multi-index, CVPR 2012, fig. 3.
+    distances[0, i] + distances[1, j]; ties are ordered by the ranks of i, then j. Empty cells are
+    skipped. Babenko & Lempitsky, The inverted multi-index, CVPR 2012, fig. 3.
 
     Args:
         distances: float32 [S, V].
         sizes: int64 [V ** S], points in each cell.
-        quota: points wanted.
-        order: int64 [m], filled with cells; as long as there may be visits.
+        quota: minimum number of points.
+        order: int64 [m], filled with cells; m is at least the number of cells found.
 
     Returns:
-        The number of cells to visit.
+        Number of cells found.
     """
     splits, centroids = distances.shape
     if splits == 1:
@@ -72,7 +72,7 @@ def multi_sequence(distances: np.ndarray, sizes: np.ndarray, quota: int, order: 
     visited, points = 0, 0
     first = np.argsort(distances[0], kind="mergesort")
     second = np.argsort(distances[1], kind="mergesort")
-    # One candidate a row: row i has been walked up to column `column[i]`; a heap of rows.
+    # One candidate per row: the next column of row i is `column[i]`; a heap of rows.
     column = np.zeros(centroids, np.int64)
     keys = np.empty(centroids, np.float32)
     heap = np.empty(centroids, np.int64)
@@ -101,7 +101,7 @@ def multi_sequence(distances: np.ndarray, sizes: np.ndarray, quota: int, order: 
 
 @njit(cache=True)
 def _nearest_first(distances: np.ndarray, sizes: np.ndarray, quota: int, order: np.ndarray) -> int:
-    """The visits in one split; few of many cells, so that no heap of all of them pays."""
+    """List cells of one split: few of many, for which a heap of all cells would be slower."""
     left = distances.copy()
     count = (len(left) + STRETCH - 1) // STRETCH
     least = np.empty(count, left.dtype)
