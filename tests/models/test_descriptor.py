@@ -152,6 +152,6 @@ def test_devices():
 
 @pytest.mark.parametrize("name", ["tpu", "cuda:99", ""])
 def test_no_such_device(name):
-    with pytest.raises(ValueError, match=f"device '{name}' cannot be used here: ") as error:
+    with pytest.raises(ValueError, match=f"device '{name}' is not available: ") as error:
         pick_device(name)
     assert "\n" not in str(error.value)

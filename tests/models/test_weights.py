@@ -213,7 +213,7 @@ class TestPackaged:
         digest = hashlib.sha256(file.read_bytes()).hexdigest()
         packaged = weights.PACKAGED[LITE]._replace(digest=digest)
         monkeypatch.setitem(weights.PACKAGED, LITE, packaged)
-        with pytest.raises(ValueError, match=rf"{file} does not hold the weights"):
+        with pytest.raises(ValueError, match=rf"{file} does not contain weights"):
             build_backbone(f"timm/{LITE}", "imagenet", 32)
 
     def test_without_package_and_network(self, package, monkeypatch):

@@ -1,1 +1,1 @@
-"""Explain the similarity of two photos by their parts."""
+"""Attribution of the similarity of two photos to their parts."""

@@ -12,30 +12,30 @@ from car_retrieval.models.whitening import Whitening
 
 
 def attributions(net: DescriptorNet, images: Tensor, others: Tensor) -> Tensor:
-    """Attribution of the similarity with another photo to each position of the feature map.
+    """Attribute the similarity with another photo to the positions of the feature map.
 
-    After Stylianou, Souvenir & Pless, "Visualizing deep similarity networks", WACV 2019, who take
-    average pooling apart. Every pooling here is homogeneous of degree 1, so that by Euler's theorem
-    pool(x) = Σ x · ∂pool/∂x over the positions: in GeM a position has the share xᵖ / Σ xᵖ of its
-    channel. Projection and neck are affine. What they add whatever the photo shows belongs to no
-    position and is spread evenly.
+    After Stylianou, Souvenir & Pless, "Visualizing deep similarity networks", WACV 2019, who
+    decompose average pooling. Every pooling here is homogeneous of degree 1, so that by Euler's
+    theorem pool(x) = Σ x · ∂pool/∂x over the positions: in GeM a position has the share xᵖ / Σ xᵖ
+    of its channel. Projection and neck are affine; their constant terms belong to no position and
+    are spread evenly.
 
     Args:
-        net: the network; it is set to evaluation.
+        net: network; it is set to evaluation mode.
         images: [b, 3, h, w], RGB in 0…255 of any dtype.
-        others: float32 [b, dimension], the descriptors of the other photos, or any directions.
+        others: float32 [b, dimension], descriptors of the other photos, or any directions.
 
     Returns:
         float32 [b, h', w'] whose sum over the positions is the inner product with the descriptors.
 
     Raises:
-        ValueError: the network describes by its class token, which has no position.
+        ValueError: the descriptor is a class token, which has no position.
     """
     net.eval()
     with torch.no_grad():
         features = net.features(images)
     if features.ndim != 4:
-        raise ValueError(f"pooling {net.config.pooling} does not describe by positions")
+        raise ValueError(f"pooling {net.config.pooling} has no positions")
     features = features.detach().requires_grad_()
     with torch.enable_grad():
         embedded = net.head(features)
@@ -49,17 +49,18 @@ def attributions(net: DescriptorNet, images: Tensor, others: Tensor) -> Tensor:
 def per_view(
     encoder: Encoder, image: Tensor, other: Tensor, whitening: Whitening
 ) -> Iterator[tuple[float, bool, Tensor]]:
-    """Attribution of the similarity with another photo to each position of each encoder view.
+    """Attribute the similarity with another photo to the positions of each encoder view.
 
     Args:
-        encoder: looks at scales and, perhaps, at mirror images; its network is set to evaluation.
+        encoder: encoder, whose views are scales and mirror images; its network is set to evaluation
+            mode.
         image: [3, h, w], RGB in 0…255 of any dtype.
-        other: float32 [D], the unit descriptor of the other photo.
-        whitening: of the descriptors.
+        other: float32 [D], unit descriptor of the other photo.
+        whitening: whitening of the descriptors.
 
     Yields:
-        The scale, whether the look is at the mirror image, and float32 [h', w']. The sum over all
-        looks and positions is the inner product of the descriptors.
+        Scale, whether the view is mirrored, and attributions float32 [h', w']. Their sum over all
+        views and positions is the inner product of the descriptors.
     """
     net = encoder.net.eval()
     with torch.inference_mode():
@@ -68,16 +69,16 @@ def per_view(
     count = len(encoder.scales)
     for scale, part in zip(encoder.scales, direction.view(count, -1), strict=True):
         plain = resized(image[None], scale)
-        looks = [plain, plain.flip(-1)] if encoder.flip else [plain]
+        views = [plain, plain.flip(-1)] if encoder.flip else [plain]
         with torch.inference_mode():
-            length = torch.cat([net(look) for look in looks]).sum(dim=0).norm() * count**0.5
-        for mirrored, look in enumerate(looks):
-            parts = attributions(net, look, (part / length)[None])[0]
-            yield scale, bool(mirrored), parts + constant / (count * len(looks) * parts.numel())
+            length = torch.cat([net(view) for view in views]).sum(dim=0).norm() * count**0.5
+        for mirrored, view in enumerate(views):
+            parts = attributions(net, view, (part / length)[None])[0]
+            yield scale, bool(mirrored), parts + constant / (count * len(views) * parts.numel())
 
 
 def whitened(descriptors: Tensor, whitening: Whitening) -> Tensor:
-    """Whitening of descriptors [n, D] that gradients pass through."""
+    """Whiten descriptors [n, D] differentiably."""
     if whitening.projection is None:
         return descriptors
     mean, components = _projection(whitening, descriptors)
@@ -85,7 +86,7 @@ def whitened(descriptors: Tensor, whitening: Whitening) -> Tensor:
 
 
 def _unwhitened(whitening: Whitening, own: Tensor, other: Tensor) -> tuple[Tensor, Tensor | float]:
-    """A direction and a number: with them `own` has the similarity that whitened it has."""
+    """Return a direction and a constant that give `own` the similarity of its whitened vector."""
     if whitening.projection is None:
         return other, 0.0
     mean, components = _projection(whitening, own)
@@ -94,7 +95,7 @@ def _unwhitened(whitening: Whitening, own: Tensor, other: Tensor) -> tuple[Tenso
 
 
 def _projection(whitening: Whitening, like: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean [D] and components [p, D], where the descriptors are."""
+    """Return mean [D] and components [p, D] on the device of the descriptors."""
     assert whitening.projection is not None
     mean, components = whitening.projection.mean, whitening.projection.components
     return torch.from_numpy(mean).to(like.device), torch.from_numpy(components).to(like.device)

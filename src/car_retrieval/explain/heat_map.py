@@ -1,4 +1,4 @@
-"""Attribution of a similarity to each pixel of a photo."""
+"""Heat map: attribution of a similarity to the pixels of a photo."""
 
 import math
 
@@ -11,34 +11,34 @@ from car_retrieval.explain.attribution import per_view, whitened
 from car_retrieval.models.encoder import Encoder, resized
 from car_retrieval.models.whitening import Whitening
 
-FINE = 7  # positions a side from which a feature map tells places apart
-STEPS, TOGETHER = 8, 4  # from the blurred photo to the sharp one, and how many in a batch
-BLURRED = 4  # colours a side that are left of a blurred photo
-SMOOTHED = 1 / 14  # of the side: the deviation that makes places of single pixels
+FINE = 7  # minimum positions per side of a feature map for attribution by position
+STEPS, TOGETHER = 8, 4  # steps from the blurred to the sharp photo, and steps per batch
+BLURRED = 4  # colours per side of the blurred photo
+SMOOTHED = 1 / 14  # standard deviation of the smoothing, as a share of the side
 UNWHITENED = Whitening()
 
 
 def heat_map(
     encoder: Encoder, image: Tensor, other: Tensor, whitening: Whitening = UNWHITENED
 ) -> Tensor:
-    """Attribution of the similarity with another photo to each place of a photo.
+    """Attribute the similarity with another photo to the pixels of a photo.
 
-    A feature map of at least 7 × 7 positions says it by their `attributions`, added up over all
-    the encoder's looks at the photo. A position of a coarser map has seen nearly all of the photo,
-    and a class token has no place: then it is the gradients of the similarity, integrated from the
-    photo blurred to the photo as it is (Sundararajan, Taly & Yan, "Axiomatic attribution for deep
-    networks", ICML 2017, eq. 1) and smoothed.
+    For feature maps of at least 7 × 7 positions, the heat map is the sum of their `attributions`
+    over all views of the encoder. A position of a coarser map has nearly the whole photo as
+    receptive field, and a class token has no position: there it is the smoothed integrated
+    gradients of the similarity, from the blurred to the original photo (Sundararajan, Taly & Yan,
+    "Axiomatic attribution for deep networks", ICML 2017, eq. 1).
 
     Args:
-        encoder: how photos were described; its network is set to evaluation.
+        encoder: encoder of the descriptors; its network is set to evaluation mode.
         image: [3, R, R], RGB in 0…255 of any dtype.
-        other: float32 [D], the unit descriptor of the other photo.
-        whitening: of the descriptors.
+        other: float32 [D], unit descriptor of the other photo.
+        whitening: whitening of the descriptors.
 
     Returns:
-        float32 [R, R]; below 0 where the photo speaks against the other. Where positions say it,
-        the mean is the similarity, but for the interpolation; else what of it is lost by blurring,
-        but for steps and smoothing.
+        float32 [R, R]; negative where a pixel lowers the similarity. By position, the mean is the
+        similarity, up to interpolation; otherwise, its loss by blurring, up to step size and
+        smoothing.
     """
     net = encoder.net.eval()
     with torch.inference_mode():
@@ -49,7 +49,7 @@ def heat_map(
 
 
 def _by_position(encoder: Encoder, image: Tensor, other: Tensor, whitening: Whitening) -> Tensor:
-    """The attributions, each look's between the centres of its positions in proportion."""
+    """Interpolate the attributions of each view between the centres of its positions."""
     size = image.shape[-1]
     heat = torch.zeros(size, size, device=image.device)
     for scale, mirrored, parts in per_view(encoder, image, other, whitening):
@@ -57,24 +57,24 @@ def _by_position(encoder: Encoder, image: Tensor, other: Tensor, whitening: Whit
         step = resized(image[None], scale).shape[-1] / positions
         pixels = (torch.arange(size, device=parts.device) + 0.5) * scale - 0.5
         place = (pixels - first_centre(encoder.net.backbone, step)) / step
-        place = 2 * place / (positions - 1) - 1  # the centres lie between -1 and 1
+        place = 2 * place / (positions - 1) - 1  # the centres are between -1 and 1
         grid = torch.stack(torch.meshgrid(place, place, indexing="xy"), dim=-1)
         density = parts[None, None] * parts.numel()
-        look = F.grid_sample(density, grid[None], padding_mode="border", align_corners=True)[0, 0]
-        heat += look.flip(-1) if mirrored else look
+        view = F.grid_sample(density, grid[None], padding_mode="border", align_corners=True)[0, 0]
+        heat += view.flip(-1) if mirrored else view
     return heat
 
 
 def first_centre(backbone: nn.Module, step: float) -> float:
-    """The pixel on which the first position of a feature map is centred.
+    """Return the pixel on which the first position of a feature map is centred.
 
     Args:
-        backbone: the network that makes the map.
+        backbone: network of the feature map.
         step: pixels from one position to the next.
 
     Returns:
-        0 where convolutions pad, as in ResNet, so that the first position looks at the border; the
-        middle of the first patch where the image is cut into patches.
+        0 for padded convolutions, as in ResNet, whose first position is centred on the border; the
+        centre of the first patch for networks that split the image into patches.
     """
     strided = (m for m in backbone.modules() if isinstance(m, nn.Conv2d) and m.stride[0] > 1)
     padded = any(layer.padding != (0, 0) for layer in strided if layer.kernel_size[0] > 1)
@@ -82,7 +82,7 @@ def first_centre(backbone: nn.Module, step: float) -> float:
 
 
 def _by_path(encoder: Encoder, image: Tensor, other: Tensor, whitening: Whitening) -> Tensor:
-    """What each pixel wins by becoming sharp: gradients on the way from the blurred photo."""
+    """Integrate the gradients per pixel on the path from the blurred photo."""
     photo, size = image[None].float(), image.shape[-1]
     blurred = F.interpolate(F.adaptive_avg_pool2d(photo, BLURRED), size, mode="bilinear")
     gradient = torch.zeros_like(photo)

@@ -1,1 +1,1 @@
-"""Retrieval and verification metrics: pure functions on ids, classes and scores."""
+"""Retrieval and verification metrics: pure functions of ids, classes and scores."""

@@ -1,22 +1,22 @@
-"""Accuracy of groups of queries: by make, by year, by viewpoint."""
+"""Accuracy by attribute of the queries: make, year, viewpoint."""
 
 import pandas as pd
 
 
 def by_attribute(table: pd.DataFrame, attributes: pd.DataFrame, k: int) -> pd.DataFrame:
-    """Mean scores of the queries that share a value of an attribute.
+    """Average the scores of the queries by attribute value.
 
     Example: queries 0, 1 and 2 with AP@20 of 1, .5 and 0 and the years 2009, 2009 and unknown
     give one row: Year, 2009, 2 queries, mAP@20 .75.
 
     Args:
         table: Output of `metrics.retrieval.per_query`. Queries without a match are left out.
-        attributes: A column an attribute, indexed by query id; a missing value is unknown, and
-            its query is left out of that attribute.
+        attributes: One column per attribute, indexed by query id; queries with a missing value are
+            left out of that attribute.
         k: Cut-off of AP in `table`.
 
     Returns:
-        A row per attribute and value, in the order of the columns and of the values as text:
+        One row per attribute and value, by order of the columns, then of the values as text:
         `attribute`, `value`, `queries`, `mAP@k` and `R@1`.
 
     Raises:

@@ -9,18 +9,19 @@ STANDARD_ERRORS = 3
 def chance_of_first_hit(
     query_labels: pd.Series, gallery_labels: pd.Series, self_in_gallery: bool
 ) -> float:
-    """The largest R@1 that a random order of the gallery explains.
+    """Compute the upper limit of R@1 for a random ranking of the gallery.
 
-    A first hit drawn at random is right with p = photos of the query's class / photos. R@1 exceeds
-    the mean of p by 3 standard errors, each √(Σ p (1 − p)) / queries, in one random search of 700.
+    A random first hit is correct with probability p = photos of the query's class / photos. R@1
+    exceeds the mean of p by 3 standard errors, each √(Σ p (1 − p)) / queries, in one random search
+    of 700.
 
     Args:
         query_labels: classes of the queries.
         gallery_labels: classes of the searched photos.
-        self_in_gallery: a query is one of them if its id is, and does not find itself.
+        self_in_gallery: equal ids are the same photo, and a query does not find itself.
 
     Returns:
-        Mean plus 3 standard errors, over the queries that have something to find.
+        Mean plus 3 standard errors, over the queries with a photo of their class.
     """
     own = query_labels.index.isin(gallery_labels.index) if self_in_gallery else False
     right = query_labels.map(gallery_labels.value_counts()).fillna(0).to_numpy() - own

@@ -1,4 +1,4 @@
-"""Confusions between classes: the class of each query's first hit."""
+"""Confusions between classes, by the class of each query's first hit."""
 
 import pandas as pd
 
@@ -8,21 +8,21 @@ from car_retrieval.search.result import RetrievalResult
 def confusions(
     result: RetrievalResult, query_labels: pd.Series, gallery_labels: pd.Series
 ) -> pd.DataFrame:
-    """Count the queries of each class whose first hit is of another, by that other class.
+    """Count the queries whose first hit is of another class, by pair of classes.
 
-    Example: of three queries of class 1 one finds class 1 first and two find class 2, at .7 and
-    .9. That is one row: class 1, found class 2, confused 2 of 3, shown by the query with .9.
+    Example: of three queries of class 1, one finds class 1 first and two find class 2, at .7 and
+    .9. This gives one row: class 1, found class 2, confused 2 of 3, with the query of .9.
 
     Args:
-        result: Rankings; only the first hits count.
+        result: Rankings; only the first hits are used.
         query_labels: Classes indexed by query id.
-        gallery_labels: Classes indexed by gallery id: exactly the rows that were searched.
+        gallery_labels: Classes indexed by gallery id: exactly the searched rows.
 
     Returns:
-        A row per pair of classes, most confused queries first, then the largest share, then the
-        smaller classes: `Class`, `Found class`, `Queries` of the class, `Confused` ones, their
-        `Share`, and the most convincing one: `Query`, its first `Hit` and their `Similarity`.
-        Queries without a match in the gallery, which cannot do better, are left out.
+        One row per pair of classes, by most confused queries, then largest share, then smaller
+        classes: `Class`, `Found class`, `Queries` of the class, number `Confused`, their `Share`,
+        and the confused query of highest similarity: `Query`, its first `Hit` and `Similarity`.
+        Queries without a match in the gallery are left out.
 
     Raises:
         ValueError: If a query has no label, or a hit is not a row of the searched gallery.

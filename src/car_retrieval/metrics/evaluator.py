@@ -1,4 +1,4 @@
-"""Evaluate retrieval: how deep to search, and how good the rankings are."""
+"""Evaluation of retrieval: search depth and scores."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -19,14 +19,14 @@ from car_retrieval.search.result import RetrievalResult
 
 @dataclass(frozen=True)
 class RetrievalEvaluator:
-    """Search a gallery and score what each query finds.
+    """Evaluator that searches a gallery and scores the rankings.
 
     Attributes:
-        query_labels: classes by id of the queries.
-        gallery_labels: classes by id of the searched photos.
-        k: of mAP@k.
-        recall_at: ranks up to which a hit counts, of R@j.
-        own: an equal id on both sides is the same photo, which a query must not find.
+        query_labels: classes of the queries by id.
+        gallery_labels: classes of the searched photos by id.
+        k: cut-off of mAP@k.
+        recall_at: cut-offs j of R@j.
+        own: equal ids on both sides are the same photo, which a query must not find.
     """
 
     query_labels: pd.Series
@@ -37,17 +37,17 @@ class RetrievalEvaluator:
 
     @property
     def query_ids(self) -> np.ndarray:
-        """int64 [q]."""
+        """Query ids int64 [q]."""
         return self.query_labels.index.to_numpy()
 
     @property
     def depth(self) -> int:
-        """Hits that the scores need: k, or the size of the largest queried class."""
+        """Number of hits required by the scores: k, or the size of the largest queried class."""
         deepest = max(self.k, *self.recall_at)
         return max(1, required_depth(self.query_labels, self.gallery_labels, deepest))
 
     def search(self, queries: np.ndarray, blocks: Iterable[Block]) -> RetrievalResult:
-        """Rank blocks of descriptors for float32 [q, D] queries by exact search."""
+        """Rank blocks of descriptors by exact search for queries float32 [q, D]."""
         ids = self.query_ids
         return search_exact(ids, queries, blocks, self.depth, exclude=ids if self.own else None)
 
@@ -59,14 +59,14 @@ class RetrievalEvaluator:
         batch_size: int,
         reranking: RerankingParams | None = None,
     ) -> Iterator[RetrievalResult]:
-        """Rank the gallery for some queries at a time.
+        """Rank the gallery for batches of queries.
 
         Args:
             queries: float32 [n, D]; the query ids are its rows.
             gallery: float32 [m, D]; the gallery ids are its rows.
-            depth: hits of each query.
-            batch_size: queries searched at a time.
-            reranking: improves the hits of exact search; None: they stay as they are.
+            depth: hits per query.
+            batch_size: queries per batch.
+            reranking: re-ranking of exact search's hits; None: no re-ranking.
         """
         rows = np.sort(self.gallery_labels.index.to_numpy())
         ranking = _ranking(Gallery(gallery, rows), reranking)
@@ -89,7 +89,7 @@ class RetrievalEvaluator:
 
 
 def _ranking(gallery: Gallery, params: RerankingParams | None) -> Gallery | Expansion | KReciprocal:
-    """Plain search, or one of the ways to improve on it."""
+    """Build a plain search, or one with re-ranking."""
     if params is None:
         return gallery
     ranked = expansion if params.kind == "expansion" else KReciprocal

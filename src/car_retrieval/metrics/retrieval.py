@@ -1,13 +1,13 @@
 """Retrieval metrics per query, per class and over all queries.
 
-Average precision at a depth d is a finite sum: S(d) = sum of P(i) rel(i) for i = 1..d, with P(i)
-the precision of the first i hits and rel(i) = 1 where hit i is of the query's class. The metrics
-differ only in d and in what S(d) is divided by. R is the number of gallery images of the query's
-class, the query itself never counted.
+Average precision at a depth d is a finite sum: S(d) = sum of P(i) rel(i) for i = 1..d, where P(i)
+is the precision of the first i hits and rel(i) = 1 if hit i is of the query's class. The metrics
+differ only in d and in the divisor of S(d). R is the number of gallery images of the query's class,
+without the query itself.
 
-Example: R = 4 and the ranking right, wrong, right, wrong, ... give S(2) = 1 and S(3) = 1 + 2/3,
+Example: R = 4 and the ranking correct, wrong, correct, wrong, ... give S(2) = 1 and S(3) = 1 + 2/3,
 so AP@2 = 1 / 2, AP@3 = (5/3) / 3, MAP@R = (5/3) / 4; the legacy AP@2 divides by the one hit: 1.
-RP, the R-precision, is the share of right hits among the first R: 2 / 4.
+RP, the R-precision, is the share of correct hits among the first R: 2 / 4.
 """
 
 import re
@@ -21,12 +21,12 @@ from car_retrieval.search.result import RetrievalResult, row_blocks
 
 
 def required_depth(query_labels: pd.Series, gallery_labels: pd.Series, k: int) -> int:
-    """Shortest ranking that `per_query` accepts: max(k, largest R), capped at the gallery's size.
+    """Return the minimum ranking depth of `per_query`: max(k, largest R), at most the gallery size.
 
     Args:
         query_labels: Classes indexed by query id.
-        gallery_labels: Classes indexed by gallery id: the rows to be searched.
-        k: Deepest cut-off that will be asked for.
+        gallery_labels: Classes indexed by gallery id: the rows to search.
+        k: Largest cut-off.
     """
     sizes = gallery_labels[gallery_labels.isin(query_labels)].value_counts()
     return min(max(k, int(sizes.max()) if len(sizes) else 0), len(gallery_labels))
@@ -43,25 +43,25 @@ def per_query(
 ) -> pd.DataFrame:
     """Score every query of a result.
 
-    Queries are independent: the tables of several results may be concatenated, so that full
-    rankings of many queries can be searched and scored block by block.
+    Queries are independent, so tables of several results may be concatenated: full rankings of many
+    queries can be computed and scored block by block.
 
     Args:
         result: Rankings of at least `required_depth` hits. A -1 counts as a miss.
         query_labels: Classes indexed by query id.
-        gallery_labels: Classes indexed by gallery id: exactly the rows that were searched.
+        gallery_labels: Classes indexed by gallery id: exactly the searched rows.
         ks: Cut-offs of recall.
         k: Cut-off of AP.
-        self_in_gallery: Queries and gallery share one numbering, so an equal id is the same photo:
-            it is not counted in R, and must not be among its own hits.
+        self_in_gallery: Equal ids are the same photo, which is not counted in R and must not be
+            among its own hits.
 
     Returns:
-        A row per query: `Query`, `Class`, `Relevant` (R), `AP@k` = S(k) / min(k, R), `R@j` for
-        each j of `ks` (1 if a hit is among the first j), `MAP@R` = S(R) / R (Musgrave et al.,
-        "A Metric Learning Reality Check", 2020), `RP` = right hits among the first R / R
+        One row per query: `Query`, `Class`, `Relevant` (R), `AP@k` = S(k) / min(k, R), `R@j` for
+        each j of `ks` (1 if a correct hit is among the first j), `MAP@R` = S(R) / R (Musgrave et
+        al., "A Metric Learning Reality Check", 2020), `RP` = correct hits among the first R / R
         (R-precision), `AP` = S(all) / R if every ranking covers the gallery, `legacy AP@k` = S(k) /
-        hits among the first k (the reference system's), and `First hit`, its rank, <NA> if there is
-        none. Metrics are NaN where R = 0.
+        correct hits among the first k (the reference system's), and `First hit`, the rank of the
+        first correct hit, <NA> for none. Metrics are NaN if R = 0.
 
     Raises:
         ValueError: If the rankings are too short for a metric, a label is missing, or a query is
@@ -98,7 +98,7 @@ def _check_depth(
         raise ValueError(
             f"rankings of {result.depth} hits are too short: query id {result.query_ids[row]} has "
             f"{relevant[row]} relevant images and the deepest cut-off is {k}; "
-            f"search at least max(k, R) deep, see required_depth"
+            f"search to depth max(k, R), see required_depth"
         )
 
 
@@ -106,14 +106,14 @@ def _score(
     right: NDArray[np.bool_], relevant: NDArray[np.int64], ks: Sequence[int], k: int
 ) -> pd.DataFrame:
     depth = right.shape[1]
-    found = np.pad(np.cumsum(right, axis=1), ((0, 0), (1, 0)))  # right hits among the first d
+    found = np.pad(np.cumsum(right, axis=1), ((0, 0), (1, 0)))  # correct hits among the first d
     precision = found[:, 1:] / np.arange(1, depth + 1)
     sums = np.pad(np.cumsum(precision * right, axis=1), ((0, 0), (1, 0)))  # sums[:, d] is S(d)
     sum_at_k = sums[:, min(k, depth)]
     at_r = np.minimum(relevant, depth)[:, None]
     sum_at_r, found_at_r = (np.take_along_axis(x, at_r, axis=1)[:, 0] for x in (sums, found))
     hits_at_k = found[:, min(k, depth)]
-    # The extra True gives a row without a hit the rank depth + 1.
+    # The extra True gives a row without correct hits the rank depth + 1.
     first = np.pad(right, ((0, 0), (0, 1)), constant_values=True).argmax(axis=1) + 1
     r = np.where(relevant > 0, relevant, np.nan)
 
@@ -129,20 +129,20 @@ def _score(
 
 
 def _means(table: pd.DataFrame) -> pd.DataFrame:
-    """The metric columns of scored queries, named as their means are: AP@20 -> mAP@20."""
+    """Return the metric columns of scored queries, renamed for their means: AP@20 -> mAP@20."""
     metrics = table.drop(columns=["Query", "Class", "Relevant", "First hit"])
     return metrics.rename(columns=lambda name: re.sub(r"\bAP", "mAP", name))
 
 
 def per_class(table: pd.DataFrame) -> pd.DataFrame:
-    """Mean of every metric over the queries of each class.
+    """Average every metric over the queries of each class.
 
     Args:
         table: Output of `per_query`. Queries without a match are left out.
 
     Returns:
-        A row per class, sorted: `Class`, `Queries`, `Relevant` (gallery images of the class) and
-        the means, where `AP` has become `mAP`.
+        One row per class, sorted: `Class`, `Queries`, `Relevant` (gallery images of the class) and
+        the means, with `AP` renamed to `mAP`.
     """
     scored = table[table["Relevant"] > 0]
     groups = scored.groupby("Class", sort=True)
@@ -151,19 +151,18 @@ def per_class(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def summarise(table: pd.DataFrame, gallery_labels: pd.Series, k: int) -> dict[str, float]:
-    """Means over all scored queries, with the counts that give them their meaning.
+    """Average every metric over all scored queries, with counts.
 
     Args:
         table: Output of `per_query`.
-        gallery_labels: Classes indexed by gallery id: the rows that were searched.
+        gallery_labels: Classes indexed by gallery id: the searched rows.
         k: Cut-off of AP in `table`.
 
     Returns:
         Counts: `queries` (scored), `queries_without_match` (left out), `classes` (of the scored
         queries), `gallery` (images) and `gallery_classes`. Means over queries: `mAP@k`, each
-        `R@j`, `MAP@R`, `RP`, `mAP` where rankings were complete, and `legacy_mAP@k`.
-        `macro_mAP@k` is the mean over classes of the class means. Means are NaN if no query was
-        scored.
+        `R@j`, `MAP@R`, `RP`, `mAP` of complete rankings, and `legacy_mAP@k`. `macro_mAP@k` is the
+        mean of the class means. Means are NaN without scored queries.
     """
     scored = table[table["Relevant"] > 0]
     summary: dict[str, float] = {

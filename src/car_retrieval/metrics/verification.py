@@ -1,4 +1,4 @@
-"""Same model or not? Area under the ROC curve and equal error rate on a seeded pair list."""
+"""Verification of photo pairs: ROC curve, AUC and equal error rate on a seeded pair list."""
 
 from dataclasses import dataclass
 
@@ -13,10 +13,10 @@ class Verification:
     """Separation of same-class pairs from different-class pairs by similarity.
 
     Attributes:
-        auc: Chance that a positive pair scores above a negative one; ties count a half.
-        eer: Error rate where false accepts and false rejects are equally frequent.
-        threshold: The similarity there; at or above it a pair counts as the same class.
-        false_accepts: float64 [t], share of negative pairs accepted, rising from 0 to 1.
+        auc: Probability that a positive pair scores above a negative one; ties count half.
+        eer: Equal error rate of false accepts and false rejects.
+        threshold: Similarity at the EER; pairs at or above it count as the same class.
+        false_accepts: float64 [t], share of negative pairs accepted, ascending from 0 to 1.
         true_accepts: float64 [t], share of positive pairs accepted at the same thresholds.
     """
 
@@ -30,31 +30,30 @@ class Verification:
 def sample_pairs(
     query_labels: pd.Series, gallery_labels: pd.Series, seed: int
 ) -> NDArray[np.int64]:
-    """Draw a balanced pair list: per query one gallery image of its class and one of another.
+    """Draw a balanced pair list: per query, one gallery image of its class and one of another.
 
-    A pair never joins equal ids, so that a query is safe from itself where both tables are one.
-    Queries without a positive are left out. The draw depends on the seed and on the labels, not
-    on the order of the gallery.
+    Pairs of equal ids are excluded, so that queries and gallery may be one table. Queries without a
+    positive are left out. The result depends on seed and labels, not on the order of the gallery.
 
     Args:
         query_labels: Classes indexed by query id.
         gallery_labels: Classes indexed by gallery id.
-        seed: Seed of the draw.
+        seed: Seed of the random draw.
 
     Returns:
         int64 [m, 3]: query id, gallery id, 1 for the same class or 0. Rows 2i and 2i + 1 are the
-        two pairs of one query.
+        pairs of one query.
 
     Raises:
-        ValueError: If no query has a positive, or one of them has no negative.
+        ValueError: If no query has a positive, or a query with one has no negative.
     """
     gallery = gallery_labels.sort_index().sort_values(kind="stable")
     ids, classes = gallery.index.to_numpy(), gallery.to_numpy()
     query_ids, query_classes = query_labels.index.to_numpy(), query_labels.to_numpy()
-    # A class is one run of the sorted gallery: first <= position < last.
+    # A class is a range of the sorted gallery: first <= position < last.
     first = np.searchsorted(classes, query_classes, side="left")
     last = np.searchsorted(classes, query_classes, side="right")
-    own = gallery.index.get_indexer(query_labels.index)  # -1 = not there
+    own = gallery.index.get_indexer(query_labels.index)  # -1 = missing
     own_inside = (own >= first) & (own < last)
     own_outside = (own >= 0) & ~own_inside
     positives = last - first - own_inside
@@ -62,11 +61,11 @@ def sample_pairs(
 
     paired = positives > 0
     if not paired.any():
-        raise ValueError("no query has a gallery image of its class: there is no pair to draw")
+        raise ValueError("no query has a gallery image of its class: no pairs to draw")
     if (negatives[paired] == 0).any():
-        raise ValueError("negative pairs need a gallery of at least two classes")
+        raise ValueError("negative pairs require a gallery of at least two classes")
 
-    # Draw among the candidates and step over what is excluded: no retries.
+    # Draw an index among the candidates and skip excluded ones, without retries.
     rng = np.random.default_rng(seed)
     positive = first + rng.integers(0, np.maximum(positives, 1))
     positive += own_inside & (positive >= own)
@@ -83,11 +82,11 @@ def sample_pairs(
 
 
 def verification(scores: ArrayLike, labels: ArrayLike) -> Verification:
-    """AUC, and the EER interpolated between the two ROC points that enclose it.
+    """Compute AUC, and the EER by interpolation between adjacent ROC points.
 
     Args:
-        scores: float [m], similarity of each pair, the higher the more alike.
-        labels: int [m], 1 = same class, 0 = not.
+        scores: float [m], similarity of each pair.
+        labels: int [m], 1 = same class, 0 = different.
 
     Example: the scores .9 .8 .7 .6 with labels 1 0 1 0 give AUC 3/4 (of four pairings only
     .7 against .8 is wrong) and EER 1/2.
@@ -103,14 +102,14 @@ def verification(scores: ArrayLike, labels: ArrayLike) -> Verification:
             f"pair {int(np.argmin(np.isfinite(similarity)))} has a score that is not finite"
         )
     if set(np.unique(same)) != {0, 1}:
-        raise ValueError(f"labels must hold both 1 and 0, not only {np.unique(same).tolist()}")
+        raise ValueError(f"labels must include 1 and 0, not only {np.unique(same).tolist()}")
     false_accepts, true_accepts, thresholds = roc_curve(same, similarity, drop_intermediate=False)
-    excess = false_accepts - (1 - true_accepts)  # false accepts less false rejects: -1 to 1
+    excess = false_accepts - (1 - true_accepts)  # false accepts minus false rejects: -1 to 1
     right = int(np.argmax(excess >= 0))
     left = right - 1
     share = -excess[left] / (excess[right] - excess[left])
     eer = false_accepts[left] + share * (false_accepts[right] - false_accepts[left])
-    # The curve starts at the threshold infinity, between which and a score nothing lies.
+    # The curve starts at an infinite threshold, from which interpolation is impossible.
     low = thresholds[left] if left > 0 else thresholds[right]
     return Verification(
         auc=float(roc_auc_score(same, similarity)),

@@ -1,1 +1,1 @@
-"""Networks that turn a photo into a descriptor."""
+"""Networks that compute descriptors of photos."""

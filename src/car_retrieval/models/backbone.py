@@ -16,32 +16,32 @@ from car_retrieval.models.weights import IMAGENET, TIMM, imagenet_file, load_wei
 
 
 class Convolutional(nn.Sequential):
-    """The layers of a network up to its last feature map."""
+    """Layers of a network up to its last feature map."""
 
     def forward(self, images: Tensor) -> Features:
-        """Features of images [b, 3, h, w]."""
+        """Compute features of images [b, 3, h, w]."""
         for layer in self:
             images = layer(images)
         return Features(images)
 
 
 def build_backbone(arch: str, weights: str | None, image_size: int) -> tuple[nn.Module, Features]:
-    """Build a network without its pooling and classifier.
+    """Build a network without pooling and classifier.
 
     Args:
-        arch: a network of torchvision, see `car_retrieval.params.NETWORKS`, or `timm/<name>`.
-        weights: `imagenet` (the library's default weights of that network, from a cache, an
-            installed package, or downloaded), the path of a state dict of the whole network or of
-            the backbone, or None for a random start.
-        image_size: side of the images in pixels; a transformer embeds positions for it.
+        arch: network of torchvision, see `car_retrieval.params.NETWORKS`, or `timm/<name>`.
+        weights: `imagenet` (the library's default weights, from a cache, an installed package, or
+            downloaded), the path of a state dict of the whole network or the backbone, or None for
+            random initialisation.
+        image_size: side of the images in pixels; determines a transformer's position embeddings.
 
     Returns:
-        The network, images [b, 3, h, w] to `Features`; and its features of one black image.
+        Network from images [b, 3, h, w] to `Features`; and its features of one black image.
 
     Raises:
-        FileNotFoundError: the weights are not there; says what to put where.
-        ValueError: there is no such network, it cannot take images of that size, or the file does
-            not hold weights of it.
+        FileNotFoundError: the weights are missing; the message has the file to provide.
+        ValueError: the network does not exist, does not support the image size, or the file does
+            not contain its weights.
     """
     try:
         if arch.startswith(TIMM):
@@ -50,10 +50,13 @@ def build_backbone(arch: str, weights: str | None, image_size: int) -> tuple[nn.
             net = _torchvision_backbone(arch, weights, image_size)
         with torch.no_grad():
             features = net.eval()(torch.zeros(1, 3, image_size, image_size))
-    except (AssertionError, RuntimeError) as error:  # how either library refuses a size
+    except (
+        AssertionError,
+        RuntimeError,
+    ) as error:  # raised by the libraries for an unsupported size
         reason = str(error).splitlines()[0]
         raise ValueError(
-            f"training.arch: {arch} does not take data_processing.image_size = {image_size} "
+            f"training.arch: {arch} does not support data_processing.image_size = {image_size} "
             f"({reason})"
         ) from None
     return net.train(), features

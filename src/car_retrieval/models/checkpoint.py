@@ -1,23 +1,22 @@
-"""Everything that an epoch of training leaves behind."""
+"""Checkpoint of an epoch of training."""
 
 from typing import Any, NotRequired, TypedDict
 
 
 class Checkpoint(TypedDict):
-    """State after an epoch: plain values and tensors only; training resumes from the last one.
+    """State after an epoch, of plain values and tensors; training resumes from the latest.
 
     Attributes:
-        config: what the network was built from.
-        classes: the training classes in the order that the loss knows them.
+        config: configuration of the network.
+        classes: training classes in the order of the loss.
         split: digest of the split and its photos, 16 hex digits.
         provenance: parameters and library versions, see `training.provenance`.
-        model: weights of the network, or their average.
-        report: epoch, loss, lr, images, seconds; and of the validation photos auc, eer, mAP@k,
-            MAP@R, R@1.
-        loss: weights of the loss, and its memory.
-        optimizer: state of the optimiser.
-        trained: weights of the network, where `model` is their average.
-        averaged: steps in that average.
+        model: weights of the network, or their EMA.
+        report: epoch, loss, lr, images, seconds; and auc, eer, mAP@k, MAP@R, R@1 of the validation.
+        loss: weights and memory of the loss.
+        optimizer: state of the optimizer.
+        trained: weights of the network if `model` is their EMA.
+        averaged: number of steps in the EMA.
     """
 
     config: dict[str, Any]

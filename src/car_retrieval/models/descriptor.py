@@ -1,4 +1,4 @@
-"""The descriptor network: backbone, pooling, projection, neck, unit length."""
+"""Descriptor network: backbone, pooling, projection, neck, L2 normalisation."""
 
 import hashlib
 from dataclasses import asdict, dataclass, field
@@ -28,16 +28,16 @@ class DescriptorConfig:
 
     Attributes:
         arch: name of the backbone.
-        dimension: of the descriptor; None: as many as the backbone has channels.
-        image_size: side in pixels of the images that it was trained on.
-        normalisation: of the pixels: `weights`, by the mean and deviation that the network's
-            weights were trained with; `imagenet`, by that collection's; or `image`, by each
-            image's own, which makes dark surveillance photos look like bright ones.
-        pooling: of the feature map; or `cls`, a transformer's class token.
-        neck: what follows the projection; `bnneck`: batch normalisation.
-        mean: of red, green and blue in 0…1, which is subtracted; not where `image` normalises.
-        std: what the difference is divided by.
-        projection: whether a learnt projection follows the pooling. Without one the pooled features
+        dimension: descriptor dimension; None: number of backbone channels.
+        image_size: side of the training images in pixels.
+        normalisation: source of the pixel mean and deviation: `weights`, the pretraining;
+            `imagenet`, ImageNet; `image`, each image, which makes dark surveillance photos similar
+            to bright ones.
+        pooling: pooling of the feature map; or `cls`, a transformer's class token.
+        neck: layer after the projection; `bnneck`: batch normalisation.
+        mean: mean of red, green and blue in 0…1 to subtract, unless `normalisation` is `image`.
+        std: deviation to divide by.
+        projection: whether a learnt projection follows the pooling. Without it the pooled features
             are the descriptor: `dimension` is None, and `neck` none.
     """
 
@@ -53,7 +53,7 @@ class DescriptorConfig:
 
 
 def mean_and_std(arch: str, normalisation: Normalisation) -> dict[str, list[float]]:
-    """`mean` and `std` of a `DescriptorConfig`, as the network's weights or ImageNet have them."""
+    """Return `mean` and `std` of a `DescriptorConfig`, of the network's weights or ImageNet."""
     if normalisation == "weights":
         pixels = pixels_of(arch)
         return {"mean": list(pixels.mean), "std": list(pixels.std)}
@@ -61,18 +61,18 @@ def mean_and_std(arch: str, normalisation: Normalisation) -> dict[str, list[floa
 
 
 class DescriptorNet(nn.Module):
-    """Images to unit vectors whose inner product is their similarity.
+    """Network from images to unit vectors, whose inner product is the similarity.
 
     Args:
-        config: what to build.
-        weights: of the backbone, see `build_backbone`.
+        config: configuration of the network.
+        weights: weights of the backbone, see `build_backbone`.
 
     Attributes:
-        provenance: what it was trained with, and how that went; empty before.
+        provenance: parameters and report of the training; empty before it.
 
     Raises:
-        ValueError: there is no such network, it does not take images of that size, or has no
-            class token to describe them by.
+        ValueError: the network does not exist, does not support the image size, or has no class
+            token for pooling `cls`.
     """
 
     mean: Tensor
@@ -86,7 +86,7 @@ class DescriptorNet(nn.Module):
         if config.pooling == CLASS_TOKEN and example.token is None:
             others = ", ".join(POOLINGS)
             raise ValueError(
-                f"training.pooling: {config.arch} has no class token; choose one of {others}"
+                f"training.pooling: {config.arch} has no class token; choose from {others}"
             )
         self.pool = POOLINGS.get(config.pooling, nn.Identity)()
         with torch.no_grad():
@@ -102,38 +102,38 @@ class DescriptorNet(nn.Module):
         self.to(memory_format=torch.channels_last)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Describe images [b, 3, h, w], RGB in 0…255 of any dtype, as float32 [b, dimension]."""
+        """Compute descriptors float32 [b, dimension] of images [b, 3, h, w], RGB in 0…255."""
         return F.normalize(self.embed(images))
 
     def embed(self, images: Tensor) -> Tensor:
-        """The descriptors before they are brought to unit length, for losses that need lengths."""
+        """Compute descriptors before L2 normalisation, for losses that need lengths."""
         return self.head(self.features(images))
 
     def features(self, images: Tensor) -> Tensor:
-        """What is pooled: the feature map [b, c, h', w'], or the class token [b, c]."""
+        """Compute the input of the pooling: feature map [b, c, h', w'], or class token [b, c]."""
         pixels = self._normalised(images.float())
         features = self.backbone(pixels.contiguous(memory_format=torch.channels_last))
         return self._pooled_from(features)
 
     def head(self, features: Tensor) -> Tensor:
-        """The descriptors, of any length, of what `features` returns."""
+        """Compute descriptors before L2 normalisation from the result of `features`."""
         return self.neck(self.projection(self.pool(features)))
 
     def _pooled_from(self, features: Features) -> Tensor:
         if self.config.pooling != CLASS_TOKEN:
             return features.map
-        assert features.token is not None  # or the network would not have been built
+        assert features.token is not None  # checked when the network is built
         return features.token
 
     def _normalised(self, pixels: Tensor) -> Tensor:
         if self.config.normalisation != "image":
             return (pixels - self.mean) / self.std
         mean = pixels.mean((1, 2, 3), keepdim=True)
-        # One level of 255 keeps a plain image finite.
+        # The minimum of one level of 255 keeps uniform images finite.
         return (pixels - mean) / (pixels.std((1, 2, 3), keepdim=True) + 1)
 
     def fingerprint(self) -> str:
-        """A hash of the weights: 16 hex digits."""
+        """Hash the weights: 16 hex digits."""
         digest = hashlib.blake2b(digest_size=8)
         for name, value in sorted(self.state_dict().items()):
             digest.update(name.encode())
@@ -141,12 +141,12 @@ class DescriptorNet(nn.Module):
         return digest.hexdigest()
 
     def signature(self) -> dict[str, Any]:
-        """What the network is built from, and a hash of its weights."""
+        """Return the configuration and a hash of the weights."""
         return asdict(self.config) | {"weights": self.fingerprint()}
 
 
 def config_of(params: TrainingParams, image_size: int) -> DescriptorConfig:
-    """The network that these parameters ask for: without epochs, one of no random layers."""
+    """Return the configuration for parameters; with 0 epochs, one without random layers."""
     learnt = params.epochs > 0
     return DescriptorConfig(
         arch=params.arch,
@@ -161,24 +161,24 @@ def config_of(params: TrainingParams, image_size: int) -> DescriptorConfig:
 
 
 def restored(config: DescriptorConfig, state: dict[str, Tensor]) -> DescriptorNet:
-    """A network with these weights, in evaluation mode."""
+    """Build a network with given weights, in evaluation mode."""
     net = DescriptorNet(config)
     net.load_state_dict(state)
     return net.eval()
 
 
 def network_of(checkpoint: Checkpoint) -> DescriptorNet:
-    """The network as it was after an epoch, in evaluation mode."""
+    """Build the network of a checkpoint, in evaluation mode."""
     net = restored(DescriptorConfig(**checkpoint["config"]), checkpoint["model"])
     net.provenance = checkpoint["provenance"] | {"report": checkpoint["report"]}
     return net
 
 
 def pick_device(name: str) -> torch.device:
-    """The device by name; `auto` is CUDA when there is one.
+    """Return a device by name; `auto`: CUDA if available, else CPU.
 
     Raises:
-        ValueError: there is no such device here.
+        ValueError: the device is not available.
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -186,4 +186,4 @@ def pick_device(name: str) -> torch.device:
         return torch.empty(0, device=name).device
     except (RuntimeError, AssertionError) as error:
         first = str(error).splitlines()[0]
-        raise ValueError(f"device {name!r} cannot be used here: {first}") from None
+        raise ValueError(f"device {name!r} is not available: {first}") from None

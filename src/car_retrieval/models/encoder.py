@@ -1,4 +1,4 @@
-"""Encoder: descriptors of photos at several scales, block by block."""
+"""Encoder: descriptors of photos from several views, block by block."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -17,12 +17,12 @@ from car_retrieval.params import EncodingParams
 
 
 class Encoder(nn.Module):
-    """Encoder that describes several views of each photo.
+    """Encoder of photos from several views.
 
     Args:
-        net: the network.
-        scales: sizes of the photo; their descriptors are joined and brought to unit length again.
-        flip: at each size describe the mirrored photo as well, and add both up to unit length.
+        net: network.
+        scales: image scales; their descriptors are concatenated and L2-normalised.
+        flip: add the descriptor of the mirror image at each scale and L2-normalise.
     """
 
     def __init__(
@@ -32,12 +32,12 @@ class Encoder(nn.Module):
         self.net, self.scales, self.flip = net, list(scales), flip
 
     def forward(self, images: Tensor) -> Tensor:
-        """Describe images [b, 3, h, w] as unit vectors [b, dimension · number of scales]."""
+        """Compute unit vectors [b, dimension · number of scales] of images [b, 3, h, w]."""
         parts = [self._describe(resized(images, scale)) for scale in self.scales]
         return parts[0] if len(parts) == 1 else F.normalize(torch.cat(parts, dim=1))
 
     def signature(self) -> dict[str, Any]:
-        """What two sets of descriptors must share to be comparable."""
+        """Return the properties that comparable descriptors share."""
         return self.net.signature() | {"scales": self.scales, "flip": self.flip}
 
     def _describe(self, images: Tensor) -> Tensor:
@@ -48,13 +48,13 @@ class Encoder(nn.Module):
 def choose_encoder(
     model: DescriptorNet, checkpoints: Mapping[int, Checkpoint], params: EncodingParams
 ) -> DescriptorNet:
-    """The network to encode with: the best one, or that of the chosen epoch."""
+    """Select the network to encode with: the best one, or that of an epoch."""
     if params.checkpoint == "best":
         return model
     if params.checkpoint not in checkpoints:
         found = ", ".join(map(str, checkpoints))
         raise ValueError(
-            f"encoding.checkpoint = {params.checkpoint}: there are checkpoints of epochs {found}"
+            f"encoding.checkpoint = {params.checkpoint}: only epochs {found} have checkpoints"
         )
     return network_of(checkpoints[params.checkpoint])
 
@@ -62,7 +62,7 @@ def choose_encoder(
 def network_of_descriptors(
     descriptors: Matrix, model: DescriptorNet, checkpoints: Mapping[int, Checkpoint]
 ) -> DescriptorNet:
-    """The network that descriptors were made with: the best one, or that of an epoch."""
+    """Return the network of given descriptors: the best one, or that of an epoch."""
     checkpoint = descriptors.attributes.get("checkpoint", "best")
     return model if checkpoint == "best" else network_of(checkpoints[checkpoint])
 
@@ -70,7 +70,7 @@ def network_of_descriptors(
 def encoder_of(
     descriptors: Matrix, model: DescriptorNet, checkpoints: Mapping[int, Checkpoint]
 ) -> Encoder:
-    """The encoder that descriptors were made with, by what they say of it."""
+    """Build the encoder of given descriptors from their attributes."""
     own = descriptors.attributes["encoder"]
     net = network_of_descriptors(descriptors, model, checkpoints)
     return Encoder(net, own["scales"], own["flip"])
@@ -85,15 +85,15 @@ def encode(
     device: torch.device | None = None,
     title: str = "encoding",
 ) -> Iterator[np.ndarray]:
-    """Describe images in order.
+    """Compute the descriptors of images in order.
 
     Args:
-        net: the network; it is moved to the device and set to evaluation.
+        net: network or encoder; it is moved to the device and set to evaluation mode.
         images: uint8 [n, 3, R, R].
-        rows: which of them, in which order; None: all.
-        batch_size: images described at a time.
-        device: where; None: where the network is.
-        title: of the progress bar.
+        rows: rows of `images`, in order; None: all.
+        batch_size: images per batch.
+        device: device to use; None: that of the network.
+        title: title of the progress bar.
 
     Yields:
         float32 [at most batch_size, dimension], rows of unit length.
@@ -110,14 +110,14 @@ def encode(
 
 
 def resized(images: Tensor, scale: float) -> Tensor:
-    """Images [b, 3, h, w] in 0…255 resized by a factor, antialiased, to at least 1 px a side.
+    """Resize images [b, 3, h, w] in 0…255 by a factor, antialiased, to at least 1 px a side.
 
     Raises:
-        ValueError: the factor is not above 0.
+        ValueError: the factor is not positive.
     """
     if scale == 1:
         return images
     if not scale > 0:
-        raise ValueError(f"images cannot be resized by {scale}: choose a factor above 0")
+        raise ValueError(f"images cannot be resized by {scale}: the factor must be above 0")
     size = [max(1, round(side * scale)) for side in images.shape[-2:]]
     return F.interpolate(images.float(), size, mode="bilinear", antialias=scale < 1)

@@ -1,4 +1,4 @@
-"""Features of a backbone: a map, and a class token where there is one."""
+"""Features of a backbone: feature map and optional class token."""
 
 from typing import NamedTuple
 
@@ -9,8 +9,8 @@ class Features(NamedTuple):
     """Features of a batch.
 
     Attributes:
-        map: [b, c, h', w'], a vector a position.
-        token: [b, c], the class token of a transformer; None where there is none.
+        map: [b, c, h', w'], one vector per position.
+        token: [b, c], class token of a transformer; None for other networks.
     """
 
     map: Tensor
@@ -18,12 +18,12 @@ class Features(NamedTuple):
 
 
 def from_tokens(tokens: Tensor, prefix: int, token: bool, grid: tuple[int, int]) -> Features:
-    """Features of a transformer's tokens.
+    """Convert a transformer's tokens to features.
 
     Args:
-        tokens: [b, prefix + h' · w', c], the patches row by row after the prefix.
-        prefix: class tokens and registers.
-        token: the first of them is the class token.
+        tokens: [b, prefix + h' · w', c], patches row by row after the prefix.
+        prefix: number of class tokens and registers.
+        token: whether the first of them is the class token.
         grid: h' and w'.
     """
     patches = tokens[:, prefix:].transpose(1, 2).reshape(tokens.shape[0], -1, *grid)

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 
 class GeM(nn.Module):
-    """g = (mean over positions of max(x, ε)^p)^(1/p), with one learnable p ≥ 1.
+    """GeM pooling: g = (mean over positions of max(x, ε)^p)^(1/p), with one learnable p ≥ 1.
 
     Radenović, Tolias & Chum, "Fine-tuning CNN image retrieval with no human annotation",
     TPAMI 2019, eq. 3. p = 1 is average pooling, p → ∞ is max pooling.

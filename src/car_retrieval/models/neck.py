@@ -6,10 +6,9 @@ from torch import nn
 class BNNeck(nn.BatchNorm1d):
     """Batch normalisation without a bias.
 
-    Luo et al., "Bag of tricks and a strong baseline for deep person re-identification", CVPRW
-    2019, put it between the vector that a triplet loss learns and the one that a classifier
-    learns, which is also the one that is searched. Here one loss learns, whichever it is, and it
-    learns what is searched: the vector after the neck.
+    Luo et al., "Bag of tricks and a strong baseline for deep person re-identification", CVPRW 2019,
+    apply a triplet loss before the neck and a classification loss after it, where the descriptor
+    is. Here a single loss of any kind is applied to the descriptor, after the neck.
     """
 
     def __init__(self, dimension: int) -> None:

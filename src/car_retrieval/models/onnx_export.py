@@ -1,4 +1,4 @@
-"""Export the encoder to ONNX, which needs neither this project nor PyTorch."""
+"""Export of the encoder to ONNX, for use without this project and PyTorch."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 INPUT, OUTPUT = "images", "descriptors"
 OPSET = 20
-LARGEST = 2**31 - 2**20  # bytes of weights: a protobuf file ends at 2 GiB
+LARGEST = 2**31 - 2**20  # maximum bytes of weights; protobuf files are limited to 2 GiB
 
 
 class WhitenedEncoder(nn.Module):
-    """An encoder and its whitening as one network."""
+    """Encoder and whitening as one network."""
 
     def __init__(self, encoder: Encoder, whitening: Whitening) -> None:
         super().__init__()
@@ -32,7 +32,7 @@ class WhitenedEncoder(nn.Module):
             self.projection.load_state_dict({n: torch.tensor(w) for n, w in weights.items()})
 
     def forward(self, images: Tensor) -> Tensor:
-        """Describe images uint8 [n, 3, R, R] as unit vectors float32 [n, D]."""
+        """Compute unit vectors float32 [n, D] of images uint8 [n, 3, R, R]."""
         described: Tensor = self.encoder(images)
         return F.normalize(self.projection(described)) if self.projection else described
 
@@ -41,23 +41,22 @@ def to_onnx(network: WhitenedEncoder) -> "ModelProto":
     """Export a network to ONNX, with a dynamic batch size.
 
     Args:
-        network: what to translate, on the CPU.
+        network: network to export, on the CPU.
 
     Returns:
-        A model from `images` uint8 [n, 3, R, R], RGB, to `descriptors` float32 [n, D] of unit
-        length.
+        Model from `images` uint8 [n, 3, R, R], RGB, to `descriptors` float32 [n, D] of unit length.
 
     Raises:
-        ValueError: the extra for it is not installed, or the weights do not fit into one file.
+        ValueError: the extra `export` is not installed, or the weights do not fit into one file.
     """
     try:
         import onnxruntime  # noqa: F401  # tries the file
         import onnxscript  # noqa: F401  # torch translates with it
     except ImportError:
-        raise ValueError("ONNX needs an extra: pip install -e '.[export]'") from None
+        raise ValueError("ONNX needs the extra export: pip install -e '.[export]'") from None
     size = sum(weights.nbytes for weights in network.state_dict().values())
     if size > LARGEST:
-        raise ValueError(f"{size / 1e9:.1f} GB of weights: an ONNX file ends at 2 GiB")
+        raise ValueError(f"{size / 1e9:.1f} GB of weights exceed the 2 GiB limit of an ONNX file")
     side = network.encoder.net.config.image_size
     exported = torch.onnx.export(
         network.eval(),
@@ -75,22 +74,22 @@ def to_onnx(network: WhitenedEncoder) -> "ModelProto":
 
 
 def file_of(model: "ModelProto", metadata: Mapping[str, str]) -> bytes:
-    """The content of a model's file, with metadata."""
+    """Serialise a model with metadata."""
     for name, value in metadata.items():
         model.metadata_props.add(key=name, value=value)
     return model.SerializeToString()
 
 
 def largest_angle(model: "ModelProto", network: WhitenedEncoder, images: np.ndarray) -> float:
-    """Difference between an exported model and its network.
+    """Compare an exported model with its network.
 
     Args:
-        model: the translation.
-        network: what it was made of, on the CPU.
-        images: uint8 [n, 3, R, R]; the first is described alone, the others together.
+        model: exported model.
+        network: original network, on the CPU.
+        images: uint8 [n, 3, R, R]; encoded as a batch of the first and a batch of the others.
 
     Returns:
-        The largest angle between the two descriptors of an image, in degrees.
+        Largest angle between the two descriptors of an image, in degrees.
     """
     from onnxruntime import InferenceSession
 
@@ -101,10 +100,10 @@ def largest_angle(model: "ModelProto", network: WhitenedEncoder, images: np.ndar
         with torch.inference_mode():
             wanted = network(torch.from_numpy(pixels)).numpy()
         angles.append(_angles(session.run([OUTPUT], {INPUT: pixels})[0], wanted).max())
-    return float(np.degrees(np.max(angles)))  # NaN where a descriptor is
+    return float(np.degrees(np.max(angles)))  # NaN if a descriptor is NaN
 
 
 def _angles(some: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Between unit vectors, by their chord: an inner product near 1 rounds small angles away."""
+    """Compute angles between unit vectors by chord, accurate for small angles."""
     chords = np.linalg.norm(np.subtract(some, others, dtype=np.float64), axis=1)
     return 2 * np.arcsin(np.minimum(1, chords / 2))

@@ -7,7 +7,7 @@ from car_retrieval.models.gem import GeM
 
 
 class Average(nn.Module):
-    """The mean over positions, SPoC (Babenko & Lempitsky, ICCV 2015)."""
+    """Mean over positions, SPoC (Babenko & Lempitsky, ICCV 2015)."""
 
     def forward(self, features: Tensor) -> Tensor:
         """Pool features [b, c, h, w] to [b, c]."""
@@ -15,7 +15,7 @@ class Average(nn.Module):
 
 
 class Maximum(nn.Module):
-    """The maximum over positions, MAC (Tolias, Sicre & Jégou, ICLR 2016)."""
+    """Maximum over positions, MAC (Tolias, Sicre & Jégou, ICLR 2016)."""
 
     def forward(self, features: Tensor) -> Tensor:
         """Pool features [b, c, h, w] to [b, c]."""
@@ -23,10 +23,10 @@ class Maximum(nn.Module):
 
 
 class GeMMaximum(nn.Module):
-    """GeM and the maximum side by side.
+    """Concatenation of GeM and maximum.
 
     After Jun et al., "Combination of multiple global descriptors for image retrieval", 2019, but
-    with one projection of both in place of one each.
+    with a common projection instead of one each.
     """
 
     def __init__(self) -> None:
@@ -45,4 +45,4 @@ POOLINGS: dict[str, type[nn.Module]] = {
     "gem_max": GeMMaximum,
 }
 CLASS_TOKEN = "cls"
-"""In place of pooling, a transformer's class token."""
+"""Pooling name of a transformer's class token, used instead of pooling."""

@@ -1,4 +1,4 @@
-"""Boxes of photos that have no label, for packing."""
+"""Proposed boxes of photos without a labelled box, for packing."""
 
 import logging
 from collections.abc import Mapping
@@ -19,18 +19,18 @@ log = logging.getLogger(__name__)
 def with_proposed_boxes(
     photos: pd.DataFrame, files: Mapping[str, bytes], workers: int
 ) -> pd.DataFrame:
-    """Fill in the boxes of cars where a list has none.
+    """Fill missing boxes with proposed ones.
 
     Args:
-        photos: readable photos: Path, and x1, y1, x2, y2 where the list knows boxes.
-        files: their bytes by path.
+        photos: readable photos: Path and, if the list has boxes, x1, y1, x2, y2.
+        files: bytes of the photos by path.
         workers: number of threads.
 
     Returns:
-        The photos with x1, y1, x2, y2; missing where no car is seen, or where it fills the photo.
+        Photos with x1, y1, x2, y2; missing if no car is detected, or it fills the photo.
 
     Raises:
-        FileNotFoundError: the package of the finder's weights is not installed.
+        FileNotFoundError: the package of the detector's weights is not installed.
     """
     known = photos.reindex(columns=[*photos.columns, *(side for side in BOX if side not in photos)])
     known = known.astype(dict.fromkeys(BOX, "Int64"))
@@ -42,9 +42,9 @@ def with_proposed_boxes(
         return box and scaled(box, width, height, decoded.width, decoded.height)
 
     proposals = in_order(propose, len(paths), workers, window=4 * workers)
-    shown = tqdm(proposals, "finding cars", len(paths), unit="image", disable=None)
+    shown = tqdm(proposals, "detecting cars", len(paths), unit="image", disable=None)
     found = {row: box for row, box in zip(paths.index, shown, strict=True) if box is not None}
     for number, side in enumerate(BOX):
         known.loc[list(found), side] = np.array([box[number] for box in found.values()], np.int64)
-    log.info("found the car in %d of %d photos without a labelled box", len(found), len(paths))
+    log.info("detected a car in %d of %d photos without a labelled box", len(found), len(paths))
     return known

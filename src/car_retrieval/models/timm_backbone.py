@@ -1,4 +1,4 @@
-"""Backbones of timm."""
+"""Backbones from timm."""
 
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ HUB_FILES = ("model.safetensors", "pytorch_model.bin")
 
 
 class TimmBackbone(nn.Module):
-    """A timm network whose features, tokens too, become a map."""
+    """Timm network whose features, including tokens, are converted to a map."""
 
     def __init__(self, net: Any) -> None:
         super().__init__()
@@ -33,7 +33,7 @@ class TimmBackbone(nn.Module):
         self.patch: int = patches.patch_size[0] if isinstance(patches, PatchEmbed) else 1
 
     def forward(self, images: Tensor) -> Features:
-        """Features of images [b, 3, h, w]."""
+        """Compute features of images [b, 3, h, w]."""
         check_size(images, self.patch)
         features = self.net.forward_features(images)
         if features.ndim == 3:
@@ -62,7 +62,7 @@ def timm_backbone(name: str, weights: str | None, image_size: int) -> nn.Module:
 
 
 def _pretrained(name: str, config: Any) -> Any:
-    """With weights from torch's cache, timm's, an installed package or the hub, in this order."""
+    """Load weights from torch's cache, timm's, an installed package or the hub, in this order."""
     stored = cached(f"{name}.safetensors")
     if stored.is_file():
         net = _created(name)
@@ -77,7 +77,7 @@ def _pretrained(name: str, config: Any) -> Any:
 
 
 def _downloaded(name: str, config: Any, stored: Path) -> Any:
-    """By timm, which looks into its cache first."""
+    """Load weights by timm, from its cache or the hub."""
     try:
         return _created(name, pretrained=True)
     except Exception as error:
@@ -86,7 +86,7 @@ def _downloaded(name: str, config: Any, stored: Path) -> Any:
         raise FileNotFoundError(
             f"training.weights: imagenet of {TIMM}{name} could not be downloaded ({error}). {hint} "
             f"https://huggingface.co/{config.hf_hub_id}/resolve/main/model.safetensors at "
-            f"{stored}, or set training.weights to a file, or to null for a random start"
+            f"{stored}, or set training.weights to a file, or to null for random initialisation"
         ) from None
 
 
@@ -105,10 +105,10 @@ def _classifiers(config: Any) -> tuple[str, ...]:
 
 
 def _created(name: str, pretrained: bool = False) -> Any:
-    """Without its classifier; for images of several sizes, where the network can."""
+    """Create a network without classifier, for images of several sizes if it supports them."""
     import timm
 
     try:
         return timm.create_model(name, pretrained, num_classes=0, dynamic_img_size=True)
-    except TypeError:  # it has no such option
+    except TypeError:  # the network does not have the option
         return timm.create_model(name, pretrained, num_classes=0)

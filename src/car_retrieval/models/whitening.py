@@ -1,4 +1,4 @@
-"""Descriptors whose uninformative directions count less: whitening learnt from training photos."""
+"""Whitening of descriptors, learnt from training photos."""
 
 import hashlib
 from dataclasses import dataclass, field
@@ -14,8 +14,8 @@ class Whitening:
     """Projection of descriptors, followed by L2 normalisation.
 
     Attributes:
-        projection: of D on p dimensions; None leaves descriptors as they are.
-        signature: of the encoder and the settings that it was fitted with, as JSON values.
+        projection: projection from D to p dimensions; None: no whitening.
+        signature: encoder signature and settings of the fit, as JSON values.
     """
 
     projection: PCA | None = None
@@ -29,7 +29,7 @@ class Whitening:
         return whitened / np.maximum(np.linalg.norm(whitened, axis=1, keepdims=True), 1e-12)
 
     def fingerprint(self) -> str | None:
-        """A hash of the projection: 16 hex digits; None where there is none."""
+        """Hash the projection: 16 hex digits; None for no whitening."""
         if self.projection is None:
             return None
         digest = hashlib.blake2b(digest_size=8)
@@ -44,7 +44,7 @@ def fit_whitening(
     dimension: int | None = None,
     power: float = 1.0,
 ) -> PCA:
-    """Fit a projection to training photos.
+    """Fit a whitening projection to training photos.
 
     `pca` divides the principal components by their deviation (Jégou & Chum, "Negative evidences
     and co-occurences in image retrieval", ECCV 2012). `learnt` first divides by the deviation
@@ -59,9 +59,9 @@ def fit_whitening(
     Args:
         descriptors: float32 [n, D].
         classes: int64 [n].
-        kind: of whitening.
+        kind: kind of whitening.
         dimension: components kept; None: all D.
-        power: of the deviation that is divided by: 1 whitens wholly, 0 not at all.
+        power: exponent of the deviation to divide by; 1: full whitening, 0: none.
 
     Raises:
         ValueError: there are fewer photos than dimensions are kept, or, for `learnt`, no class has
