@@ -114,7 +114,7 @@ def test_a_file_of_something_else(tmp_path, kind):
         torch.save(torchvision.models.get_model(kind, weights=None).state_dict(), file)
     else:
         torch.save({"empty": {}, "list": [1]}[kind], file)
-    with pytest.raises(ValueError, match=rf"{file} does not hold the weights of resnet18$"):
+    with pytest.raises(ValueError, match=rf"{file} does not contain weights of resnet18$"):
         build_backbone("resnet18", str(file), 64)
 
 

@@ -80,7 +80,7 @@ class TestWeights:
         torch.save(state, tmp_path / "weights.pth")
         net, _ = build_backbone("timm/resnet18", str(tmp_path / "weights.pth"), 64)
         assert torch.equal(net.net.conv1.weight, state["conv1.weight"])
-        with pytest.raises(ValueError, match="does not hold the weights of timm/resnet34"):
+        with pytest.raises(ValueError, match="does not contain weights of timm/resnet34"):
             build_backbone("timm/resnet34", str(tmp_path / "weights.pth"), 64)
 
     def test_of_a_transformer_for_images_of_another_size(self, tmp_path):

@@ -59,11 +59,11 @@ class TestPlan:
     @pytest.mark.parametrize(
         ("changes", "message"),
         [
-            ({"loss": {"name": "ArkFaceLoss"}}, "there is no 'ArkFaceLoss'"),
+            ({"loss": {"name": "ArkFaceLoss"}}, "unknown 'ArkFaceLoss'"),
             ({"loss": {"name": "ArcFaceLoss", "args": {"angle": 3}}}, "ArcFaceLoss: .*angle"),
-            ({"miner": {"name": "Nobody"}}, r"training\.miner\.name: there is no 'Nobody'"),
+            ({"miner": {"name": "Nobody"}}, r"training\.miner\.name: unknown 'Nobody'"),
             ({"sampler": {"name": "pk", "args": {"photos_per_class": 3}}}, "not a multiple"),
-            ({"memory": 64}, "CrossEntropy cannot see a memory"),
+            ({"memory": 64}, "CrossEntropy does not support a memory"),
         ],
     )
     def test_what_does_not_exist_is_named(self, changes, message):

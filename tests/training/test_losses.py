@@ -173,9 +173,9 @@ def test_a_miner_meets_a_loss(descriptors):
         (
             "CosFace",
             {},
-            r"training\.loss\.name: there is no 'CosFace'; choose .*ArcFaceLoss.*Tuple",
+            r"training\.loss\.name: unknown 'CosFace'; choose .*ArcFaceLoss.*Tuple",
         ),
-        ("angular_loss", {}, r"there is no 'angular_loss'"),
+        ("angular_loss", {}, "unknown 'angular_loss'"),
         ("CosFaceLoss", {"margn": 0.2}, r"training\.loss: CosFaceLoss: .*margn"),
         ("TupleSoftmax", {"scale": 16}, r"training\.loss: TupleSoftmax: .*scale"),
         ("CrossBatchMemory", {}, r"training\.loss: CrossBatchMemory: "),
@@ -189,5 +189,5 @@ def test_a_wrong_loss_is_one_line(name, args, message):
 
 @pytest.mark.parametrize("name", ["TupleSoftmax", "CosFaceLoss"])
 def test_a_wrong_miner(name):
-    with pytest.raises(ValueError, match=rf"training\.miner\.name: there is no '{name}'"):
+    with pytest.raises(ValueError, match=rf"training\.miner\.name: unknown '{name}'"):
         build_miner(name, {})

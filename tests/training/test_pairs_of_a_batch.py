@@ -78,4 +78,4 @@ def test_a_loss_of_zero_is_said(caplog) -> None:
         own = trainer("TripletMarginLoss", photos=4, sampler={"name": "pk"})
         own.loss = build_loss(margin["name"], margin["args"], CLASSES, 8)
         next(own.epochs())
-    assert "the loss is 0 in all of epoch 1" in caplog.text
+    assert "the loss is 0 in the whole of epoch 1" in caplog.text

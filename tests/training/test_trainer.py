@@ -187,7 +187,7 @@ def test_a_loss_that_is_not_a_number(make):
     with torch.no_grad():
         trainer.net.projection.weight[0, 0] = torch.nan
     with pytest.raises(
-        FloatingPointError, match=r"loss is nan in epoch 1, by batch \d; lower training\.lr"
+        FloatingPointError, match=r"loss is nan in epoch 1 at batch \d; lower training\.lr"
     ):
         next(trainer.epochs())
 
@@ -233,7 +233,7 @@ class TestRestore:
             make(**change).restore(checkpoint)
 
     def test_another_k(self, make, checkpoint):
-        with pytest.raises(ValueError, match="not rated by mAP@7"):
+        with pytest.raises(ValueError, match="no validation mAP@7"):
             make(k=7).restore(checkpoint)
 
     def test_another_loss(self, make, checkpoint):

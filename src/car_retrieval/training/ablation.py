@@ -1,4 +1,4 @@
-"""Recipes against each other: what each trains with, and what a training came to."""
+"""Comparison of training recipes: parameters and results."""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 COSTS = ("images", "seconds", "cpu_seconds")
 WITHOUT_EFFECT = {"seed", "device", "show_batch", "start_epoch"}
-SHOWN_IMAGES = 256  # read for a fingerprint
+SHOWN_IMAGES = 256  # images per fingerprint
 Result = dict[str, Any]
 """Result of one training, as JSON values: see `train`."""
 
@@ -35,10 +35,10 @@ class Recipe:
     """Training recipe.
 
     Attributes:
-        name: of the recipe.
-        params: how it trains, with any seed.
-        data: fingerprint of what it trains and is tested on.
-        seconds: of training, after which no further epoch begins; None: no limit.
+        name: name of the recipe.
+        params: training parameters, with any seed.
+        data: fingerprint of the training and test data.
+        seconds: training time after which no further epoch starts; None: no limit.
     """
 
     name: str
@@ -47,10 +47,10 @@ class Recipe:
     seconds: float | None = None
 
     def made(self, result: Mapping[str, Any]) -> bool:
-        """Whether a result is of these parameters, data and limit, with whatever seed."""
+        """Return whether a result has the same parameters, data and limit, with any seed."""
         try:
             params = TrainingParams.model_validate(result["parameters"])
-        except (KeyError, ValueError):  # of a version that had other parameters
+        except (KeyError, ValueError):  # from a version with other parameters
             return False
         wanted, given = (each.model_dump(exclude=WITHOUT_EFFECT) for each in (self.params, params))
         about = tuple(result[name] for name in ("recipe", "data", "seconds_limit"))
@@ -60,16 +60,16 @@ class Recipe:
 def planned(
     labels: np.ndarray, base: TrainingParams, ablation: AblationParams, data: str
 ) -> dict[str, Recipe]:
-    """Every recipe by name, fitted to the budget: all see the same number of images.
+    """Build all recipes by name, fitted to the budget: all train on the same number of images.
 
     Args:
         labels: int64 [n], class numbers of the training photos.
-        base: what the recipes change.
+        base: training parameters that the recipes change.
         ablation: recipes and budget.
         data: see `fingerprint`.
 
     Raises:
-        ValueError: a recipe's loss, miner or sampler does not exist or fit.
+        ValueError: a recipe's loss, miner or sampler does not exist or has invalid arguments.
     """
     if base.epochs == 0:
         raise ValueError("training.epochs is 0: an ablation trains, so set it to 1 or more")
@@ -97,20 +97,20 @@ def train(
 ) -> Result:
     """Train a network and evaluate it at its best epoch on the validation photos.
 
-    A loss that is not finite ends the training; such a result has no scores.
+    A non-finite loss ends the training; the result then has no scores.
 
     Args:
-        recipe: how to train.
-        seed: of weights, batches and augmentations.
+        recipe: recipe to train.
+        seed: random seed of weights, batches and augmentation.
         images: uint8 [n, 3, R, R].
         split: Index, Class, split.
         pairs: verification pairs of the validation photos.
-        test: rates the network.
+        test: function that evaluates the network.
 
     Returns:
-        recipe, seed, seconds_limit, parameters, data, versions: what it is the result of; images,
-        seconds and cpu_seconds of all epochs; epoch, valid and test: the best epoch, its report
-        and its test; history: the report of each epoch.
+        recipe, seed, seconds_limit, parameters, data, versions: inputs; images, seconds and
+        cpu_seconds: totals of all epochs; epoch, valid and test: the best epoch, its report and its
+        test scores; history: the report of each epoch.
     """
     params = recipe.params.model_copy(update={"seed": seed})
     trainer = Trainer(images, split, Validation(images, split, pairs, params.k), params)
@@ -143,8 +143,8 @@ def train(
 def fingerprint(*collections: tuple[Matrix | np.ndarray, pd.DataFrame]) -> str:
     """Hash images and their lists: 16 hex digits.
 
-    Of each uint8 [n, 3, R, R] it reads up to 256 images, spread evenly, and of each list all
-    columns.
+    The hash covers up to 256 evenly spread images of each uint8 [n, 3, R, R], and all columns of
+    each list.
     """
     found = blake2b(digest_size=8)
     for images, photos in collections:

@@ -1,4 +1,4 @@
-"""Gradient checkpointing: less memory for more time."""
+"""Activation checkpointing: less memory, more time."""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -14,15 +14,15 @@ CONTAINERS = (nn.Sequential, nn.ModuleList)
 def recompute_blocks(net: nn.Module) -> None:
     """Store only the input of each block; recompute its activations in the backward pass.
 
-    Chen et al., "Training deep nets with sublinear memory cost", 2016. Gradients and batch norms'
-    statistics stay what they are.
+    Chen et al., "Training deep nets with sublinear memory cost", 2016. Gradients and batch-norm
+    statistics do not change.
     """
     for block in blocks_of(net):
         setattr(block, "forward", partial(_recomputed, block, block.forward))  # noqa: B010
 
 
 def blocks_of(net: nn.Module) -> Iterator[nn.Module]:
-    """The outermost members of sequences that are made of parts: a ResNet's residual blocks."""
+    """Yield the outermost composite members of sequences: a ResNet's residual blocks."""
     for child in net.children():
         made_of_parts = next(child.children(), None) is not None
         if isinstance(net, CONTAINERS) and made_of_parts and not isinstance(child, CONTAINERS):
@@ -40,7 +40,7 @@ def _recomputed(block: nn.Module, forward: Any, *inputs: Any) -> Any:
 
 @contextmanager
 def _without_statistics(block: nn.Module) -> Iterator[None]:
-    """Batch norms have seen this batch: the second time they must not count it."""
+    """Disable the update of batch-norm statistics, which the first pass did for this batch."""
     norms: list[Any] = [
         module
         for module in block.modules()

@@ -15,7 +15,7 @@ from car_retrieval.params import AugmentationParams
 BLUR_KERNEL = 5
 LARGEST_BLUR = 1.5
 LARGEST_ERASED_SIDE = 0.4
-LARGEST_STRETCH = 1.25  # of width over height, where a crop allows it
+LARGEST_STRETCH = 1.25  # largest change of the aspect ratio by a crop
 # Hue is an angle in the plane of I and Q (NTSC's YIQ).
 YIQ = ((0.299, 0.587, 0.114), (0.596, -0.274, -0.322), (0.211, -0.523, 0.312))
 
@@ -24,9 +24,9 @@ class Augmentation:
     """Augment batches of images with its own random generator.
 
     Args:
-        params: how strong each change is; zero switches it off.
-        seed: of the stream.
-        device: where the images lie.
+        params: strength of each change; 0: off.
+        seed: seed of the random generator.
+        device: device of the images.
     """
 
     def __init__(self, params: AugmentationParams, seed: int, device: torch.device) -> None:
@@ -34,7 +34,7 @@ class Augmentation:
         self._generator = torch.Generator(device).manual_seed(seed)
 
     def __call__(self, images: Tensor) -> Tensor:
-        """Change images [b, 3, h, w] in 0…255 of any dtype; returns float32 of the same shape."""
+        """Augment images [b, 3, h, w] in 0…255 of any dtype; returns float32 of the same shape."""
         changed = self._move(images.float() / 255)
         changed = self._colour(changed)
         changed = self._blur(changed)
@@ -49,7 +49,7 @@ class Augmentation:
         return self._uniform(0, 1, count) < probability
 
     def _move(self, images: Tensor) -> Tensor:
-        """Zoom in or out, shift, turn and flip by one affine resampling."""
+        """Zoom, shift, rotate and flip by one affine resampling."""
         count, p = len(images), self.params
         area = self._uniform(1 - p.crop, 1 + p.crop, count)
         stretch = min(p.crop, math.log(LARGEST_STRETCH))
@@ -67,7 +67,7 @@ class Augmentation:
         return F.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
 
     def _colour(self, images: Tensor) -> Tensor:
-        """Hue, saturation, grey by a matrix on RGB; then contrast about the mean; brightness."""
+        """Change hue, saturation and grey by an RGB matrix, then contrast and brightness."""
         count, p = len(images), self.params
         angle = 2 * math.pi * self._uniform(-p.hue, p.hue, count)
         kept = (~self._chosen(count, p.grey)).float()
@@ -106,7 +106,7 @@ class Augmentation:
         return images + deviation * noise
 
     def _erase(self, images: Tensor) -> Tensor:
-        """Paint a random rectangle of some images in one colour: something stands in front."""
+        """Fill a random rectangle of some images with one colour, like an occlusion."""
         count, _, height, width = images.shape
         chosen = self._chosen(count, self.params.erase)[:, None]
         inside = []

@@ -11,34 +11,34 @@ log = logging.getLogger(__name__)
 
 
 CHANCE = "chance R@1"
-"""Column of the largest R@1 that chance explains: `metrics.chance.chance_of_first_hit`."""
+"""Column of the largest R@1 expected by chance: `metrics.chance.chance_of_first_hit`."""
 
 
 def at_chance(history: pd.DataFrame) -> str | None:
-    """A line for readers where in no epoch the validation's R@1 was above chance; else None.
+    """Return a warning if validation R@1 was never above chance, else None.
 
     Args:
-        history: a row an epoch: R@1 and, since it is reported, `CHANCE`.
+        history: one row per epoch: R@1 and, except in old versions, `CHANCE`.
     """
     if CHANCE not in history or (history["R@1"] > history[CHANCE]).any():
         return None
     return (
         f"validation is at chance: R@1 is at most {history['R@1'].max():.3f}, and a random search "
         f"reaches {history[CHANCE].max():.3f} (mean plus 3 standard errors): check the classes of "
-        "the photos, then training.weights, lr and epochs"
+        "the photos, then training.weights, training.lr and training.epochs"
     )
 
 
 def score_of(columns: Iterable[str], select_by: str) -> str:
-    """The column of validation scores that `select_by` means: mAP@k with its k, or MAP@R."""
+    """Return the score column for `select_by`: mAP@k with its k, or MAP@R."""
     return next(name for name in columns if name == select_by or name.startswith(select_by[:-1]))
 
 
 def best_epoch(history: pd.DataFrame, select_by: str) -> int:
-    """The epoch with the highest validation score, the earliest of equals.
+    """Return the epoch with the highest validation score, the earliest of ties.
 
     Args:
-        history: a row an epoch: epoch, mAP@k, MAP@R.
+        history: one row per epoch: epoch, mAP@k, MAP@R.
         select_by: `mAP@k` or `MAP@R`.
     """
     return int(history["epoch"].iloc[history[score_of(history.columns, select_by)].argmax()])
@@ -47,7 +47,7 @@ def best_epoch(history: pd.DataFrame, select_by: str) -> int:
 def stop_early(
     checkpoints: Iterable[Checkpoint], patience: int | None, select_by: str
 ) -> Iterator[Checkpoint]:
-    """Pass on the epochs until so many in a row have not been better than the best; None: all."""
+    """Yield epochs until `patience` in a row have not improved the best score; None: all."""
     best, since = float("-inf"), 0
     for checkpoint in checkpoints:
         report = checkpoint["report"]
@@ -55,5 +55,7 @@ def stop_early(
         best, since = (score, 0) if score > best else (best, since + 1)
         yield checkpoint
         if since == patience:
-            log.info("training.patience = %d ends the training: no better %s", patience, select_by)
+            log.info(
+                "stopped early by training.patience = %d: no improvement of %s", patience, select_by
+            )
             return

@@ -1,4 +1,4 @@
-"""Evaluate a network: retrieve photos of one collection by queries of another."""
+"""Evaluation of a network by retrieval."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,15 +15,15 @@ from car_retrieval.search.exact import Block
 
 @dataclass(frozen=True)
 class NetworkEvaluator:
-    """Evaluate a network: all queries search the whole gallery, or each other.
+    """Evaluator of networks: all queries search the whole gallery, or each other.
 
     Attributes:
         queries: images uint8 [q, 3, R, R].
         query_labels: classes by row of `queries`.
         gallery: images uint8 [n, 3, R, R].
         gallery_labels: classes by row of `gallery`.
-        k: of mAP@k.
-        leave_one_out: each query searches the other queries; the gallery is not used.
+        k: cut-off of mAP@k.
+        leave_one_out: whether each query searches the other queries instead of the gallery.
     """
 
     queries: Matrix | np.ndarray
@@ -34,7 +34,7 @@ class NetworkEvaluator:
     leave_one_out: bool = False
 
     def __call__(self, net: DescriptorNet) -> dict[str, float]:
-        """The means of `summarise`: mAP@k, R@1, MAP@R and their like, with their counts."""
+        """Compute the scores and counts of `summarise`: mAP@k, R@1, MAP@R and others."""
         ids = self.query_labels.index.to_numpy()
         queries = np.concatenate(
             list(encode(net, self.queries, rows=ids, batch_size=64, title="testing"))

@@ -12,15 +12,15 @@ from torch import Tensor, nn
 
 
 class TupleSoftmax(nn.Module):
-    """Cross-entropy of finding the positive among one positive and several negatives.
+    """Softmax cross-entropy of the positive among one positive and several negatives.
 
     With s the cosine similarities to the anchor and t the temperature:
     loss = −log( exp(s₊/t) / (exp(s₊/t) + Σ exp(s₋/t)) ), averaged over tuples. The reference
     system has t = 1, with which four negatives keep the loss above ln(1 + 4e⁻²) = 0.433.
 
     Args:
-        negatives: of each tuple.
-        temperature: t.
+        negatives: number of negatives per tuple.
+        temperature: temperature t.
     """
 
     def __init__(self, negatives: int = 4, temperature: float = 1.0) -> None:
@@ -28,7 +28,7 @@ class TupleSoftmax(nn.Module):
         self.negatives, self.temperature = negatives, temperature
 
     def forward(self, descriptors: Tensor, labels: Tensor, mined: Any = None) -> Tensor:
-        """Loss of descriptors [tuples · (2 + negatives), d], rows as the sampler laid them."""
+        """Compute the loss of descriptors [tuples · (2 + negatives), d], in the sampler's order."""
         rows = F.normalize(descriptors).view(-1, 2 + self.negatives, descriptors.shape[1])
         similarity = torch.einsum("td,tcd->tc", rows[:, 0], rows[:, 1:])
         first = torch.zeros(len(rows), dtype=torch.long, device=rows.device)
@@ -36,12 +36,12 @@ class TupleSoftmax(nn.Module):
 
 
 class CrossEntropy(nn.Module):
-    """A linear classifier of the training classes on descriptors of any length.
+    """Linear classifier of the training classes on descriptors of any length.
 
     Args:
         num_classes: number of classes.
         embedding_size: dimension of the descriptors.
-        label_smoothing: share of the target that is spread over all classes (Szegedy et al.,
+        label_smoothing: share of the target spread over all classes (Szegedy et al.,
             "Rethinking the Inception architecture", CVPR 2016, sec. 7).
     """
 
@@ -51,28 +51,28 @@ class CrossEntropy(nn.Module):
         self.label_smoothing = label_smoothing
 
     def forward(self, descriptors: Tensor, labels: Tensor, mined: Any = None) -> Tensor:
-        """Mean loss of descriptors [b, d] and class numbers int64 [b]."""
+        """Compute the mean loss of descriptors [b, d] and class numbers int64 [b]."""
         logits = self.classifier(descriptors)
         return F.cross_entropy(logits, labels, label_smoothing=self.label_smoothing)
 
 
 class Memory(CrossBatchMemory):
-    """Pair loss with a memory of descriptors of earlier batches, saved with its state.
+    """Pair loss with a memory of descriptors of earlier batches and a complete state dict.
 
     Wang et al., "Cross-batch memory for embedding learning", CVPR 2020.
     """
 
     def get_extra_state(self) -> dict[str, int]:
-        """What the library does not save of the queue."""
+        """Return the queue state that the library does not save."""
         return {"next": self.queue_idx, "filled": int(self.has_been_filled)}
 
     def set_extra_state(self, state: dict[str, int]) -> None:
-        """Go on filling the queue where it was."""
+        """Restore the queue state."""
         self.queue_idx, self.has_been_filled = state["next"], bool(state["filled"])
 
 
 def needs_pairs(loss: nn.Module) -> bool:
-    """Whether a loss compares the photos of a batch with each other only: it has no proxies."""
+    """Return whether a loss only compares the photos of a batch, without proxies."""
     proxies = any(weights.ndim > 1 for weights in loss.parameters())
     return not proxies and not isinstance(loss, TupleSoftmax)
 
@@ -81,36 +81,36 @@ OWN = {"TupleSoftmax": TupleSoftmax, "CrossEntropy": CrossEntropy}
 
 
 def build_loss(name: str, args: dict[str, Any], classes: int, dimension: int) -> nn.Module:
-    """Make a loss (descriptors, labels, mined pairs) → scalar; descriptors may have any length.
+    """Build a loss (descriptors, labels, mined pairs) → scalar; descriptors may have any length.
 
     Args:
         name: `TupleSoftmax`, `CrossEntropy` or a class of `pytorch_metric_learning.losses`.
-        args: its keyword arguments; `num_classes` and `embedding_size` are filled in.
+        args: keyword arguments of the class; `num_classes` and `embedding_size` are added.
         classes: number of training classes.
-        dimension: of the descriptors.
+        dimension: dimension of the descriptors.
 
     Raises:
-        ValueError: there is no such loss, or the arguments do not fit it.
+        ValueError: the loss does not exist, or its arguments are invalid.
     """
     known = {"num_classes": classes, "embedding_size": dimension}
     return _build(pytorch_metric_learning.losses, "loss", name, args, known)
 
 
 def with_memory(loss: nn.Module, size: int, dimension: int, miner: nn.Module | None) -> Memory:
-    """Add a memory of the last `size` descriptors to a pair loss; the miner picks among all.
+    """Add a memory of the last `size` descriptors to a pair loss; the miner selects among all.
 
     Raises:
-        ValueError: the loss has weights or order of its own, so that a memory makes no sense.
+        ValueError: the loss has weights or depends on order, and does not support a memory.
     """
     name, known = type(loss).__name__, Memory.supported_losses()
     if name not in known:
         names = ", ".join(sorted(known))
-        raise ValueError(f"training.memory: {name} cannot see a memory; choose among {names}")
+        raise ValueError(f"training.memory: {name} does not support a memory; choose from {names}")
     return Memory(loss, dimension, size, miner)
 
 
 def build_miner(name: str, args: dict[str, Any]) -> nn.Module:
-    """Make a miner of `pytorch_metric_learning.miners` by name; see `build_loss`."""
+    """Build a miner of `pytorch_metric_learning.miners` by name; see `build_loss`."""
     return _build(pytorch_metric_learning.miners, "miner", name, args, {})
 
 
@@ -123,7 +123,7 @@ def _build(
     maker = known_classes.get(name)
     if maker is None:
         names = ", ".join(sorted(known_classes))
-        raise ValueError(f"training.{kind}.name: there is no {name!r}; choose among {names}")
+        raise ValueError(f"training.{kind}.name: unknown {name!r}; choose from {names}")
     accepted = {
         argument
         for base in maker.__mro__

@@ -18,9 +18,9 @@ class Optimisation:
     """AdamW for a network and its loss, with an EMA of the network's weights.
 
     Args:
-        net: the network.
-        loss: its loss, which may have weights.
-        params: how to train.
+        net: network.
+        loss: loss, which may have weights.
+        params: training parameters.
     """
 
     def __init__(self, net: DescriptorNet, loss: nn.Module, params: TrainingParams) -> None:
@@ -30,11 +30,11 @@ class Optimisation:
 
     @property
     def kept(self) -> DescriptorNet:
-        """The network that an epoch is rated by and kept with."""
+        """Network to validate and save: the EMA, if any."""
         return cast(DescriptorNet, self.average.module) if self.average else self.net
 
     def step(self, rate: float) -> None:
-        """Follow the gradients at a learning rate, and forget them."""
+        """Apply the gradients at a learning rate, and clear them."""
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group["factor"]
         self.optimizer.step()
@@ -43,7 +43,7 @@ class Optimisation:
             self.average.update_parameters(self.net)
 
     def state(self) -> dict[str, Any]:
-        """A copy of the state to resume from."""
+        """Return a copy of the state to resume from."""
         state: dict[str, Any] = {"optimizer": deepcopy(self.optimizer.state_dict())}
         if self.average:
             state["trained"] = deepcopy(self.net.state_dict())
@@ -54,7 +54,7 @@ class Optimisation:
         """Resume from a checkpoint with or without an EMA, as configured here.
 
         Raises:
-            ValueError: the optimiser's state is of other weights.
+            ValueError: the optimizer's state has other weights.
         """
         if self.average:
             self.average.module.load_state_dict(checkpoint["model"])
@@ -64,12 +64,12 @@ class Optimisation:
 
 
 def parameter_groups(net: nn.Module, loss: nn.Module, params: TrainingParams) -> list[dict]:
-    """Group the weights of a network and its loss for an optimiser, by rate and by decay.
+    """Group the weights of a network and its loss for an optimizer, by rate and decay.
 
-    What decays are the matrices and kernels of layers, and the loss's proxies. Norms, biases and
-    single numbers (GeM's p) have one dimension and do not; nor do what transformers add to (class
-    token, position embeddings and biases) or multiply with (scales), which no layer calls `weight`.
-    `factor` is a group's rate as a multiple of `learning_rate`.
+    Weight decay applies to matrices and kernels of layers, and proxies of the loss. It does not
+    apply to parameters of one dimension (norms, biases, GeM's p), or to parameters of transformers
+    that are not named `weight` (class token, position embeddings and biases, scales). `factor` is a
+    group's rate as a multiple of `learning_rate`.
     """
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     for module in (net, loss):
@@ -87,16 +87,16 @@ def parameter_groups(net: nn.Module, loss: nn.Module, params: TrainingParams) ->
 
 
 def learning_rate(params: TrainingParams, epoch: int, step: int, steps: int) -> float:
-    """Learning rate of a step: a linear warm-up times the schedule.
+    """Compute the learning rate of a step: linear warm-up times schedule.
 
-    The warm-up reaches 1 with the last step of `warmup_epochs`. The schedule is lr_shrink^epoch, or
-    (1 + cos(π · share of all steps done)) / 2 (Loshchilov & Hutter, "SGDR", ICLR 2017, eq. 5).
+    The warm-up reaches 1 at the last step of `warmup_epochs`. The schedule is lr_shrink^epoch, or
+    (1 + cos(π · share of completed steps)) / 2 (Loshchilov & Hutter, "SGDR", ICLR 2017, eq. 5).
 
     Args:
-        params: how to train.
-        epoch: from 0.
-        step: of this epoch, from 0.
-        steps: of each epoch.
+        params: training parameters.
+        epoch: epoch, from 0.
+        step: step of the epoch, from 0.
+        steps: steps per epoch.
     """
     done = epoch + step / steps
     warm = min(1.0, (done + 1 / steps) / params.warmup_epochs) if params.warmup_epochs else 1.0
@@ -106,10 +106,10 @@ def learning_rate(params: TrainingParams, epoch: int, step: int, steps: int) -> 
 
 
 def average_of(net: nn.Module, decay: float) -> AveragedModel:
-    """An exponential moving average of a network's weights and buffers, beginning after a step.
+    """Create an exponential moving average (EMA) of a network's weights and buffers.
 
-    Of n earlier steps the decay is at most (1 + n) / (10 + n), so that the first weights, which
-    are random, are soon forgotten.
+    After n steps the decay is at most (1 + n) / (10 + n), so that the influence of the random
+    initial weights vanishes quickly.
     """
 
     def update(averages: Any, weights: Any, steps: Tensor | int) -> None:
@@ -139,7 +139,7 @@ def freeze(net: nn.Module, count: int) -> None:
 
 
 def keep_statistics(modules: nn.Module, frozen_only: bool = False) -> None:
-    """Put batch norms of a network in training into evaluation: all, or those of frozen weights."""
+    """Set batch norms to evaluation mode: all, or those with frozen weights."""
     for module in modules.modules():
         learns = any(weight.requires_grad for weight in module.parameters())
         if isinstance(module, nn.modules.batchnorm._BatchNorm) and not (frozen_only and learns):
@@ -147,9 +147,10 @@ def keep_statistics(modules: nn.Module, frozen_only: bool = False) -> None:
 
 
 def scale_in(params: TrainingParams, epoch: int) -> float:
-    """The factor that resizes the images of an epoch: from the first to the last in equal steps.
+    """Return the resizing factor of an epoch's images, which changes linearly over the epochs.
 
-    Small images first cost less and learn as much (Tan & Le, "EfficientNetV2", ICML 2021, sec. 4).
+    Smaller images in early epochs save time at equal accuracy (Tan & Le, "EfficientNetV2", ICML
+    2021, sec. 4).
     """
     if not isinstance(params.scale, tuple):
         return params.scale

@@ -1,4 +1,4 @@
-"""Provenance of a network: all that is needed to repeat its training."""
+"""Provenance of a network: everything needed to reproduce its training."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from car_retrieval.params import TrainingParams
 
 
 def provenance(params: TrainingParams, data: str) -> dict[str, Any]:
-    """Plain values: parameters of training, versions of libraries, and the data's digest."""
+    """Return training parameters, library versions and the digest of the data."""
     libraries = (car_retrieval, torch, torchvision, timm, pytorch_metric_learning)
     return {
         "parameters": params.model_dump(mode="json"),

@@ -1,4 +1,4 @@
-"""Batch samplers: the batches of one epoch from labels and a random generator."""
+"""Batch samplers: batches of one epoch from labels and a random generator."""
 
 from collections.abc import Callable, Iterator
 
@@ -10,7 +10,7 @@ Batches = Iterator[np.ndarray]
 
 
 def shuffle(labels: np.ndarray, batch_size: int, rng: np.random.Generator) -> Batches:
-    """Every image once in random order; a last batch of one image is left out (batch norm)."""
+    """Sample every image once in random order, without a last batch of 1 image (batch norm)."""
     order = rng.permutation(len(labels))
     for start in range(0, len(order), batch_size):
         if len(batch := order[start : start + batch_size]) > 1:
@@ -20,15 +20,15 @@ def shuffle(labels: np.ndarray, batch_size: int, rng: np.random.Generator) -> Ba
 def pk(
     labels: np.ndarray, batch_size: int, rng: np.random.Generator, photos_per_class: int = 4
 ) -> Batches:
-    """P classes × K photos: each image about once, in groups of K of its class.
+    """Sample P classes × K photos: each image about once, in groups of K of its class.
 
-    A class's photos are dealt into groups of K; the last group is filled up with photos of the
-    same class (Hermans et al., "In defense of the triplet loss", 2017, sec. 2).
+    The photos of a class are split into groups of K; the last group is filled with photos of the
+    class (Hermans et al., "In defense of the triplet loss", 2017, sec. 2).
     """
     if batch_size % photos_per_class:
         raise ValueError(
-            f"training.batch_size = {batch_size} is not a multiple of the sampler's "
-            f"photos_per_class = {photos_per_class}"
+            f"training.batch_size = {batch_size} is not a multiple of "
+            f"training.sampler.args.photos_per_class = {photos_per_class}"
         )
     groups = []
     for class_ in np.unique(labels):
@@ -45,14 +45,14 @@ def pk(
 def tuples(
     labels: np.ndarray, batch_size: int, rng: np.random.Generator, negatives: int = 4
 ) -> Batches:
-    """Rows of anchor, positive and negatives, redrawn each epoch; for `TupleSoftmax`.
+    """Sample rows of anchor, positive and negatives for `TupleSoftmax`, new in each epoch.
 
-    Every image of a class of at least two is an anchor once; a batch holds as many rows as fit
-    into `batch_size` images.
+    Every image of a class with at least two images is an anchor once; a batch has as many rows as
+    fit into `batch_size` images.
     """
     classes, inverse, sizes = np.unique(labels, return_inverse=True, return_counts=True)
     if len(classes) < 2 or sizes.max() < 2:
-        raise ValueError("the sampler tuples needs two classes, one of them with two photos")
+        raise ValueError("training.sampler: tuples needs two classes, one of them with two photos")
     by_class = np.argsort(inverse, kind="stable")
     start = np.concatenate([[0], np.cumsum(sizes)])
     place = np.empty(len(labels), np.int64)
@@ -76,18 +76,18 @@ def m_per_class(
     m: int = 4,
     length_before_new_iter: int | None = None,
 ) -> Batches:
-    """The library's `MPerClassSampler`: random classes with m photos each, about one epoch's worth.
+    """Sample by pytorch-metric-learning's `MPerClassSampler`: random classes with m photos each.
 
-    Unlike `pk` it draws every class equally often, and may leave images out of an epoch.
+    Unlike `pk`, it samples every class equally often, and an epoch may not have every image.
     """
     length = length_before_new_iter or max(len(labels), batch_size)
     before = common_functions.NUMPY_RANDOM
-    common_functions.NUMPY_RANDOM = rng  # else it is the global stream
+    common_functions.NUMPY_RANDOM = rng  # instead of the global generator
     try:
         order = list(samplers.MPerClassSampler(labels, m, batch_size, length))
     except AssertionError as error:
         raise ValueError(
-            f"training.sampler: MPerClassSampler of batches of {batch_size} and m = {m}, of "
+            f"training.sampler: MPerClassSampler with batches of {batch_size} and m = {m} for "
             f"{len(np.unique(labels))} classes: "
             f"{str(error) or f'length_before_new_iter = {length} is less than a batch'}"
         ) from None

@@ -46,20 +46,20 @@ log = logging.getLogger(__name__)
 
 
 class Trainer:
-    """A network, its loss and its optimiser, trained epoch by epoch.
+    """Trainer of a network with loss and optimizer, epoch by epoch.
 
-    Each epoch draws its batches and augmentations from its own seed, so that a run that was
-    stopped and resumed equals, on the same machine, a run that was not. The epochs are rated and
-    kept with the average of weights where there is one (`ema`).
+    Each epoch has its own seed of batches and augmentation, so that a resumed run is identical, on
+    the same machine, to an uninterrupted one. Epochs are validated and saved with the weight EMA,
+    if any (`ema`).
 
-    With `accumulation` a step adds the gradients of several batches. What looks across a batch,
-    batch norms and losses of pairs or tuples, still sees one small batch at a time.
+    With `accumulation` a step adds the gradients of several batches. Batch norms and losses of
+    pairs or tuples still use one small batch at a time.
 
     Args:
         images: uint8 [n, 3, R, R].
-        split: Index, Class, split, whatever else says which photos; those of `train` are learnt.
-        validation: rates the network after each epoch.
-        params: how to train.
+        split: Index, Class, split and other columns of the photos; those of `train` are used.
+        validation: validation after each epoch.
+        params: training parameters.
     """
 
     def __init__(
@@ -107,8 +107,7 @@ class Trainer:
         """Resume from a checkpoint.
 
         Raises:
-            ValueError: it belongs to another network, other classes, photos or split, or another
-                loss.
+            ValueError: the checkpoint has another network, classes, photos, split or loss.
         """
         for name, here, there in (
             ("network", self.net.config, DescriptorConfig(**checkpoint["config"])),
@@ -120,8 +119,8 @@ class Trainer:
                 raise _differs(name)
         if not {f"mAP@{self.params.k}", "MAP@R"} <= set(checkpoint["report"]):
             raise ValueError(
-                f"training.start_epoch: the checkpoint was not rated by mAP@{self.params.k} and "
-                "MAP@R; resume with the training.k it was trained with"
+                f"training.start_epoch: the checkpoint has no validation mAP@{self.params.k} and "
+                "MAP@R; resume with its training.k"
             )
         if ("trained" in checkpoint) != bool(self.params.ema):
             raise _differs("kind of weights (training.ema)")
@@ -132,7 +131,7 @@ class Trainer:
             raise _differs("loss") from None
 
     def _train_epoch(self, epoch: int) -> dict[str, float]:
-        """Train on every batch; returns mean loss, last learning rate, and number of images."""
+        """Train on every batch; returns mean loss, last learning rate and number of images."""
         self.net.train()
         keep_statistics(self.net.backbone, frozen_only=not self.params.freeze_bn)
         seed = self.params.seed * 100_003 + epoch
@@ -161,22 +160,22 @@ class Trainer:
                     self.optimisation.step(lr)
                 bar.update()
                 if number % self.params.show_batch == 0 or number == len(batches):
-                    mean = total.item() / number  # only here is the device waited for
+                    mean = total.item() / number  # the only synchronisation with the device
                     if not math.isfinite(mean):
                         raise FloatingPointError(
-                            f"training: the loss is {mean} in epoch {epoch + 1}, by batch "
+                            f"training: the loss is {mean} in epoch {epoch + 1} at batch "
                             f"{number}; " + (_WANTS_PAIRS if pairless else "lower training.lr")
                         )
                     bar.set_postfix(loss=f"{mean:.4f}")
         if mean == 0:
             log.warning(
-                "the loss is 0 in all of epoch %d, which taught nothing: %s",
+                "the loss is 0 in the whole of epoch %d, without effect: %s",
                 *(epoch + 1, _WANTS_PAIRS if pairless else "no photos violate its margin"),
             )
         return {"loss": mean, "lr": lr, "images": sum(map(len, batches))}
 
     def _check_pairs(self, batches: list[np.ndarray]) -> int:
-        """Count the batches in which a loss of pairs finds none; refuse an epoch of these."""
+        """Count the batches without pairs for a pair loss; raise an error if all are."""
         if not needs_pairs(self.loss):
             return 0
         classes = [len(np.unique(self.labels[batch])) for batch in batches]
@@ -186,7 +185,7 @@ class Trainer:
         return pairless
 
     def _read(self, batch: np.ndarray) -> tuple[Tensor, Tensor]:
-        """Images [b, 3, R, R] and labels [b], from where the device fetches them meanwhile."""
+        """Read images [b, 3, R, R] and labels [b], to pinned memory for asynchronous copies."""
         images = torch.from_numpy(self.images[self.rows[batch]])
         labels = torch.from_numpy(self.labels[batch])
         if self.device.type == "cuda":
@@ -211,7 +210,7 @@ class Trainer:
 
     @contextmanager
     def _seeded(self, seed: int) -> Iterator[None]:
-        """A global stream of its own, which dropout, stochastic depth and some miners draw from."""
+        """Seed torch's global generator, used by dropout, stochastic depth and some miners."""
         devices = [self.device] if self.device.type == "cuda" else []
         with torch.random.fork_rng(devices):
             torch.manual_seed(seed)
@@ -253,13 +252,13 @@ class Trainer:
 
 
 _WANTS_PAIRS = (
-    "there are batches that hold no two photos of a class, which this loss compares: set "
+    "there are batches without two photos of a class, which this loss compares: set "
     "training.sampler to {name: pk}"
 )
 
 
 def _differs(what: str) -> ValueError:
     return ValueError(
-        f"training.start_epoch: the checkpoint has another {what}; resume with the parameters "
-        "and data it was trained with, or set start_epoch to -1"
+        f"training.start_epoch: the checkpoint has another {what}; resume with its parameters and "
+        "data, or set start_epoch to -1"
     )

@@ -1,4 +1,4 @@
-"""Descriptors without training: the pooled features of a backbone."""
+"""Untrained networks, whose descriptors are the pooled features of a backbone."""
 
 import logging
 from collections.abc import Mapping
@@ -22,18 +22,18 @@ RANDOM = "random network, not trained at all"
 
 
 def untrained_network(params: TrainingParams, image_size: int, data: str) -> DescriptorNet:
-    """Build a network that describes photos by its pooled features; warn if these are random.
+    """Build a network of backbone and pooling; warn if its weights are random.
 
     Args:
-        params: names the network and its weights; what concerns training is not used.
+        params: parameters of the network and its weights; others are ignored.
         image_size: side of the photos in pixels.
-        data: digest of the photos that it will describe.
+        data: digest of the photos to encode.
     """
     params = params.model_copy(update={"epochs": 0})
     if params.weights is None:
         log.warning(
-            "the network is random, and so are its descriptors: training.epochs is 0 and "
-            "training.weights null; set training.weights to imagenet or a file"
+            "the network and its descriptors are random: training.epochs is 0 and training.weights "
+            "null; set training.weights to imagenet or a file"
         )
     with torch.random.fork_rng():
         torch.manual_seed(params.seed)
@@ -45,17 +45,17 @@ def untrained_network(params: TrainingParams, image_size: int, data: str) -> Des
 def untrained_checkpoint(
     split: pd.DataFrame, validation: Validation, params: TrainingParams
 ) -> Checkpoint:
-    """The one checkpoint of a run without epochs: rated by the validation photos, without a loss.
+    """Build the checkpoint of a run without epochs: validated, without a loss.
 
     Args:
-        split: Index, Class, split, whatever else says which photos.
-        validation: rates the network.
+        split: Index, Class, split and other columns of the photos.
+        validation: validation of the network.
         params: see `untrained_network`.
     """
     if params.dimension is not None:
         log.warning(
             "without training there is no projection to training.dimension = %d: to reduce the "
-            "descriptors set encoding.whitening to {kind: pca, dimension: %d}",
+            "dimension, set encoding.whitening to {kind: pca, dimension: %d}",
             *(params.dimension, params.dimension),
         )
     data = digest(split, split.columns.tolist())
@@ -72,13 +72,13 @@ def untrained_checkpoint(
 
 
 def untrained(made_with: Mapping[str, Any]) -> str | None:
-    """One-line notice that a network was not trained on the photos at hand.
+    """Return a one-line notice that a network was not trained on the photos.
 
     Args:
-        made_with: the provenance of the network.
+        made_with: provenance of the network.
 
     Returns:
-        None of a network that was trained.
+        Notice; None for a trained network.
     """
     params = made_with.get("parameters", {})
     if params.get("epochs") != 0:

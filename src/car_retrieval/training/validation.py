@@ -19,17 +19,16 @@ from car_retrieval.training.early_stopping import CHANCE
 
 @dataclass(frozen=True)
 class Validation:
-    """Validation photos query the training photos, or each other: see `valid_protocol`.
+    """Validation, whose photos query the training photos or each other; see `valid_protocol`.
 
     Attributes:
         images: uint8 [n, 3, R, R].
         split: Index, Class, split.
-        pairs: int64 [m, 3] validation id, training id, same class or not.
-        k: of mAP@k.
+        pairs: int64 [m, 3]: validation id, id of a searched photo, same class or not.
+        k: cut-off of mAP@k.
 
     Raises:
-        ValueError: a pair is not of a query and another photo that it searches, or wrong about
-            their classes.
+        ValueError: a pair is not of a query and a searched photo, or has the wrong third column.
     """
 
     images: Matrix | np.ndarray
@@ -48,15 +47,15 @@ class Validation:
         )
         if not known.all() or ((query == found) != self.pairs[:, 2]).any():
             raise ValueError(
-                "valid_pairs do not fit the split: one is not of a validation photo and one that "
-                "it searches, or wrong about their classes; run the pipeline data_processing again"
+                "valid_pairs do not fit the split: a pair has ids or classes that the split does "
+                "not have; run the pipeline data_processing again"
             )
 
     def __call__(self, net: DescriptorNet) -> dict[str, float]:
-        """AUC and EER over the pairs; mAP@k, MAP@R and R@1 of the search, and what chance gives."""
+        """Compute AUC and EER of the pairs; mAP@k, MAP@R, R@1 and chance R@1 of the search."""
         query_labels, gallery_labels = self._sides
         queries = np.concatenate(list(self._describe(net, query_labels)))
-        if not np.isfinite(queries).all():  # a last step can spoil them after the last loss
+        if not np.isfinite(queries).all():  # the step after the last loss may diverge
             raise FloatingPointError("training: the descriptors are not finite; lower training.lr")
         similarity = np.empty(len(self.pairs), np.float32)
         query_row = query_labels.index.get_indexer(pd.Index(self.pairs[:, 0]))
