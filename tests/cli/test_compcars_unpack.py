@@ -209,9 +209,9 @@ def test_a_second_call_goes_on(archives, content, tmp_path, monkeypatch):
     first = next(iter(done))
     (tmp_path / "out" / first).write_bytes(b"cut")  # by another program, killed
     lines = unpacked(archives, tmp_path / "out")
-    assert lines[0] == f"data.zip: {len(done) - 1} of {len(content)} files are there already"
+    assert lines[0] == f"data.zip: {len(done) - 1} of {len(content)} files exist already"
     assert content.items() <= tree(tmp_path / "out").items()
-    assert "18 of 18 files are there already" in unpacked(archives, tmp_path / "out")[0]
+    assert "18 of 18 files exist already" in unpacked(archives, tmp_path / "out")[0]
 
 
 def test_a_wrong_password_is_told_before_anything_is_written(archives, tmp_path):
@@ -237,7 +237,7 @@ def test_a_wrong_password_that_passes_the_first_check(archives, tmp_path, monkey
 
 def test_missing_and_damaged_volumes_are_named(archives, tmp_path):
     (tmp_path / "empty").mkdir()
-    with pytest.raises(FileNotFoundError, match=r"neither data.zip nor sv_data.zip is in it"):
+    with pytest.raises(FileNotFoundError, match=r"found neither data.zip nor sv_data.zip"):
         unpacked(tmp_path / "empty", tmp_path / "out")
     volume = archives / "data.z03"
     whole = volume.read_bytes()
@@ -259,7 +259,7 @@ def test_missing_and_damaged_volumes_are_named(archives, tmp_path):
 @pytest.mark.parametrize("name", ["../x.jpg", "/x.jpg", "a/../../x.jpg", "c:x.jpg", "..\\x.jpg"])
 def test_no_file_leaves_the_folder(tmp_path, name):
     write_zip(tmp_path / "data.zip", {name: b"x"})
-    with pytest.raises(ValueError, match="leads out of the folder"):
+    with pytest.raises(ValueError, match="is outside the folder"):
         unpacked(tmp_path, tmp_path / "out")
 
 
@@ -273,7 +273,7 @@ def test_counts_that_are_not_the_releases_are_an_error(archives, tmp_path, conte
 def test_a_full_disk_is_told_before(archives, tmp_path, monkeypatch):
     usage = shutil.disk_usage(tmp_path)._replace(free=2**20)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
-    with pytest.raises(ValueError, match=r"out: 1\.1 GB are needed for data\.zip, and 0\.0 GB are"):
+    with pytest.raises(ValueError, match=r"out: data\.zip needs 1\.1 GB, but only 0\.0 GB"):
         unpacked(archives, tmp_path / "out")
 
 

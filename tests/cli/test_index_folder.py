@@ -131,7 +131,7 @@ def test_classes_of_a_csv(cars: Path, tmp_path: Path) -> None:
         ("path,Path,class\n", "exactly one column path and one column class"),
         ("path,class\nfiat/00.jpg, \n", "line 2: fiat/00.jpg has no class"),
         ("path,class\nfiat/00.jpg,1\nfiat/00.jpg,2\n", "line 3: fiat/00.jpg is a duplicate path"),
-        ("path,class\nfiat/00.jpg,1\n\nx.jpg,2\n", "there is no photo x.jpg in "),
+        ("path,class\nfiat/00.jpg,1\n\nx.jpg,2\n", "no photo x.jpg in "),
         ("", "cannot be read as CSV"),
     ):
         table.write_text(text)
@@ -150,12 +150,12 @@ def test_csvs_that_go_wrong_easily(tmp_path: Path) -> None:
     assert set(loaded(out)[0]["Class"]) == {0}
     table.write_text("path,class\n" + "".join(f"{path},A\n" for path in paths))
     said = refusal(cars, "--classes", table, "--out", tmp_path)
-    assert "classes.csv is not the table of an earlier call" in said
+    assert "classes.csv was not written by an earlier call" in said
     table.write_text("path,class\n" + "".join(f"{path},A\n" for path in paths).replace("/", "\\"))
     assert "forward slashes" in refusal(cars, "--classes", table, "--out", tmp_path / "other")
     table.write_text("path,class\n")
     said = refusal(cars, "--classes", table, "--out", tmp_path / "other")
-    assert said.endswith(f"{cars}: not one of its photos is in {table}")
+    assert said.endswith(f"{cars}: none of its photos is in {table}")
 
 
 def test_a_second_call_keeps_the_numbers(cars: Path, tmp_path: Path) -> None:
@@ -260,9 +260,9 @@ def test_refusals_name_the_place_and_the_way_out(cars: Path, tmp_path: Path) -> 
     assert "no class has 30 different photos" in refusal(cars, *out, "--query-ratio", 30)
     put(tmp_path / "broken", "a/1.jpg")
     (tmp_path / "broken" / "a" / "1.jpg").write_bytes(b"")
-    assert "not one photo of it can be read" in refusal(tmp_path / "broken", *out)
+    assert "none of its photos can be read" in refusal(tmp_path / "broken", *out)
     put(tmp_path / "out" / "traini", "a/1.jpg")
-    assert "traini exists, and is not" in refusal(cars, *out, "--force")
+    assert "traini exists and is not" in refusal(cars, *out, "--force")
     assert not (tmp_path / "out" / "indexinfo.csv").exists()
 
 

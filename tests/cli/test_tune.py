@@ -80,7 +80,7 @@ def test_without_descriptors_it_says_what_to_run(project, env):
     tuned = command(project, "tune", *env)
     assert tuned.exit_code == 1
     assert "Traceback" not in tuned.stderr
-    assert "there are no descriptors gallery_descriptors" in tuned.stderr
+    assert "no dataset gallery_descriptors" in tuned.stderr
     assert " ".join(["kedro run --pipelines=encoding", *env]) + "`" in tuned.stderr
 
 
@@ -95,10 +95,11 @@ def test_descriptors_of_two_encoders_are_refused(project):
     save(project, "gallery_descriptors", np.ones((600, 16)))
     tuned = command(project, "tune")
     assert tuned.exit_code == 1
-    assert "there are no descriptors query_descriptors" in tuned.stderr
+    assert "no dataset query_descriptors" in tuned.stderr
     save(project, "query_descriptors", np.ones((5, 16)), encoder="b")
     tuned = command(project, "tune")
     assert tuned.exit_code == 1
     assert (
-        "Error: gallery_descriptors and query_descriptors are of different encoders" in tuned.stderr
+        "Error: gallery_descriptors and query_descriptors are from different encoders"
+        in tuned.stderr
     )

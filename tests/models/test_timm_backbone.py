@@ -70,7 +70,9 @@ def test_tokens_lie_where_their_patches_do():
 def test_an_odd_size_is_refused():
     with pytest.raises(ValueError, match="patches of 14 px: choose image_size"):
         build_backbone("timm/vit_small_patch14_dinov2", None, 64)
-    with pytest.raises(ValueError, match=r"timm/cait_xxs24_224 does not support .*image_size = 112"):
+    with pytest.raises(
+        ValueError, match=r"timm/cait_xxs24_224 does not support .*image_size = 112"
+    ):
         build_backbone("timm/cait_xxs24_224", None, 112)
 
 

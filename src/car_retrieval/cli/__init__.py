@@ -1,4 +1,4 @@
-"""Commands of the project: `kedro run` with plain errors, and those that Kedro lacks."""
+"""Commands of the project: `kedro run` with one-line errors, and additional commands."""
 
 import warnings
 
@@ -9,7 +9,7 @@ from car_retrieval.cli.errors import PlainErrorCommand, hide_known_errors
 
 MODULES = ("compcars_unpack", "index_folder", "prune", "search", "serve", "tune")
 
-# Kedro deprecates --pipeline for --pipelines; both work here, and old habits need no scolding.
+# Kedro deprecates --pipeline in favour of --pipelines; both work here, without a warning.
 warnings.filterwarnings("ignore", message="Option '--pipeline'")
 
 hide_known_errors()

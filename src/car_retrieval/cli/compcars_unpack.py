@@ -1,4 +1,4 @@
-"""`kedro compcars-unpack`: CompCars' archives as they are published, to its trees."""
+"""`kedro compcars-unpack`: unpack the published archives of CompCars."""
 
 import os
 import shlex
@@ -21,22 +21,22 @@ RELEASE: dict[str, dict[str, tuple[str, int]]] = {
     "sv_data.zip": {"sv_data/image": (".jpg", 44_481)},
 }
 WORKERS = 2
-ROOM = 1 << 30  # bytes that stay free
-TRIED = 8  # entries that a wrong password must not open: one in 256 seems to
+ROOM = 1 << 30  # bytes of disk space to leave free
+TRIED = 8  # entries tested: a wrong password passes the check of 1 in 256
 
 
 @click.command("compcars-unpack", cls=PlainErrorCommand)
 @click.argument("archives", type=click.Path(path_type=Path))
 @click.argument("dest", type=click.Path(path_type=Path))
 def command(archives: Path, dest: Path) -> None:
-    """Unpack CompCars from the split archives in ARCHIVES to DEST; can be stopped and repeated.
+    """Unpack CompCars from the split archives in ARCHIVES to DEST; resumes after an interruption.
 
     The password is read from the environment variable COMPCARS_PASSWORD.
     """
     if not os.environ.get(PASSWORD):
         raise ValueError(
-            f"set the environment variable {PASSWORD} to the password: the publisher states it "
-            "beside the downloads, in instruction.txt"
+            f"set the environment variable {PASSWORD} to the password: it is in the publisher's "
+            "instruction.txt, beside the downloads"
         )
     unpack_compcars(archives, dest, os.environ[PASSWORD], say=click.echo)
     root = shlex.quote(str(dest))
@@ -50,25 +50,24 @@ def unpack_compcars(
     say: Callable[[str], None],
     release: Mapping[str, Mapping[str, tuple[str, int]]] = RELEASE,
 ) -> None:
-    """Unpack the archives of a folder, and count what is there then.
+    """Unpack the archives of a folder, and check the numbers of files.
 
-    Files that are there in their full size are not unpacked again, so that a second call goes on
-    where the first one was stopped.
+    Files of the right size are skipped, so that a second call resumes an interrupted one.
 
     Args:
-        archives: holds data.zip, sv_data.zip or both, with all their volumes.
-        dest: receives data/ and sv_data/.
-        password: as the publisher gives it.
-        say: prints a line.
-        release: how many files, by suffix, the folders of each archive have.
+        archives: folder of data.zip, sv_data.zip or both, with all volumes.
+        dest: folder for data/ and sv_data/.
+        password: password from the publisher.
+        say: function that prints a line.
+        release: expected suffix and number of files by folder, for each archive.
 
     Raises:
         FileNotFoundError: there is no archive, or a volume is missing.
-        ValueError: password, data or counts are wrong; one line says what to do.
+        ValueError: password, data or counts are wrong; the message has the remedy.
     """
     found = [archives / name for name in ARCHIVES if (archives / name).is_file()]
     if not found:
-        raise FileNotFoundError(f"{archives}: neither {' nor '.join(ARCHIVES)} is in it")
+        raise FileNotFoundError(f"{archives}: found neither {' nor '.join(ARCHIVES)}")
     for file in found:
         unpack(SplitZip(file), dest, password.encode(), say)
     wrong = []
@@ -82,31 +81,31 @@ def unpack_compcars(
         raise ValueError(
             "there are "
             + ", ".join(wrong)
-            + f": remove files that are not of the release, or download {found[0].parent} again"
+            + f": remove files not in the release, or download {found[0].parent} again"
         )
 
 
 def unpack(archive: SplitZip, dest: Path, password: bytes, say: Callable[[str], None]) -> None:
-    """Unpack what is not there yet; each file appears as a whole.
+    """Unpack the missing files of an archive; each file is written atomically.
 
     Raises:
-        ValueError: password or data are wrong, the disk is too small, or a path leaves `dest`.
+        ValueError: password or data are wrong, the disk is too small, or a path is outside `dest`.
     """
     name, entries = archive.volumes[-1].name, archive.entries
     for entry in entries:
         path = PurePosixPath(entry.name)
         if path.is_absolute() or ".." in path.parts or "\\" in entry.name or ":" in entry.name:
-            raise ValueError(f"{name}: the path {entry.name!r} leads out of the folder")
+            raise ValueError(f"{name}: the path {entry.name!r} is outside the folder")
     todo = [entry for entry in entries if _size(dest / entry.name) != entry.size]
     if len(todo) < len(entries):
-        say(f"{name}: {len(entries) - len(todo):,} of {len(entries):,} files are there already")
+        say(f"{name}: {len(entries) - len(todo):,} of {len(entries):,} files exist already")
     _check_password(archive, todo, password)
     size = sum(entry.size for entry in todo)
     dest.mkdir(parents=True, exist_ok=True)
     if (free := shutil.disk_usage(dest).free) < size + ROOM:
         raise ValueError(
-            f"{dest}: {(size + ROOM) / 1e9:.1f} GB are needed for {name}, and {free / 1e9:.1f} GB "
-            "are free"
+            f"{dest}: {name} needs {(size + ROOM) / 1e9:.1f} GB, but only {free / 1e9:.1f} GB are "
+            "free"
         )
 
     def work(number: int) -> int:
@@ -123,7 +122,7 @@ def unpack(archive: SplitZip, dest: Path, password: bytes, say: Callable[[str], 
 
 
 def count_files(folder: Path, suffix: str) -> int:
-    """How many files below a folder have this suffix."""
+    """Count the files below a folder with a suffix."""
     return sum(
         name.endswith(suffix) and not name.startswith(".")
         for _, _, names in os.walk(folder)
@@ -132,7 +131,7 @@ def count_files(folder: Path, suffix: str) -> int:
 
 
 def _check_password(archive: SplitZip, entries: list[Entry], password: bytes) -> None:
-    """Read entries until one is whole: 1 wrong password in 256 passes the format's own check."""
+    """Read entries until one is valid: 1 in 256 wrong passwords passes the format's own check."""
     damage = None
     for entry in entries[:TRIED]:
         try:
@@ -141,8 +140,8 @@ def _check_password(archive: SplitZip, entries: list[Entry], password: bytes) ->
         except WrongPasswordError:
             file = archive.volumes[-1].name
             raise ValueError(
-                f"the password in {PASSWORD} does not open {file}: the publisher states it beside "
-                "the downloads, in instruction.txt"
+                f"the password in {PASSWORD} does not open {file}: it is in the publisher's "
+                "instruction.txt, beside the downloads"
             ) from None
         except ValueError as error:
             damage = damage or error

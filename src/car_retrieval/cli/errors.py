@@ -1,4 +1,4 @@
-"""Print errors about input as one line, without a traceback."""
+"""One-line messages for input errors, without a traceback."""
 
 import logging
 import sys
@@ -12,10 +12,10 @@ log = logging.getLogger(__name__)
 
 USER_ERRORS = (ValueError, OSError, FloatingPointError)
 
-# Kedro's own words, where nothing else went wrong: no such version, no such environment.
+# Errors of Kedro itself without another cause: missing version or environment.
 KEDRO_ERRORS = (DatasetError, MissingConfigException)
 
-# They log each error that passes, and how to repeat the run.
+# These loggers log each error, and how to repeat the run.
 TALKATIVE = (
     "kedro.pipeline.node",
     *(f"kedro.runner.{kind}_runner" for kind in ("sequential", "thread", "parallel")),
@@ -23,9 +23,9 @@ TALKATIVE = (
 
 
 def user_error(error: BaseException | None) -> BaseException | None:
-    """The innermost error that is about input rather than code, if any.
+    """Return the innermost error about input rather than code, if any.
 
-    Kedro wraps what a dataset raises; the message worth reading is inside.
+    Kedro wraps errors of datasets; the useful message is the inner one.
     """
     found = innermost = None
     while error is not None:
@@ -37,7 +37,7 @@ def user_error(error: BaseException | None) -> BaseException | None:
 
 
 def hide_known_errors() -> None:
-    """Let Kedro log nothing while an error about input passes: the command says it."""
+    """Keep Kedro from logging input errors, which the command prints."""
     for name in TALKATIVE:
         logging.getLogger(name).addFilter(_is_news)
 
@@ -47,7 +47,7 @@ def _is_news(record: logging.LogRecord) -> bool:
 
 
 class PlainErrorCommand(click.Command):
-    """A command that answers bad input with one line; the traceback is logged as DEBUG."""
+    """Command that prints input errors as one line and logs the traceback as DEBUG."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""

@@ -1,4 +1,4 @@
-"""`kedro index-folder`: lists of a user's own photos, which stay where they are."""
+"""`kedro index-folder`: list the photos of user folders, without copying them."""
 
 import os
 import shlex
@@ -32,26 +32,30 @@ SHOWN = 5
 @click.command("index-folder", cls=PlainErrorCommand)
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--queries", type=click.Path(path_type=Path), help="Folder of query photos.")
-@click.option("--classes", type=click.Path(path_type=Path), help="CSV of path and class.")
+@click.option(
+    "--classes", type=click.Path(path_type=Path), help="CSV with the columns path and class."
+)
 @click.option(
     "--unlabelled",
     is_flag=True,
-    help="Photos without classes: describe them by the pretrained network, ready for kedro search.",
+    help="Photos without classes: encode them with the pretrained network, for kedro search.",
 )
-@click.option("--out", type=click.Path(path_type=Path), help="For lists; else `root` of --env.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="Folder for the lists; default: `root` of --env."
+)
 @click.option(
     "--query-ratio",
     type=click.IntRange(min=2),
     default=7,
     show_default=True,
-    help="Without --queries, one photo in so many of each class becomes a query.",
+    help="Without --queries: photos of a class per query drawn from it.",
 )
 @click.option(
     "--near-duplicates",
     type=click.IntRange(0, 7),
     default=5,
     show_default=True,
-    help="Bits of 64 by which looks may differ and photos still stay together.",
+    help="Largest Hamming distance of the 64-bit hashes of near-duplicates, which stay together.",
 )
 @click.option("--seed", type=click.IntRange(min=0), default=7, show_default=True)
 @click.option("--force", is_flag=True, help="Replace the lists of an earlier call.")
@@ -70,10 +74,10 @@ def command(
 ) -> None:
     """List your own photos for `kedro run --env=independent`.
 
-    The class of a photo is the folder it lies in, or what a CSV says. Photos stay where they are.
+    The class of a photo is its folder, or is given in a CSV. Photos are not moved or copied.
     """
     if unlabelled and (queries or classes):
-        raise ValueError("--unlabelled goes with neither --queries nor --classes")
+        raise ValueError("--unlabelled excludes --queries and --classes")
     variable = f"INDEPENDENT_ROOT={shlex.quote(str(out))} " if out else ""
     if out is None:
         context = KedroSession.create(env=env).load_context()
@@ -104,20 +108,20 @@ def index_folder(
     """Write the lists of the environment `independent`, and links to the photos.
 
     Args:
-        gallery: folder of photos; without `queries` some of them become queries.
+        gallery: folder of photos; without `queries`, some of them become queries.
         queries: folder of query photos.
-        classes: CSV of path and class; none: a photo's class is the path of its folder.
-        out: receives indexinfo.csv, tindexinfo.csv, test.npy, classes.csv (numbers of class names,
-            kept from call to call), left_out.csv, and the links traini and testi.
-        query_ratio: photos of a class that give one query.
-        near_duplicates: bits by which looks may differ; near-duplicates are drawn together.
-        seed: of the draw.
+        classes: CSV of path and class; None: a photo's class is the path of its folder.
+        out: folder for indexinfo.csv, tindexinfo.csv, test.npy, classes.csv (numbers of class
+            names, kept across calls), left_out.csv, and the links traini and testi.
+        query_ratio: photos of a class per query.
+        near_duplicates: largest Hamming distance of near-duplicates, which are drawn together.
+        seed: seed of the random draw of queries.
         force: replace lists and links of an earlier call.
-        say: prints a line.
+        say: function that prints a line.
 
     Raises:
-        ValueError: photos, classes or names cannot be used; one line says which and what to do.
-        FileExistsError: the lists are there already.
+        ValueError: photos, classes or names are invalid; the message has the remedy.
+        FileExistsError: the lists exist already.
     """
     folders = [gallery] if queries is None else [gallery, queries]
     named = [_named(folder, classes, say) for folder in folders]
@@ -137,7 +141,7 @@ def index_folder(
     usable = [photos[photos["Problem"] == ""].reset_index(drop=True) for photos in seen]
     for photos, folder in zip(usable, folders, strict=True):
         if photos.empty:
-            raise ValueError(f"{folder}: not one photo of it can be read")
+            raise ValueError(f"{folder}: none of its photos can be read")
     if queries is None:
         drawn = drawn_queries(usable[0], query_ratio, near_duplicates, seed)
         usable = [usable[0][~drawn], usable[0][drawn]]
@@ -157,24 +161,24 @@ def index_folder(
 
 
 def index_unlabelled(folder: Path, out: Path, force: bool, say: Callable[[str], None]) -> None:
-    """Write the list of photos without classes, which have no queries, and the link to them.
+    """Write the list of photos without classes, which has no queries, and the link to them.
 
     Args:
-        folder: the photos, in it or in folders below.
-        out: receives indexinfo.csv, left_out.csv, and the link traini.
-        force: replace the lists of an earlier call; those of queries are deleted.
-        say: prints a line.
+        folder: folder of the photos, which may be in subfolders.
+        out: folder for indexinfo.csv, left_out.csv, and the link traini.
+        force: replace the lists of an earlier call; its query lists are deleted.
+        say: function that prints a line.
 
     Raises:
-        ValueError: no photo can be used.
-        FileExistsError: there are lists of an earlier call.
+        ValueError: there is no usable photo.
+        FileExistsError: the lists exist already.
     """
     paths = _walked(folder, say)
     _refuse_lists(out, force)
     seen = inspect_all(ImageFiles(folder), paths, WORKERS)
     usable = seen.loc[seen["Problem"] == "", "Path"].tolist()
     if not usable:
-        raise ValueError(f"{folder}: not one photo of it can be read")
+        raise ValueError(f"{folder}: none of its photos can be read")
 
     out.mkdir(parents=True, exist_ok=True)
     point_to(out / "traini", folder, force)
@@ -188,11 +192,11 @@ def index_unlabelled(folder: Path, out: Path, force: bool, say: Callable[[str], 
 
 
 def point_to(link: Path, folder: Path, force: bool) -> None:
-    """Make `link` lead to a folder of photos.
+    """Link `link` to a folder of photos.
 
     Raises:
-        FileExistsError: it exists, and leads elsewhere.
-        OSError: the system makes no links.
+        FileExistsError: it exists and has another target.
+        OSError: the system does not support links.
     """
     if link.exists() and link.samefile(folder):
         return
@@ -200,23 +204,23 @@ def point_to(link: Path, folder: Path, force: bool) -> None:
         link.unlink()
     if link.exists() or link.is_symlink():
         hint = "--force replaces it" if link.is_symlink() else "move it away"
-        raise FileExistsError(f"{link} exists, and is not {folder}: {hint}")
+        raise FileExistsError(f"{link} exists and is not {folder}: {hint}")
     try:
         link.symlink_to(folder.resolve(), target_is_directory=True)
     except OSError as error:
         raise OSError(
-            f"{link} cannot be made a link to {folder} ({error.strerror}): put the photos there"
+            f"cannot link {link} to {folder} ({error.strerror}): put the photos there"
         ) from None
 
 
 def write_csv(table: pd.DataFrame, file: Path) -> None:
-    """Write a CSV as a whole or not at all."""
+    """Write a CSV atomically."""
     with atomic(file) as part:
         table.to_csv(part, index=False)
 
 
 def _describe(env: str, root: Path | None) -> None:
-    """Run the pipeline zero_shot; `root` holds the lists if it is not that of the environment."""
+    """Run the pipeline zero_shot; `root`: folder of the lists, if not that of the environment."""
     if root:
         os.environ["INDEPENDENT_ROOT"] = str(root)
     KedroSession.create(env=env).run(pipeline_names=["zero_shot"])
@@ -229,7 +233,7 @@ def _refuse_lists(out: Path, force: bool) -> None:
 
 
 def _walked(folder: Path, say: Callable[[str], None]) -> list[str]:
-    """The paths of the photos of a folder; says what else is there."""
+    """Find the photos of a folder; prints a summary of other files."""
     walk = walk_photos(folder)
     if walk.other:
         kinds = ", ".join(f"{count:,} {suffix}" for suffix, count in walk.other.most_common(SHOWN))
@@ -242,7 +246,7 @@ def _walked(folder: Path, say: Callable[[str], None]) -> list[str]:
 
 
 def _named(folder: Path, classes: Path | None, say: Callable[[str], None]) -> pd.DataFrame:
-    """Path and Name (of the class) of the photos of a folder."""
+    """Return Path and Name (class) of the photos of a folder."""
     paths = _walked(folder, say)
     if classes is None:
         return classes_of_folders(paths, folder)
@@ -260,12 +264,12 @@ def _refuse_other_photos(classes: Path, named: list[pd.DataFrame], folders: list
     if len(missing):
         where = " or ".join(map(str, folders))
         raise ValueError(
-            f"{classes}, line {missing.index[0] + 2}: there is no photo {missing.iloc[0]} in "
+            f"{classes}, line {missing.index[0] + 2}: no photo {missing.iloc[0]} in "
             f"{where} ({len(missing)} such rows); path is relative, with forward slashes"
         )
     for photos, folder in zip(named, folders, strict=True):
         if photos.empty:
-            raise ValueError(f"{folder}: not one of its photos is in {classes}")
+            raise ValueError(f"{folder}: none of its photos is in {classes}")
 
 
 def _read_numbers(file: Path) -> dict[str, int]:
@@ -274,7 +278,7 @@ def _read_numbers(file: Path) -> dict[str, int]:
     table = pd.read_csv(file, dtype={"Name": str}, keep_default_na=False)
     if set(table.columns) != {"Class", "Name"}:
         raise ValueError(
-            f"{file} is not the table of an earlier call: move it, or choose another --out"
+            f"{file} was not written by an earlier call: move it, or choose another --out"
         )
     return dict(zip(table["Name"], table["Class"].tolist(), strict=True))
 
@@ -285,6 +289,6 @@ def _tell_unreadable(photos: pd.DataFrame, file: Path, say: Callable[[str], None
     if bad.empty:
         return
     write_csv(bad, file)
-    say(f"{counted(len(bad), 'photo', 'photos')} cannot be read: left out, and listed in {file}:")
+    say(f"{counted(len(bad), 'photo', 'photos')} cannot be read and are left out, see {file}:")
     for path, problem in bad.head(SHOWN).itertuples(index=False):
         say(f"  {path}: {problem}")

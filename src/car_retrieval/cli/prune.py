@@ -1,4 +1,4 @@
-"""`kedro prune`: old versions and what killed runs left, which Kedro never deletes by itself."""
+"""`kedro prune`: delete old versions and remains of killed runs, which Kedro keeps."""
 
 import shutil
 from collections.abc import Iterable
@@ -16,12 +16,12 @@ from car_retrieval.cli.errors import PlainErrorCommand
 
 @click.command("prune", cls=PlainErrorCommand)
 @click.option("--keep", type=click.IntRange(min=1), default=3, show_default=True)
-@click.option("--dry-run", is_flag=True, help="Only say what would be deleted.")
+@click.option("--dry-run", is_flag=True, help="Only print what would be deleted.")
 @env_option
 def command(keep: int, dry_run: bool, env: str | None) -> None:
-    """Delete all but the newest versions of every dataset of an environment.
+    """Delete all but the latest versions of every dataset of an environment.
 
-    What killed runs left half-written is deleted too: do not prune while a run is at work.
+    Incomplete versions of killed runs are deleted, too: do not prune during a run.
     """
     context = KedroSession.create(env=env).load_context()
     paths = prunable(project_datasets(context.catalog), keep)
@@ -37,14 +37,14 @@ def command(keep: int, dry_run: bool, env: str | None) -> None:
 
 
 def prunable(datasets: Iterable[Any], keep: int) -> list[Path]:
-    """What to delete of versioned datasets: old version folders and leftovers of killed runs.
+    """List the old version folders and the remains of killed runs of versioned datasets.
 
     Args:
-        datasets: of any kind; those without versions are left alone.
-        keep: the newest versions of each dataset that stay; leftovers do not count as versions.
+        datasets: datasets of any kind; those without versions are ignored.
+        keep: number of latest versions to keep per dataset; incomplete ones do not count.
 
     Returns:
-        Version folders and files in other version folders, sorted.
+        Sorted paths of version folders, and of files in other version folders.
     """
     versioned = [
         dataset
@@ -67,7 +67,7 @@ def prunable(datasets: Iterable[Any], keep: int) -> list[Path]:
 
 
 def _leftovers(versions: Path) -> list[Path]:
-    """Version folders without any finished file, and half-written files among finished ones."""
+    """Yield version folders without a complete file, and incomplete files in other folders."""
     found: list[Path] = []
     for folder in versions.glob("*/"):
         files = [file for file in folder.rglob("*") if file.is_file()]
@@ -78,7 +78,7 @@ def _leftovers(versions: Path) -> list[Path]:
 
 
 def by_version(paths: Iterable[Path]) -> dict[str, list[Path]]:
-    """What is deleted together, described: a version of some datasets, or one half-written file."""
+    """Group paths by description: a version of some datasets, or one incomplete file."""
     versions: dict[str, list[Path]] = {}
     for path in paths:
         versions.setdefault(path.name if path.is_dir() else str(path), []).append(path)
@@ -101,12 +101,12 @@ def delete(paths: Iterable[Path]) -> None:
 
 
 def size_of(path: Path) -> int:
-    """Bytes of a file, or of all files below a folder."""
+    """Return the bytes of a file, or of all files below a folder."""
     return sum(file.stat().st_size for file in (path, *path.rglob("*")) if file.is_file())
 
 
 def project_datasets(catalog: CatalogProtocol) -> list[Any]:
-    """Every dataset that the pipelines know, those made from patterns included."""
+    """Return all datasets of the pipelines, including those from dataset factories."""
     from kedro.framework.project import pipelines
 
     names = {name for pipeline in pipelines.values() for name in pipeline.datasets()}

@@ -1,4 +1,4 @@
-"""`kedro tune`: the fastest LOPQ setting that finds enough."""
+"""`kedro tune`: find the fastest LOPQ setting that reaches a recall."""
 
 import click
 from kedro.framework.cli.utils import env_option
@@ -12,7 +12,7 @@ from car_retrieval.search.lopq.fit import LopqParams
 from car_retrieval.search.tune import Setting, fastest, pareto_front, tune
 
 PARAMETERS = ("splits", "coarse", "subquantisers", "bits", "codebooks", "pca", "quota")
-BROKEN = {  # over two lines, so that thirteen columns fit a terminal
+BROKEN = {  # column titles on two lines, so that thirteen columns fit a terminal
     "subquantisers": "subquan-\ntisers",
     "codebooks": "code-\nbooks",
     "queries/s": "queries\n/s",
@@ -26,42 +26,44 @@ BROKEN = {  # over two lines, so that thirteen columns fit a terminal
     type=click.FloatRange(0, 1, min_open=True),
     default=0.95,
     show_default=True,
-    help="Of exact search's.",
+    help="Target recall of exact search's neighbours.",
 )
-@click.option("--bytes", "code_bytes", type=int, default=32, show_default=True, help="Of a code.")
-@click.option("--k", type=int, default=20, show_default=True, help="Neighbours wanted.")
+@click.option(
+    "--bytes", "code_bytes", type=int, default=32, show_default=True, help="Maximum bytes per code."
+)
+@click.option("--k", type=int, default=20, show_default=True, help="Number of neighbours.")
 @click.option("--seed", type=click.IntRange(min=0), default=7, show_default=True)
 @env_option
 def command(recall: float, code_bytes: int, k: int, seed: int, env: str | None) -> None:
-    """Find the fastest LOPQ setting for an environment's newest descriptors.
+    """Find the fastest LOPQ setting for an environment's latest descriptors.
 
-    Gallery photos are searched for the query photos, exactly and compressed; the parameters that
-    reach the recall soonest are printed, to paste.
+    Query photos search the gallery exactly and compressed; the fastest parameters that reach the
+    recall are printed as YAML.
     """
     catalog = KedroSession.create(env=env).load_context().catalog
     for name in ("gallery_descriptors", "query_descriptors"):
         if not catalog.exists(name):
             chosen = f" --env={env}" if env else ""
             raise ValueError(
-                f"there are no descriptors {name} to tune with: run `kedro run --pipelines="
-                f"encoding{chosen}` first, or `kedro run{chosen}` where nothing is trained yet"
+                f"no dataset {name} to tune with: run `kedro run --pipelines=encoding{chosen}` "
+                f"first, or `kedro run{chosen}` without a trained network"
             )
     gallery, queries = catalog.load("gallery_descriptors"), catalog.load("query_descriptors")
     if gallery.attributes.get("encoder") != queries.attributes.get("encoder"):
         raise ValueError(
-            "gallery_descriptors and query_descriptors are of different encoders: run the "
+            "gallery_descriptors and query_descriptors are from different encoders: run the "
             "pipeline encoding again"
         )
     print_tuning(tune(gallery, queries, k, recall, code_bytes, seed), k, recall)
 
 
 def print_tuning(settings: list[Setting], k: int, recall: float) -> None:
-    """Print the front of recall and speed, and the parameters of the best LOPQ setting.
+    """Print the Pareto front of recall and speed, and the parameters of the best LOPQ setting.
 
     Args:
-        settings: what `tune` gave, exact search among them.
-        k: neighbours that were wanted.
-        recall: that was wanted.
+        settings: result of `tune`, with exact search.
+        k: number of neighbours.
+        recall: target recall.
     """
     exact = next(setting for setting in settings if setting.params is None)
     compressed = [setting for setting in settings if setting.params is not None]
@@ -70,17 +72,19 @@ def print_tuning(settings: list[Setting], k: int, recall: float) -> None:
     console.print(_table([exact, *pareto_front(compressed)], best, k))
     if best.recall < recall:
         console.print(
-            f"No setting reaches a recall of {recall:g}; this one finds most. Allow more --bytes, "
-            "or search exactly.",
+            f"No setting reaches a recall of {recall:g}; this one has the highest. Allow more "
+            "--bytes, or search exactly.",
             soft_wrap=True,
         )
     elif best.queries_per_second < exact.queries_per_second:
-        console.print("Exact search is faster here; this saves memory alone.", soft_wrap=True)
+        console.print(
+            "Exact search is faster here; this setting only saves memory.", soft_wrap=True
+        )
     console.print(snippet(best), soft_wrap=True, markup=False, highlight=False)
 
 
 def snippet(setting: Setting) -> str:
-    """The setting as YAML, to paste into a parameter file."""
+    """Format a setting as YAML for a parameter file."""
     values = {"kind": "lopq"} | _values(_lopq(setting)) | {"rerank": setting.rerank}
     inside = ", ".join(f"{name}: {'null' if v is None else v}" for name, v in values.items())
     return f"evaluation:\n  searchers:\n    lopq: {{{inside}}}"
@@ -116,7 +120,7 @@ def _values(params: LopqParams) -> dict[str, int | str | None]:
 
 def _lopq(setting: Setting) -> LopqParams:
     if setting.params is None:
-        raise ValueError("exact search has no parameters of LOPQ")
+        raise ValueError("exact search has no LOPQ parameters")
     return setting.params
 
 
