@@ -106,7 +106,7 @@ def test_tokens_of_a_transformer():
 def test_a_class_token_has_no_position():
     with torch.device("meta"):
         net = DescriptorNet(DescriptorConfig("vit_b_32", 8, 32, pooling="cls"))
-        with pytest.raises(ValueError, match="pooling cls does not describe by positions"):
+        with pytest.raises(ValueError, match="pooling cls has no positions"):
             attributions(net, torch.zeros(2, 3, 32, 32), torch.zeros(2, 8))
 
 

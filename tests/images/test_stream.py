@@ -74,7 +74,7 @@ def test_whoever_stops_early_stops_the_work():
 
 
 def test_a_window_of_nothing_is_refused():
-    with pytest.raises(ValueError, match="at least 1 result, not 0"):
+    with pytest.raises(ValueError, match="at least 1, not 0"):
         next(in_order(str, 3, 1, 0))
 
 

@@ -83,7 +83,7 @@ def test_unknown_and_repeated_ids_are_refused():
         made.relevance(known, known)
     with pytest.raises(ValueError, match="hit id 3 is not in gallery_labels"):
         made.relevance(pd.Series([0], index=[1]), pd.Series([0], index=[1]))
-    with pytest.raises(ValueError, match="gallery_labels holds id 3 twice"):
+    with pytest.raises(ValueError, match="gallery_labels has duplicate id 3"):
         made.relevance(pd.Series([0], index=[1]), pd.Series([0, 1], index=[3, 3]))
 
 

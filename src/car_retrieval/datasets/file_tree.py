@@ -8,7 +8,7 @@ from typing import Any
 from kedro.io import AbstractDataset, DatasetError
 
 MARKER = ".file_tree"
-NOTE = b"Written by FileTreeDataset, which replaces the whole folder on the next save.\n"
+NOTE = b"Written by FileTreeDataset, which replaces this folder as a whole on the next save.\n"
 
 
 class FileTreeDataset(AbstractDataset[Iterable[tuple[str, bytes]], Path]):

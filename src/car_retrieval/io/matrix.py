@@ -28,7 +28,7 @@ class MatrixStream:
 
 
 class Matrix:
-    """A read-only `.npy` matrix on disk whose rows are read on demand.
+    """Read-only `.npy` matrix on disk whose rows are read on demand.
 
     Rows are read with seek and read instead of a memory map: mapped pages count as resident memory,
     so a pass over a mapped matrix has the footprint of loading it.

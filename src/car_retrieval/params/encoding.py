@@ -19,9 +19,9 @@ class WhiteningParams(Params):
         description="components kept; `classes`: number of training classes; null: all",
     )
     power: Fraction = Field(
-        default=1.0, description="exponent of the deviations; 1: full whitening"
+        default=1.0, description="exponent of the deviations to divide by; 1: full whitening"
     )
-    photos: Count = Field(default=20_000, description="maximum number of photos to fit on")
+    photos: Count = Field(default=20_000, description="maximum number of training photos to fit on")
     seed: Annotated[int, Field(ge=0)] = Field(default=7, description="random seed of the sample")
 
 

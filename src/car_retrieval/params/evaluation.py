@@ -16,7 +16,7 @@ class LopqSearcher(Params):
     subquantisers: Count = Field(32, description="code words per vector")
     bits: Literal[4, 8] = Field(8, description="bits per code word")
     codebooks: Literal["local", "shared"] = Field(
-        "local", description="one per coarse centroid, or one for all"
+        "local", description="`local`: one per coarse centroid; `shared`: one per split"
     )
     pca: Count | None = Field(None, description="principal components kept; null: no PCA")
     whiten: bool = Field(False, description="scale the components of `pca` to unit variance")
@@ -69,7 +69,7 @@ class KReciprocalParams(Params):
 
     kind: Literal["kreciprocal"] = Field(description="k-reciprocal re-ranking")
     k1: Count = Field(20, description="nearest neighbours that may be reciprocal")
-    k2: Count = Field(6, description="photos averaged per set, itself included")
+    k2: Count = Field(6, description="photos, itself included, averaged per set")
     weight: Annotated[float, Field(gt=0, le=1)] = Field(
         0.3, description="weight of the original distance"
     )

@@ -33,7 +33,7 @@ def _network(arch: str) -> str:
 
 
 class Named(Params):
-    """A class chosen by name, with its keyword arguments."""
+    """Class by name, with keyword arguments."""
 
     name: str = Field(description="class of this project or pytorch-metric-learning")
     args: dict[str, Any] = Field(default={}, description="keyword arguments of the class")

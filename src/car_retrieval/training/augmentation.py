@@ -1,7 +1,7 @@
 """Training augmentation for the domain gap from web to surveillance photos.
 
-A whole batch is changed at once, each image by its own draw, on the device where it lies:
-changing one image at a time costs a CPU more than training on it.
+Whole batches are augmented on their device, with random values per image: augmenting single images
+takes a CPU longer than training on them.
 """
 
 import math

@@ -33,8 +33,8 @@ def check_described(descriptors: Matrix, photos: pd.DataFrame) -> None:
     """Raise an error if descriptors are of another list of photos."""
     if descriptors.attributes.get("photos") != digest(photos):
         raise ValueError(
-            f"{descriptors.path.name} has another list of photos than the current one: run the "
-            "pipeline encoding again"
+            f"{descriptors.path.name} describes another list of photos than the current one: run "
+            "the pipeline encoding again"
         )
 
 
