@@ -159,7 +159,7 @@ def test_other_files_of_one_picture_look_the_same():
     def look(image, **options):
         file = io.BytesIO()
         image.save(file, **{"format": "JPEG", "quality": 90} | options)
-        return inspect(file.getvalue()).look
+        return inspect(file.getvalue()).dhash
 
     own = look(picture)
     assert bits_apart(own, look(picture, format="PNG")) <= 2

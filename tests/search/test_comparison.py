@@ -131,5 +131,5 @@ class TestFill:
         assert not np.array_equal(learnt[0], learnt[2])
 
     def test_too_few_vectors_are_said(self, task):
-        with pytest.raises(ValueError, match="coarse = 8 .* at most 5"):
+        with pytest.raises(ValueError, match=r"coarse = 8 .* at most 5"):
             fill(make_index("lopq", LOPQ | {"coarse": 8}), task.gallery, task.rows[:5], 0)

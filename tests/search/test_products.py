@@ -53,7 +53,7 @@ def test_a_pair_has_one_product_to_the_last_bit(tmp_path, dimension):
 
 def test_what_would_read_beyond_the_vectors():
     queries, vectors, rows = made(5, 20, 8, 9)
-    with pytest.raises(ValueError, match="row 20 .* 20 vectors"):
+    with pytest.raises(ValueError, match=r"row 20 .* 20 vectors"):
         inner_products(queries, vectors, rows + 20 - rows.max())
     with pytest.raises(ValueError, match="8 dimensions, but vectors 7"):
         inner_products(queries, vectors[:, :7], rows)

@@ -54,7 +54,7 @@ def test_nothing_to_find_is_nan(shape):
 
 
 def test_other_queries_are_refused():
-    with pytest.raises(ValueError, match="3 queries .* 2 have"):
+    with pytest.raises(ValueError, match=r"3 queries .* 2 have"):
         recall_against_exact(np.zeros((3, 1)), np.zeros((2, 1)), 1)
 
 

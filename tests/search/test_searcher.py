@@ -114,7 +114,7 @@ def test_what_cannot_be_reranked():
     index = lopq(vectors)
     with pytest.raises(ValueError, match="re-ranking needs the vectors"):
         Searcher(index, rerank=5).search(vectors, 1)
-    with pytest.raises(ValueError, match="row 49 .* 20 vectors"):
+    with pytest.raises(ValueError, match=r"row 49 .* 20 vectors"):
         rerank(vectors[:1], np.array([[3, 49]]), vectors[:20], 1)
     with pytest.raises(ValueError, match="k = 0"):
         Searcher(index, vectors, 5).search(vectors, 0)

@@ -39,15 +39,15 @@ def near_groups(photos: pd.DataFrame, distance: int | None) -> pd.Series:
 
     if distance is None:
         return photos["Hash"]
-    looks = _looks(photos)
-    bits, ends = _bits(looks["DHash"]), [np.empty((2, 0), np.intp)]
-    for rows in looks.groupby("Class").indices.values():
+    hashes = _distinct(photos)
+    bits, ends = _bits(hashes["DHash"]), [np.empty((2, 0), np.intp)]
+    for rows in hashes.groupby("Class").indices.values():
         for one, other in close_pairs(bits[rows], bits[rows], distance):
             ends.append(np.stack([rows[one], rows[other]]))
     one, other = np.concatenate(ends, axis=1)
-    links = coo_array((np.ones(len(one), bool), (one, other)), shape=(len(looks),) * 2)
-    looks["group"] = connected_components(links, directed=False)[1]
-    group = photos[["Class", "DHash"]].merge(looks, how="left")["group"].to_numpy()
+    links = coo_array((np.ones(len(one), bool), (one, other)), shape=(len(hashes),) * 2)
+    hashes["group"] = connected_components(links, directed=False)[1]
+    group = photos[["Class", "DHash"]].merge(hashes, how="left")["group"].to_numpy()
     return photos.groupby(group)["Hash"].transform("min")
 
 
@@ -85,13 +85,13 @@ def near_elsewhere(photos: pd.DataFrame, distance: int | None) -> pd.Series:
     """
     if distance is None:
         return pd.Series(False, index=photos.index)
-    looks = _looks(photos).groupby("DHash")["Class"].agg(["min", "max"])
-    bits, least, most = _bits(looks.index), looks["min"].to_numpy(), looks["max"].to_numpy()
+    hashes = _distinct(photos).groupby("DHash")["Class"].agg(["min", "max"])
+    bits, least, most = _bits(hashes.index), hashes["min"].to_numpy(), hashes["max"].to_numpy()
     smallest, largest = least.copy(), most.copy()
     for one, other in close_pairs(bits, bits, distance, "comparing hashes"):
         np.minimum.at(smallest, one, least[other])
         np.maximum.at(largest, one, most[other])
-    row = looks.index.get_indexer(pd.Index(photos["DHash"]))
+    row = hashes.index.get_indexer(pd.Index(photos["DHash"]))
     single = photos.groupby("Hash")["Class"].transform("nunique") == 1
     return single & ((photos["Class"] > smallest[row]) | (photos["Class"] < largest[row]))
 
@@ -126,7 +126,7 @@ def close_pairs(
         yield start + np.repeat(np.arange(len(block)), np.diff(limits).astype(np.int64)), rows
 
 
-def _looks(photos: pd.DataFrame) -> pd.DataFrame:
+def _distinct(photos: pd.DataFrame) -> pd.DataFrame:
     require_columns(photos, ["DHash"])
     return photos[["Class", "DHash"]].drop_duplicates(ignore_index=True)
 

@@ -21,13 +21,13 @@ class Inspection(NamedTuple):
         width: Full upright width in pixels.
         height: Full upright height in pixels.
         digest: Hash of the file, see `digest_of`.
-        look: Difference hash of the pixels, 16 hex digits: similar for files of one picture.
+        dhash: Difference hash of the pixels, 16 hex digits: similar for files of one picture.
     """
 
     width: int
     height: int
     digest: str
-    look: str
+    dhash: str
 
 
 def inspect(data: bytes) -> Inspection:
@@ -37,8 +37,8 @@ def inspect(data: bytes) -> Inspection:
         UnreadableImageError: The data are not one complete picture.
     """
     decoded = decode(data, min_size=SEEN_SIDE)
-    look = difference_hash(decoded.pixels)
-    return Inspection(decoded.width, decoded.height, digest_of(data), look)
+    dhash = difference_hash(decoded.pixels)
+    return Inspection(decoded.width, decoded.height, digest_of(data), dhash)
 
 
 def digest_of(data: bytes) -> str:

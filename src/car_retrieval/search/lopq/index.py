@@ -150,8 +150,8 @@ class LopqIndex(Index):
         orders, visits = nearest_cells(parts, model.coarse, np.diff(codes.starts), quota)
         distances = np.full((len(parts), k), np.inf, np.float32)
         places = np.full((len(parts), k), -1, np.int64)
-        looks = len(parts) * min(quota, len(codes.ids))
-        if looks < SHARED_DECODING * len(codes.ids):
+        scanned = len(parts) * min(quota, len(codes.ids))
+        if scanned < SHARED_DECODING * len(codes.ids):
             learnt = (model.coarse, model.means, model.rotations, model.words_by_axis)
             place = (codes.codes, codes.starts)
             scan_codes(parts, orders, visits, *learnt, *place, distances, places)
