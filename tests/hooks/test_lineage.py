@@ -71,7 +71,7 @@ def test_a_split_of_another_list(column: str, value: object) -> None:
 def test_descriptors_of_two_encoders(matrix: Callable[..., Matrix]) -> None:
     one, other = (matrix(f"{name}.npy", encoder={"weights": name}) for name in ("one", "other"))
     lineage.check_one_encoder(one, one)
-    with pytest.raises(ValueError, match=r"different encoders.*--pipelines=encoding"):
+    with pytest.raises(ValueError, match=r"different encoders.*pipelines=encoding"):
         lineage.check_one_encoder(one, other)
 
 
@@ -89,7 +89,7 @@ def test_descriptors_of_another_network_whitening_or_packing(
         (lineage.check_whitening, (whitening,)),
         (lineage.check_packing, (matrix("i.npy", packing={"size": 64}),)),
     ):
-        with pytest.raises(ValueError, match=r"^d\.npy was made .* encoding again$"):
+        with pytest.raises(ValueError, match=r"^d\.npy .* encoding again$"):
             check(descriptors, *given)  # type: ignore[operator]
 
 
@@ -112,7 +112,7 @@ def test_a_threshold_of_other_descriptors(matrix: Callable[..., Matrix]) -> None
 def test_a_split_that_the_network_was_not_trained_on(model: DescriptorNet) -> None:
     lineage.check_trained_on(model, SPLIT)
     other = SPLIT.assign(split="train")
-    with pytest.raises(ValueError, match=r"^split is not .* `kedro run`$"):
+    with pytest.raises(ValueError, match=r"another split .* `kedro run`$"):
         lineage.check_trained_on(model, other)
     untrained = DescriptorNet(DescriptorConfig("resnet18", 8, 32))
     untrained.provenance = {"parameters": {"epochs": 0, "weights": "imagenet"}, "data": "any"}

@@ -120,15 +120,25 @@ class TestWhitening:
         assert fitted(seed=1) == fitted(seed=1)
         assert len({fitted(seed=seed) for seed in range(4)}) > 1
 
-    def test_as_many_dimensions_as_classes_train(self, tmp_path: Path) -> None:
-        features = descriptors(tmp_path / "many.npy", 60, "one")
-        own = WhiteningParams(kind="learnt", dimension="classes")
-        split = photos(60).assign(split="train")
-        params = encoding_params(whitening=own)
-        whitening = encoding.learn_whitening(features, split, params)
-        assert whitening(features[:3]).shape == (3, 5)
-        split["Class"] = split["Index"] % 20
-        assert encoding.learn_whitening(features, split, params)(features[:3]).shape == (3, 8)
+    @pytest.mark.parametrize(("classes", "kept"), [(5, 32), (40, 40), (60, 48)])
+    def test_as_many_dimensions_as_classes_train(
+        self, tmp_path: Path, classes: int, kept: int
+    ) -> None:
+        vectors = np.random.default_rng(0).normal(size=(120, 48)).astype(np.float32)
+        write_matrix(tmp_path / "m.npy", MatrixStream([vectors], {"encoder": {}}))
+        features, split = Matrix(tmp_path / "m.npy"), photos(120).assign(split="train")
+        split["Class"] = split["Index"] % classes
+        for whitening in ({"kind": "auto"}, {"kind": "learnt", "dimension": "classes"}):
+            params = encoding_params(whitening=whitening)
+            fitted = encoding.learn_whitening(features, split, params)
+            assert fitted(features[:3]).shape == (3, kept)
+
+    def test_photos_of_a_class_each_are_left_as_they_are(self, features: Matrix) -> None:
+        alone = self.SPLIT.assign(Class=self.SPLIT["Index"])
+        params = encoding_params(whitening={"kind": "auto"})
+        whitening = encoding.learn_whitening(features, alone, params)
+        stream = encoding.whiten(features, whitening, params)
+        np.testing.assert_array_equal(np.concatenate(list(stream.blocks)), features[:])
 
     def test_another_encoder_or_other_settings_do_not_take_it(
         self, features: Matrix, tmp_path: Path

@@ -12,11 +12,12 @@ class WhiteningParams(Params):
 
     kind: Literal["auto", "pca", "learnt"] = Field(
         description="`pca`: total covariance; `learnt`: within-class covariance; `auto`: `pca` for "
-        "an untrained network, else no whitening"
+        "an untrained network, else `learnt`"
     )
     dimension: Count | Literal["classes"] | None = Field(
         default=None,
-        description="components kept; `classes`: number of training classes; null: all",
+        description="components kept; `classes`: number of training classes, at least 32; "
+        "null: all",
     )
     power: Fraction = Field(
         default=1.0, description="exponent of the deviations to divide by; 1: full whitening"

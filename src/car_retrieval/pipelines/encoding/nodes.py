@@ -16,7 +16,10 @@ from car_retrieval.training.untrained import untrained
 
 BLOCK = 16_384  # rows whitened at a time
 UNTRAINED = WhiteningParams(kind="pca", dimension=256, power=0.5)
-"""Kind `auto` of a network that was not trained: measured in docs/benchmarks/zero_shot.md."""
+"""Kind `auto` of an untrained network: measured in docs/benchmarks/zero_shot.md."""
+TRAINED = WhiteningParams(kind="learnt", dimension="classes", power=0.9)
+"""Kind `auto` of a trained network: measured in docs/benchmarks/after_training.md."""
+FEWEST = 32  # dimensions that `classes` keeps at least
 
 
 def encode_images(
@@ -51,9 +54,10 @@ def encode_images(
 
 
 def learn_whitening(features: Matrix, split: pd.DataFrame, params: EncodingParams) -> Whitening:
-    """Fit a whitening to a sample of the training photos; to nothing where none is asked for.
+    """Fit a whitening to a sample of the training photos, if one is asked for.
 
-    `auto` keeps fewer dimensions where there are less than 1.5 photos for each.
+    Kind `auto` keeps fewer dimensions of an untrained network if there are less than 1.5 photos
+    for each, and does not whiten if the photos teach nothing.
     """
     if (asked := _asked(features, params)) is None:
         return Whitening()
@@ -61,15 +65,18 @@ def learn_whitening(features: Matrix, split: pd.DataFrame, params: EncodingParam
     count = min(len(training), asked.photos)
     chosen = training.sample(count, random_state=asked.seed).sort_values("Index")
     settings = asked.model_dump(include={"kind", "dimension", "power"})
-    if asked is UNTRAINED:
-        if count < 2:
+    if asked in (UNTRAINED, TRAINED):
+        teaching = chosen["Class"].duplicated().any() if asked is TRAINED else count > 1
+        if not teaching:
             return Whitening(None, _fitted_to(features, params))
+    if asked is UNTRAINED:
         while 1.5 * settings["dimension"] > count:
             settings["dimension"] //= 2
     if asked.kind == "learnt" and chosen["Class"].isna().any():
         raise ValueError("encoding.whitening: learnt needs photos with classes; choose pca")
     if settings["dimension"] == "classes":
-        settings["dimension"] = min(features.shape[1], chosen["Class"].nunique())
+        wanted = max(FEWEST, chosen["Class"].nunique())
+        settings["dimension"] = min(features.shape[1], count, wanted)
     vectors = features[chosen["Index"].to_numpy()]
     try:
         projection = fit_whitening(vectors, chosen["Class"].to_numpy(), **settings)
@@ -103,4 +110,4 @@ def _fitted_to(features: Matrix, params: EncodingParams) -> dict[str, Any]:
 def _asked(features: Matrix, params: EncodingParams) -> WhiteningParams | None:
     if params.whitening is None or params.whitening.kind != "auto":
         return params.whitening
-    return UNTRAINED if "untrained" in features.attributes else None
+    return UNTRAINED if "untrained" in features.attributes else TRAINED
