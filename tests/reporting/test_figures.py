@@ -91,7 +91,7 @@ def test_charts_leave_matplotlibs_global_state_alone():
 
 def test_the_best_epoch_is_marked():
     figure = training_curves(HISTORY)
-    assert "0.500 at epoch 1" in figure.get_suptitle()
+    assert "0.500 at epoch 2" in figure.get_suptitle()
     assert all(1 in line.get_xdata() for line in (axes.lines[-1] for axes in figure.axes[:4]))
 
 

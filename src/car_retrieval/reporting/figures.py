@@ -32,6 +32,7 @@ def training_curves(history: pd.DataFrame, score: str = "mAP@20") -> Figure:
         score: The column whose highest value is marked in every panel.
     """
     history = history.replace([np.inf, -np.inf], np.nan)  # a diverged loss has no height
+    history = history.assign(epoch=history["epoch"] + 1)  # as the log counts
     retrieval = [name for name in history.columns if name.startswith(("mAP@", "MAP@", "R@"))]
     if {"images", "seconds"} <= set(history):
         history = history.assign(speed=history["images"] / history["seconds"])
