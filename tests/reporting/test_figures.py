@@ -92,7 +92,7 @@ def test_charts_leave_matplotlibs_global_state_alone():
 def test_the_best_epoch_is_marked():
     figure = training_curves(HISTORY)
     assert "0.500 at epoch 2" in figure.get_suptitle()
-    assert all(1 in line.get_xdata() for line in (axes.lines[-1] for axes in figure.axes[:4]))
+    assert all(2 in line.get_xdata() for line in (axes.lines[-1] for axes in figure.axes[:4]))
 
 
 def test_recall_counts_the_queries_whose_first_hit_came_in_time():
@@ -124,7 +124,7 @@ def test_letters_without_a_glyph_become_boxes_and_long_text_is_cut():
 def test_one_epoch_is_a_point_at_a_whole_number():
     for axes in training_curves(HISTORY[:1]).axes[:4]:
         low, high = axes.get_xlim()
-        assert [tick for tick in axes.get_xticks() if low <= tick <= high] == [0]
+        assert [tick for tick in axes.get_xticks() if low <= tick <= high] == [1]
 
 
 def test_one_searcher_needs_no_legend():
