@@ -16,7 +16,7 @@ class SampleParams(Params):
     surveillance_photos: Count = Field(description="query photos")
     surveillance_models: Count = Field(description="query classes")
     width: Annotated[int, Field(ge=32)]
-    seed: Annotated[int, Field(ge=0)] = Field(description="random seed of the drawings")
+    seed: Annotated[int, Field(ge=0)] = Field(description="random seed of the synthetic photos")
 
 
 class DataParams(Params):
@@ -48,13 +48,14 @@ class DataParams(Params):
         description="validate on photos of training classes, or on held-out classes"
     )
     valid_ratio: Annotated[int, Field(ge=2)] = Field(
-        description="photos, or classes, per one that validates"
+        description="number of photos, or classes, of which one validates"
     )
     twins: Literal["exclude", "keep"] = Field(
-        description="training on label conflicts: one photo in several classes"
+        description="label conflicts (one photo in several classes) in training"
     )
     near_duplicates: Annotated[int, Field(ge=0, le=7)] | None = Field(
-        description="largest Hamming distance of 64-bit hashes; null: exact copies only"
+        description="largest Hamming distance of near-duplicates' 64-bit hashes; null: exact "
+        "copies only"
     )
     workers: Count = Field(description="decoding threads")
     seed: Annotated[int, Field(ge=0)] = Field(

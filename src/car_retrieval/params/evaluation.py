@@ -100,7 +100,7 @@ class EvaluationParams(Params):
         description="share of unknown cars that may get a match instead of `no match`"
     )
     seed: Annotated[int, Field(ge=0)] = Field(
-        description="random seed of pairs, searchers and the map"
+        description="random seed of pairs, searchers and the 2-D map"
     )
     searchers: Annotated[dict[SearcherName, SearcherParams], BeforeValidator(without_null)] = Field(
         description="searchers to compare with exact search; null removes one"
