@@ -29,7 +29,7 @@ from car_retrieval.training.trainer import Trainer
 from parameters import training_params
 
 CLASSES = 100
-SCORES = dict.fromkeys(("mAP@20", "MAP@R", "R@1", "auc", "eer"), 0.0)
+SCORES = dict.fromkeys(("mAP@20", "MAP@R", "R@1", "AUC", "EER"), 0.0)
 
 
 def main() -> None:

@@ -84,7 +84,7 @@ def make(split):
     return trainer
 
 
-SCORES = ("mAP@5", "MAP@R", "R@1", "auc", "eer")
+SCORES = ("mAP@5", "MAP@R", "R@1", "AUC", "EER")
 RATED = {"epoch": 0} | dict.fromkeys(SCORES, 0.5)
 
 

@@ -81,5 +81,5 @@ def test_scores_equal_a_naive_search(net, by):
     assert found["mAP@5"] == pytest.approx(np.mean(precisions))
     assert found["MAP@R"] == pytest.approx(np.mean(at_r))
     assert found["R@1"] == pytest.approx(np.mean(first))
-    assert found["auc"] == pytest.approx(roc_auc_score(pairs[:, 2], similarity), abs=1e-6)
-    assert 0 <= found["eer"] <= 1
+    assert found["AUC"] == pytest.approx(roc_auc_score(pairs[:, 2], similarity), abs=1e-6)
+    assert 0 <= found["EER"] <= 1

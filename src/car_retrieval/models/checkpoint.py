@@ -12,7 +12,7 @@ class Checkpoint(TypedDict):
         split: digest of the split and its photos, 16 hex digits.
         provenance: parameters and library versions, see `training.provenance`.
         model: weights of the network, or their EMA.
-        report: epoch, loss, lr, images, seconds; and auc, eer, mAP@k, MAP@R, R@1 of the validation.
+        report: epoch, loss, lr, images, seconds; and AUC, EER, mAP@k, MAP@R, R@1 of the validation.
         loss: weights and memory of the loss.
         optimizer: state of the optimizer.
         trained: weights of the network if `model` is their EMA.

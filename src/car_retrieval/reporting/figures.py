@@ -27,7 +27,7 @@ def training_curves(history: pd.DataFrame, score: str = "mAP@20") -> Figure:
     """Loss, retrieval on the validation rows, verification and pace, by epoch.
 
     Args:
-        history: A row per epoch: `epoch`, `loss`, `lr`, `seconds`, `images`, `auc`, `eer` and any
+        history: A row per epoch: `epoch`, `loss`, `lr`, `seconds`, `images`, `AUC`, `EER` and any
             of `mAP@k`, `MAP@R`, `R@k`. A missing column leaves its curve out.
         score: The column whose highest value is marked in every panel.
     """
@@ -45,17 +45,16 @@ def training_curves(history: pd.DataFrame, score: str = "mAP@20") -> Figure:
         panels,
         ("Training loss", "Retrieval, validation", "Verification, validation", "Pace"),
         ("loss", "score", "score", "photos per second"),
-        (["loss"], retrieval, ["auc", "eer"], ["speed"]),
+        (["loss"], retrieval, ["AUC", "EER"], ["speed"]),
         strict=True,
     ):
         drawn = [name for name in columns if name in history and history[name].notna().any()]
         for colour, name in zip(cycle(PALETTE), drawn, strict=False):
-            label = name.upper() if name in ("auc", "eer") else name
             axes.plot(
                 history["epoch"],
                 history[name],
                 color=colour,
-                label=label if len(columns) > 1 else None,
+                label=name if len(columns) > 1 else None,
                 marker="o",
                 markersize=4,
             )

@@ -99,7 +99,7 @@ class Trainer:
                 "(%d images in %.0f s)",
                 *(epoch + 1, self.params.epochs, report["loss"]),
                 *(self.params.k, report[f"mAP@{self.params.k}"], report["MAP@R"], report["R@1"]),
-                *(report["auc"], report["images"], report["seconds"]),
+                *(report["AUC"], report["images"], report["seconds"]),
             )
             yield self._checkpoint(report)
 

@@ -78,7 +78,7 @@ class Validation:
         names = (f"mAP@{self.k}", "MAP@R", "R@1")
         chance = chance_of_first_hit(query_labels, gallery_labels, self_in_gallery=True)
         return (
-            {"auc": pairs.auc, "eer": pairs.eer}
+            {"AUC": pairs.auc, "EER": pairs.eer}
             | {name: scores[name] for name in names}
             | {CHANCE: chance}
         )
