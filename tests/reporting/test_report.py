@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from PIL import Image, UnidentifiedImageError
 
-from car_retrieval.reporting.gallery import GalleryRow, contact_sheet, retrieval_gallery
+from car_retrieval.reporting.photo_grid import GridRow, contact_sheet, retrieval_grid
 from car_retrieval.reporting.report import Section, html_report
 from car_retrieval.reporting.style import dress, new_figure
 
@@ -51,7 +51,7 @@ def chart():
 
 def photos():
     photo = np.random.default_rng(0).integers(0, 256, (400, 600, 3), np.uint8)
-    return retrieval_gallery("", [GalleryRow(photo, "", [])])
+    return retrieval_grid("", [GridRow(photo, "", [])])
 
 
 def png():

@@ -68,7 +68,7 @@ class ImageFilesDataset(AbstractDataset[Any, ImageFiles]):
 
         from car_retrieval.images.decode import UnreadableImageError, decode
         from car_retrieval.images.letterbox import letterbox
-        from car_retrieval.reporting.gallery import contact_sheet
+        from car_retrieval.reporting.photo_grid import contact_sheet
 
         files, size = self.load(), 96
         paths = list(files)

@@ -36,7 +36,7 @@ class ImageMatrixDataset(MatrixDataset):
 
     def preview(self) -> ImagePreview:  # type: ignore[override]  # Kedro-Viz selects by type
         """Show a contact sheet of photos spread evenly over the matrix."""
-        from car_retrieval.reporting.gallery import contact_sheet
+        from car_retrieval.reporting.photo_grid import contact_sheet
 
         images = self.load()
         rows = np.linspace(0, len(images) - 1, min(40, len(images)), dtype=int)

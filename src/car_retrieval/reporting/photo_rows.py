@@ -7,7 +7,7 @@ import pandas as pd
 
 from car_retrieval.data.attributes import name_of
 from car_retrieval.images.decode import decode
-from car_retrieval.reporting.gallery import GalleryRow, Match
+from car_retrieval.reporting.photo_grid import GridMatch, GridRow
 from car_retrieval.search.result import RetrievalResult
 
 COLUMNS = 10
@@ -17,14 +17,14 @@ Collection = tuple[pd.DataFrame, Mapping[str, bytes]]
 """A table of photos and their files."""
 
 
-def gallery_rows(
+def query_rows(
     query_ids: list[int],
     scores: pd.Series,
     hits: RetrievalResult,
     queries: Collection,
     gallery: Collection,
     metric: str,
-) -> list[GalleryRow]:
+) -> list[GridRow]:
     """Rows to show: each query with its first matches.
 
     Args:
@@ -42,7 +42,7 @@ def gallery_rows(
         place = places[query]
         found = zip(hits.hits[place, :COLUMNS], hits.scores[place, :COLUMNS], strict=True)
         matches = [
-            Match(
+            GridMatch(
                 _photo(gallery, int(hit)),
                 bool(gallery[0]["Class"].iloc[hit] == shown["Class"]),
                 float(similarity),
@@ -52,7 +52,7 @@ def gallery_rows(
             if hit >= 0
         ]
         caption = f"{name_of(shown)} · {metric} {scores[query]:.2f}"
-        rows.append(GalleryRow(_photo(queries, query), caption, matches))
+        rows.append(GridRow(_photo(queries, query), caption, matches))
     return rows
 
 
@@ -62,7 +62,7 @@ def confusion_rows(
     queries: Collection,
     gallery: Collection,
     gallery_labels: pd.Series,
-) -> list[GalleryRow]:
+) -> list[GridRow]:
     """Rows to show: a query, the photo that it was taken for, and the one that it should find.
 
     The last is the first right hit, or, where the ranking has none, the class's first photo.
@@ -89,12 +89,12 @@ def confusion_rows(
         )
         wrong = _photo(gallery, pair["Hit"])
         matches = [
-            Match(wrong, False, pair["Similarity"], f"hit 1: {pair['Found name']}"),
-            Match(_photo(gallery, int(true)), True, float(score), f"{where}: {pair['Name']}"),
+            GridMatch(wrong, False, pair["Similarity"], f"hit 1: {pair['Found name']}"),
+            GridMatch(_photo(gallery, int(true)), True, float(score), f"{where}: {pair['Name']}"),
         ]
         share = f"{pair['Confused']} of {pair['Queries']}"
         caption = f"{pair['Name']} → {pair['Found name']} · {share}"
-        rows.append(GalleryRow(_photo(queries, pair["Query"]), caption, matches))
+        rows.append(GridRow(_photo(queries, pair["Query"]), caption, matches))
     return rows
 
 

@@ -46,12 +46,12 @@ def fill(index: Index, gallery: Vectors, rows: np.ndarray, seed: int) -> tuple[f
     index.fit(training, seed)
     fitted = time.perf_counter()
     del training
-    for ids in row_blocks(rows):
+    for ids in id_blocks(rows):
         index.add(gallery[ids], ids)
     return fitted - start, time.perf_counter() - fitted
 
 
-def row_blocks(rows: np.ndarray) -> Iterator[np.ndarray]:
+def id_blocks(rows: np.ndarray) -> Iterator[np.ndarray]:
     """Split rows into blocks that fit into memory."""
     for start in range(0, len(rows), ADD_BLOCK):
         yield rows[start : start + ADD_BLOCK]

@@ -10,7 +10,7 @@ import numpy as np
 
 from car_retrieval.io.matrix import Matrix
 from car_retrieval.io.memory import MemoryWatch
-from car_retrieval.search.build import fill, make_index, row_blocks
+from car_retrieval.search.build import fill, id_blocks, make_index
 from car_retrieval.search.exact import Block, search_exact
 from car_retrieval.search.index import Vectors
 from car_retrieval.search.products import inner_products
@@ -69,7 +69,7 @@ class Task:
 
     def _blocks(self) -> Iterator[Block]:
         """Yield the searched rows; consecutive rows are not copied."""
-        for ids in row_blocks(self.rows):
+        for ids in id_blocks(self.rows):
             run = slice(ids[0], ids[-1] + 1)
             whole = np.array_equal(ids, np.arange(run.start, run.stop))
             yield ids, self.mapped[run] if whole else self.mapped[ids]

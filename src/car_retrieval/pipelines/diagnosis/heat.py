@@ -17,8 +17,8 @@ from car_retrieval.models.descriptor import DescriptorNet, pick_device
 from car_retrieval.models.encoder import Encoder, encoder_of
 from car_retrieval.models.whitening import Whitening
 from car_retrieval.params import EncodingParams, EvaluationParams
-from car_retrieval.reporting.gallery import GalleryRow, Match, pick_queries, retrieval_gallery
 from car_retrieval.reporting.overlay import overlay
+from car_retrieval.reporting.photo_grid import GridMatch, GridRow, pick_queries, retrieval_grid
 from car_retrieval.search.result import RetrievalResult
 
 TITLE = "Median queries, and where they meet their first right and their first wrong match"
@@ -73,18 +73,18 @@ def draw_heat_maps(
         caption = f"{name_of(query_photos.iloc[query])} · AP@{params.k} {scores[query]:.2f}"
         ranking = found[query][found[query] >= 0]
         right = classes[ranking] == query_photos["Class"].iloc[query]
-        matches: list[Match] = []
+        matches: list[GridMatch] = []
         for wanted in (True, False):
             for hit in ranking[right == wanted][:1]:
                 pair = query_images[query], gallery_images[int(hit)]
                 matches += _matches(encoder, *pair, wanted, name_of(gallery_photos.iloc[hit]))
-        rows.append(GalleryRow(_upright(query_images[query]), caption, matches))
-    return retrieval_gallery(TITLE, rows, columns=6)
+        rows.append(GridRow(_upright(query_images[query]), caption, matches))
+    return retrieval_grid(TITLE, rows, columns=6)
 
 
 def _matches(
     encoder: WhitenedEncoder, query: np.ndarray, hit: np.ndarray, right: bool, name: str
-) -> Iterator[Match]:
+) -> Iterator[GridMatch]:
     """The query in the light of the hit, the hit in the light of the query, and the hit."""
 
     def glowing(image: np.ndarray, other: np.ndarray) -> np.ndarray:
@@ -94,9 +94,9 @@ def _matches(
 
     descriptors = encoder.describe(query), encoder.describe(hit)
     similarity = float(descriptors[0] @ descriptors[1])  # whatever a re-ranking makes of it
-    yield Match(glowing(query, descriptors[1]), right, np.nan, "where in the query")
-    yield Match(glowing(hit, descriptors[0]), right, np.nan, "where in the match")
-    yield Match(_upright(hit), right, similarity, name)
+    yield GridMatch(glowing(query, descriptors[1]), right, np.nan, "where in the query")
+    yield GridMatch(glowing(hit, descriptors[0]), right, np.nan, "where in the match")
+    yield GridMatch(_upright(hit), right, similarity, name)
 
 
 def _upright(image: np.ndarray) -> np.ndarray:

@@ -25,7 +25,7 @@ from car_retrieval.metrics.open_set import (
 from car_retrieval.params import EvaluationParams
 from car_retrieval.reporting.descriptor_map import descriptor_map, draw_sample, project
 from car_retrieval.reporting.diagnosis import attribute_scores, open_set_figure
-from car_retrieval.reporting.gallery import retrieval_gallery
+from car_retrieval.reporting.photo_grid import retrieval_grid
 from car_retrieval.reporting.photo_rows import confusion_rows
 from car_retrieval.search.gallery import joined
 from car_retrieval.search.result import RetrievalResult
@@ -58,7 +58,7 @@ def find_confusions(
         (gallery_photos, gallery_files),
         gallery_labels,
     )
-    return table, retrieval_gallery("Query, first hit, and the right one", rows, columns=2)
+    return table, retrieval_grid("Query, first hit, and the right one", rows, columns=2)
 
 
 def score_attributes(

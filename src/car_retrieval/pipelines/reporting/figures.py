@@ -9,8 +9,8 @@ from car_retrieval.metrics.retrieval import per_class
 from car_retrieval.metrics.verification import verification
 from car_retrieval.params import EvaluationParams
 from car_retrieval.reporting import figures
-from car_retrieval.reporting.gallery import pick_queries, retrieval_gallery
-from car_retrieval.reporting.photo_rows import gallery_rows
+from car_retrieval.reporting.photo_grid import pick_queries, retrieval_grid
+from car_retrieval.reporting.photo_rows import query_rows
 from car_retrieval.search.result import RetrievalResult
 
 
@@ -45,9 +45,9 @@ def draw_figures(
     scores = by_query.set_index("Query")[metric]
     sides = (query_photos, query_files), (gallery_photos, gallery_files)
     grids = {
-        kind: retrieval_gallery(
+        kind: retrieval_grid(
             f"{kind.capitalize()} queries by {metric}, one of a class where there are enough",
-            gallery_rows(ids, scores, hits, *sides, metric),
+            query_rows(ids, scores, hits, *sides, metric),
         )
         for kind, ids in pick_queries(by_query, params.shown_queries).items()
     }

@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.colors import to_hex
 
-from car_retrieval.reporting.gallery import (
-    GalleryRow,
-    Match,
+from car_retrieval.reporting.photo_grid import (
+    GridMatch,
+    GridRow,
     contact_sheet,
     pick_queries,
-    retrieval_gallery,
+    retrieval_grid,
 )
 from car_retrieval.reporting.style import GREEN, INK, RED
 
@@ -30,8 +30,11 @@ def draw(figure):
 
 
 def test_right_and_wrong_are_marked_by_colour_and_sign():
-    matches = [Match(photo(), True, 0.91, "Audi A4L"), Match(photo(50, 20), False, 0.52, "BWM")]
-    figure = retrieval_gallery("Best", [GalleryRow(photo(), "Audi · AP@20 1.000", matches)])
+    matches = [
+        GridMatch(photo(), True, 0.91, "Audi A4L"),
+        GridMatch(photo(50, 20), False, 0.52, "BWM"),
+    ]
+    figure = retrieval_grid("Best", [GridRow(photo(), "Audi · AP@20 1.000", matches)])
     (axes,) = figure.axes
     assert [to_hex(frame.get_edgecolor()) for frame in axes.patches] == [INK, GREEN, RED]
     texts = [text.get_text() for text in axes.texts]
@@ -40,15 +43,15 @@ def test_right_and_wrong_are_marked_by_colour_and_sign():
 
 
 def test_an_unknown_similarity_is_not_written():
-    row = GalleryRow(photo(), "", [Match(photo(), True, float("nan"), "hit > 20")])
-    (axes,) = retrieval_gallery("", [row]).axes
+    row = GridRow(photo(), "", [GridMatch(photo(), True, float("nan"), "hit > 20")])
+    (axes,) = retrieval_grid("", [row]).axes
     assert [text.get_text() for text in axes.texts] == ["", "", "✓", "hit > 20"]
 
 
 def test_photos_keep_their_shape_and_stay_on_the_sheet():
     shapes = [(30, 40), (200, 50), (20, 90), (1, 1)]
-    row = GalleryRow(photo(64, 64), "", [Match(photo(*shape), True, 0.5) for shape in shapes])
-    (axes,) = retrieval_gallery("", [row, row]).axes
+    row = GridRow(photo(64, 64), "", [GridMatch(photo(*shape), True, 0.5) for shape in shapes])
+    (axes,) = retrieval_grid("", [row, row]).axes
     assert len(axes.images) == 10
     for image, shape in zip(axes.images[1:], shapes, strict=False):
         left, right, bottom, top = image.get_extent()
@@ -58,20 +61,20 @@ def test_photos_keep_their_shape_and_stay_on_the_sheet():
 
 
 def test_only_the_asked_columns_are_shown():
-    row = GalleryRow(photo(), "query", [Match(photo(), True, 0.5)] * 9)
-    assert len(retrieval_gallery("", [row], columns=3).axes[0].images) == 4
+    row = GridRow(photo(), "query", [GridMatch(photo(), True, 0.5)] * 9)
+    assert len(retrieval_grid("", [row], columns=3).axes[0].images) == 4
 
 
-@pytest.mark.parametrize("rows", [[], [GalleryRow(photo(), "nothing found", [])]])
+@pytest.mark.parametrize("rows", [[], [GridRow(photo(), "nothing found", [])]])
 def test_empty_galleries_are_drawn(rows):
-    draw(retrieval_gallery("Worst", rows))
+    draw(retrieval_grid("Worst", rows))
 
 
 def test_odd_names_neither_warn_nor_break(caplog):
     name = "丰田Avalon $\\frac{1$ <b> _^ Škoda"
-    row = GalleryRow(photo(), name, [Match(photo(), True, 0.5, name)])
+    row = GridRow(photo(), name, [GridMatch(photo(), True, 0.5, name)])
     with caplog.at_level(logging.WARNING):
-        draw(retrieval_gallery(name, [row]))
+        draw(retrieval_grid(name, [row]))
     assert not caplog.records
 
 

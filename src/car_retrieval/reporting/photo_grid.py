@@ -1,4 +1,4 @@
-"""Photos of what was retrieved: galleries with right and wrong marked, contact sheets."""
+"""Grids of retrieved photos, right and wrong marked; contact sheets."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ _CELL, _GAP, _HEADER, _FOOTER, _TITLE = 1.2, 0.1, 0.32, 0.5, 0.45  # inches
 
 
 @dataclass(frozen=True)
-class Match:
+class GridMatch:
     """A retrieved photo.
 
     Attributes:
@@ -35,7 +35,7 @@ class Match:
 
 
 @dataclass(frozen=True)
-class GalleryRow:
+class GridRow:
     """A query and its matches, best first.
 
     Attributes:
@@ -46,10 +46,10 @@ class GalleryRow:
 
     image: NDArray[np.uint8]
     caption: str
-    matches: Sequence[Match]
+    matches: Sequence[GridMatch]
 
 
-def retrieval_gallery(title: str, rows: Sequence[GalleryRow], columns: int = 10) -> Figure:
+def retrieval_grid(title: str, rows: Sequence[GridRow], columns: int = 10) -> Figure:
     """A row per query: the photo, then its top matches, framed and marked right or wrong.
 
     Args:
@@ -83,7 +83,7 @@ def retrieval_gallery(title: str, rows: Sequence[GalleryRow], columns: int = 10)
     return figure
 
 
-def _cell_height(row: GalleryRow, columns: int) -> float:
+def _cell_height(row: GridRow, columns: int) -> float:
     """Height of the flattest cells that hold a row's photos in full width; at most a square."""
     images = [row.image, *(match.image for match in row.matches[:columns])]
     tallest = max(image.shape[0] / image.shape[1] for image in images)
