@@ -16,8 +16,8 @@ class WhiteningParams(Params):
     )
     dimension: Count | Literal["classes"] | None = Field(
         default=None,
-        description="components kept; `classes`: number of training classes, at least 32; "
-        "null: all",
+        description="components kept; `classes`: number of training classes, rounded up to a "
+        "multiple of 64; null: all",
     )
     power: Fraction = Field(
         default=1.0, description="exponent of the deviations to divide by; 1: full whitening"

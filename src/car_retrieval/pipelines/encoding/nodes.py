@@ -1,5 +1,6 @@
 """Describe photos, and whiten their descriptors."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,7 +20,8 @@ UNTRAINED = WhiteningParams(kind="pca", dimension=256, power=0.5)
 """Kind `auto` of an untrained network: measured in docs/benchmarks/zero_shot.md."""
 TRAINED = WhiteningParams(kind="learnt", dimension="classes", power=0.9)
 """Kind `auto` of a trained network: measured in docs/benchmarks/after_training.md."""
-FEWEST = 32  # dimensions that `classes` keeps at least
+MULTIPLE = 64  # of which `classes` keeps dimensions: the sizes of product quantisers divide it
+PHOTOS = 5  # training photos a dimension that `auto` needs: fewer cost R@1
 
 
 def encode_images(
@@ -57,7 +59,7 @@ def learn_whitening(features: Matrix, split: pd.DataFrame, params: EncodingParam
     """Fit a whitening to a sample of the training photos, if one is asked for.
 
     Kind `auto` keeps fewer dimensions of an untrained network if there are less than 1.5 photos
-    for each, and does not whiten if the photos teach nothing.
+    for each, and does not whiten a trained one if there are less than 5.
     """
     if (asked := _asked(features, params)) is None:
         return Whitening()
@@ -65,18 +67,16 @@ def learn_whitening(features: Matrix, split: pd.DataFrame, params: EncodingParam
     count = min(len(training), asked.photos)
     chosen = training.sample(count, random_state=asked.seed).sort_values("Index")
     settings = asked.model_dump(include={"kind", "dimension", "power"})
-    if asked in (UNTRAINED, TRAINED):
-        teaching = chosen["Class"].duplicated().any() if asked is TRAINED else count > 1
-        if not teaching:
-            return Whitening(None, _fitted_to(features, params))
-    if asked is UNTRAINED:
+    if settings["dimension"] == "classes":
+        wanted = MULTIPLE * math.ceil(chosen["Class"].nunique() / MULTIPLE)
+        settings["dimension"] = min(features.shape[1], wanted)
+    if asked is UNTRAINED and count > 1:
         while 1.5 * settings["dimension"] > count:
             settings["dimension"] //= 2
+    elif asked is UNTRAINED or (asked is TRAINED and count < PHOTOS * settings["dimension"]):
+        return Whitening(None, _fitted_to(features, params))
     if asked.kind == "learnt" and chosen["Class"].isna().any():
         raise ValueError("encoding.whitening: learnt needs photos with classes; choose pca")
-    if settings["dimension"] == "classes":
-        wanted = max(FEWEST, chosen["Class"].nunique())
-        settings["dimension"] = min(features.shape[1], count, wanted)
     vectors = features[chosen["Index"].to_numpy()]
     try:
         projection = fit_whitening(vectors, chosen["Class"].to_numpy(), **settings)
