@@ -73,7 +73,7 @@ def learn_whitening(features: Matrix, split: pd.DataFrame, params: EncodingParam
     if asked is UNTRAINED and count > 1:
         while 1.5 * settings["dimension"] > count:
             settings["dimension"] //= 2
-    elif asked is UNTRAINED or (asked is TRAINED and count < PHOTOS * settings["dimension"]):
+    elif asked is UNTRAINED or (asked is TRAINED and not _teaches(chosen, settings["dimension"])):
         return Whitening(None, _fitted_to(features, params))
     if asked.kind == "learnt" and chosen["Class"].isna().any():
         raise ValueError("encoding.whitening: learnt needs photos with classes; choose pca")
@@ -98,6 +98,12 @@ def whiten(features: Matrix, whitening: Whitening, params: EncodingParams) -> Ma
     about = features.attributes
     about["encoder"] |= {"whitening": whitening.fingerprint()}
     return MatrixStream((whitening(block) for block in features.blocks(BLOCK)), about)
+
+
+def _teaches(training: pd.DataFrame, dimension: int) -> bool:
+    """Whether photos are enough for a learnt whitening, and some share a class."""
+    shared = bool(training["Class"].dropna().duplicated().any())
+    return shared and len(training) >= PHOTOS * dimension
 
 
 def _fitted_to(features: Matrix, params: EncodingParams) -> dict[str, Any]:
