@@ -98,11 +98,11 @@ def test_agrees_with_counting(pairs):
 @pytest.mark.parametrize(
     ("scores", "labels", "message"),
     [
-        ([0.1, 0.2], [1, 1], "both 1 and 0"),
-        ([], [], "both 1 and 0"),
+        ([0.1, 0.2], [1, 1], "1 and 0"),
+        ([], [], "1 and 0"),
         ([0.1, np.nan], [1, 0], "pair 1"),
         ([0.1, 0.2, 0.3], [1, 0], "must both be"),
-        ([0.1, 0.2, 0.3], [1, 0, 2], "both 1 and 0"),
+        ([0.1, 0.2, 0.3], [1, 0, 2], "1 and 0"),
     ],
 )
 def test_degenerate_input_is_refused(scores, labels, message):

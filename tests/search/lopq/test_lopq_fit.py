@@ -126,7 +126,7 @@ def test_parameters_that_do_not_fit(changes, words):
 
 
 def test_too_few_vectors_for_the_components():
-    with pytest.raises(ValueError, match="12 components of 5 vectors"):
+    with pytest.raises(ValueError, match=r"12 components .* 5 vectors"):
         fit_lopq(vectors_of(5), LopqParams(coarse=1, subquantisers=4, pca=12), 0)
 
 
@@ -134,7 +134,7 @@ def test_too_few_vectors_for_the_components():
 def test_values_that_are_not_finite(value):
     vectors = vectors_of(50)
     vectors[3, 1] = value
-    with pytest.raises(ValueError, match="not finite"):
+    with pytest.raises(ValueError, match="finite"):
         fit_lopq(vectors, LopqParams(coarse=2, subquantisers=4), 0)
 
 
