@@ -16,7 +16,10 @@ WITHOUT_PREVIEW = {
     "web_nature",  # a walk through all photos; gallery_photos shows what comes of it
     "surveillance_nature",
     "report",  # Kedro-Viz would show it without its styles
-    *(f"test_gallery_{part}" for part in ("descriptors", "photos", "images", "pixels")),  # handles
+    # Passed on in memory.
+    *(f"test_gallery_{part}" for part in ("descriptors", "photos", "files", "images")),
+    *("encoder", "valid_open_set", "test_open_set"),
+    *("results_sections", "run_sections", "diagnosis_sections"),
 }
 
 
@@ -33,7 +36,11 @@ def read(file: Path) -> Any:
 
 
 @pytest.mark.parametrize(
-    "pipeline", ["__default__", "data_processing", "training", "encoding", "evaluation", "ablation"]
+    "pipeline",
+    [
+        *("__default__", "data_processing", "training", "encoding", "evaluation"),
+        *("searchers", "diagnosis", "reporting", "ablation"),
+    ],
 )
 def test_the_layers_are_those_of_the_story_in_its_order(api: Path, pipeline: str) -> None:
     layers = read(api / "pipelines" / pipeline)["layers"]

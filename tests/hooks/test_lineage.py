@@ -151,6 +151,11 @@ def test_what_the_run_makes_is_checked_when_it_is_there(matrix: Callable[..., Ma
         hook.after_dataset_saved("gallery_photos")
 
 
+def test_a_list_that_is_not_there_is_not_missed(matrix: Callable[..., Matrix]) -> None:
+    pipeline = Pipeline([node(["gallery_descriptors"], "index")])
+    Lineage().before_pipeline_run(pipeline, catalog(gallery_descriptors=matrix("d.npy")))
+
+
 def test_nothing_is_asked_of_what_a_pipeline_does_not_use() -> None:
     pipeline = Pipeline([node(["gallery_photos"], "table")])
     Lineage().before_pipeline_run(pipeline, catalog(gallery_photos=PHOTOS))

@@ -31,6 +31,7 @@ class Lineage:
             for rule in _rules()
             if used >= set(rule) and not made >= set(rule)
             if not pipeline.datasets().isdisjoint(rule[:1])
+            if all(name in made or catalog.exists(name) for name in rule)
         }
         for rule, missing in self._missing.items():
             if not missing:
