@@ -124,14 +124,30 @@ class TestWhitening:
     def test_as_many_dimensions_as_classes_train(
         self, tmp_path: Path, classes: int, kept: int
     ) -> None:
-        vectors = np.random.default_rng(0).normal(size=(500, 96)).astype(np.float32)
-        write_matrix(tmp_path / "m.npy", MatrixStream([vectors], {"encoder": {}}))
-        features, split = Matrix(tmp_path / "m.npy"), photos(500).assign(split="train")
-        split["Class"] = split["Index"] % classes
+        features, split = self.many(tmp_path, classes)
         for whitening in ({"kind": "auto"}, {"kind": "learnt", "dimension": "classes"}):
             params = encoding_params(whitening=whitening)
             fitted = encoding.learn_whitening(features, split, params)
             assert fitted(features[:3]).shape == (3, kept)
+
+    def test_classes_that_do_not_train_want_all_dimensions(self, tmp_path: Path) -> None:
+        features, split = self.many(tmp_path, 5)
+        split.loc[split["split"] == "valid", "Class"] = 99
+        auto, explicit = (
+            encoding.learn_whitening(features, split, encoding_params(whitening=whitening))
+            for whitening in ({"kind": "auto"}, {"kind": "learnt", "power": 0.5})
+        )
+        assert auto.fingerprint() == explicit.fingerprint()
+        assert auto(features[:3]).shape == (3, 96)
+
+    @staticmethod
+    def many(folder: Path, classes: int) -> tuple[Matrix, pd.DataFrame]:
+        """Features of 500 photos, of which 480 train."""
+        vectors = np.random.default_rng(0).normal(size=(500, 96)).astype(np.float32)
+        write_matrix(folder / "m.npy", MatrixStream([vectors], {"encoder": {}}))
+        split = photos(500).assign(split=["train"] * 480 + ["valid"] * 20)
+        split["Class"] = split["Index"] % classes
+        return Matrix(folder / "m.npy"), split
 
     def test_few_photos_are_left_as_they_are(self, features: Matrix) -> None:
         params = encoding_params(whitening={"kind": "auto"})

@@ -11,8 +11,8 @@ class WhiteningParams(Params):
     """Whitening of descriptors; see `car_retrieval.models.whitening.fit_whitening`."""
 
     kind: Literal["auto", "pca", "learnt"] = Field(
-        description="`pca`: total covariance; `learnt`: within-class covariance; `auto`: `pca` for "
-        "an untrained network, else `learnt`"
+        description="`pca`: total covariance; `learnt`: within-class covariance; `auto`: what "
+        "suits the network and the validation photos"
     )
     dimension: Count | Literal["classes"] | None = Field(
         default=None,

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from car_retrieval.data.splits import TRAIN
+from car_retrieval.data.splits import TRAIN, VALID
 from car_retrieval.io.matrix import Matrix, MatrixStream
 from car_retrieval.models.checkpoint import Checkpoint
 from car_retrieval.models.descriptor import DescriptorNet, pick_device
@@ -18,10 +18,11 @@ from car_retrieval.training.untrained import untrained
 BLOCK = 16_384  # rows whitened at a time
 UNTRAINED = WhiteningParams(kind="pca", dimension=256, power=0.5)
 """Kind `auto` of an untrained network: measured in docs/benchmarks/zero_shot.md."""
-TRAINED = WhiteningParams(kind="learnt", dimension="classes", power=0.9)
-"""Kind `auto` of a trained network: measured in docs/benchmarks/after_training.md."""
+KNOWN = WhiteningParams(kind="learnt", dimension="classes", power=0.9)
+UNKNOWN = WhiteningParams(kind="learnt", power=0.5)
+"""Kind `auto` if training classes validate, and if others do: docs/after_training.md."""
 MULTIPLE = 64  # of which `classes` keeps dimensions: the sizes of product quantisers divide it
-PHOTOS = 5  # training photos a dimension that `auto` needs: fewer cost R@1
+PHOTOS = 4  # training photos a dimension that `auto` needs: fewer cost R@1
 
 
 def encode_images(
@@ -56,33 +57,28 @@ def encode_images(
 
 
 def learn_whitening(features: Matrix, split: pd.DataFrame, params: EncodingParams) -> Whitening:
-    """Fit a whitening to a sample of the training photos, if one is asked for.
-
-    Kind `auto` keeps fewer dimensions of an untrained network if there are less than 1.5 photos
-    for each, and does not whiten a trained one if there are less than 5.
-    """
-    if (asked := _asked(features, params)) is None:
+    """Fit a whitening to a sample of the training photos, if one is asked for."""
+    if params.whitening is None:
         return Whitening()
+    asked, signature = params.whitening, _fitted_to(features, params)
     training = split[split["split"] == TRAIN]
     count = min(len(training), asked.photos)
     chosen = training.sample(count, random_state=asked.seed).sort_values("Index")
-    settings = asked.model_dump(include={"kind", "dimension", "power"})
-    if settings["dimension"] == "classes":
-        wanted = MULTIPLE * math.ceil(chosen["Class"].nunique() / MULTIPLE)
-        settings["dimension"] = min(features.shape[1], wanted)
-    if asked is UNTRAINED and count > 1:
-        while 1.5 * settings["dimension"] > count:
-            settings["dimension"] //= 2
-    elif asked is UNTRAINED or (asked is TRAINED and not _teaches(chosen, settings["dimension"])):
-        return Whitening(None, _fitted_to(features, params))
+    if asked.kind == "auto":
+        choice = _automatic(features, split, chosen)
+        if choice is None:
+            return Whitening(None, signature)
+        asked = choice
     if asked.kind == "learnt" and chosen["Class"].isna().any():
         raise ValueError("encoding.whitening: learnt needs photos with classes; choose pca")
+    settings = asked.model_dump(include={"kind", "power"})
+    settings["dimension"] = _dimension(asked, features, chosen)
     vectors = features[chosen["Index"].to_numpy()]
     try:
         projection = fit_whitening(vectors, chosen["Class"].to_numpy(), **settings)
     except ValueError as error:
         raise ValueError(f"encoding.whitening: {error}") from error
-    return Whitening(projection, _fitted_to(features, params))
+    return Whitening(projection, signature)
 
 
 def whiten(features: Matrix, whitening: Whitening, params: EncodingParams) -> MatrixStream:
@@ -100,20 +96,37 @@ def whiten(features: Matrix, whitening: Whitening, params: EncodingParams) -> Ma
     return MatrixStream((whitening(block) for block in features.blocks(BLOCK)), about)
 
 
-def _teaches(training: pd.DataFrame, dimension: int) -> bool:
-    """Whether photos are enough for a learnt whitening, and some share a class."""
-    shared = bool(training["Class"].dropna().duplicated().any())
-    return shared and len(training) >= PHOTOS * dimension
+def _automatic(
+    features: Matrix, split: pd.DataFrame, training: pd.DataFrame
+) -> WhiteningParams | None:
+    """What suits the network and the photos; None: no whitening.
+
+    Of an untrained network it keeps fewer dimensions if there are less than 1.5 photos for each.
+    """
+    if "untrained" in features.attributes:
+        dimension = 256
+        while 1.5 * dimension > len(training) > 1:
+            dimension //= 2
+        few = len(training) < 2
+        return None if few else UNTRAINED.model_copy(update={"dimension": dimension})
+    valid = split.loc[split["split"] == VALID, "Class"]
+    choice = KNOWN if valid.isin(training["Class"]).any() else UNKNOWN
+    dimension = _dimension(choice, features, training) or features.shape[1]
+    shared = training["Class"].duplicated().any()
+    return choice if shared and len(training) >= PHOTOS * dimension else None
+
+
+def _dimension(asked: WhiteningParams, features: Matrix, training: pd.DataFrame) -> int | None:
+    """Components to keep; None: all."""
+    if asked.dimension != "classes":
+        return asked.dimension
+    wanted = MULTIPLE * math.ceil(training["Class"].nunique() / MULTIPLE)
+    return min(features.shape[1], wanted)
 
 
 def _fitted_to(features: Matrix, params: EncodingParams) -> dict[str, Any]:
     """The signature of a whitening of these features."""
-    asked = _asked(features, params)
+    if params.whitening is None:
+        return {}
     encoder = features.attributes["encoder"]
-    return {"encoder": encoder, "settings": asked.model_dump()} if asked else {}
-
-
-def _asked(features: Matrix, params: EncodingParams) -> WhiteningParams | None:
-    if params.whitening is None or params.whitening.kind != "auto":
-        return params.whitening
-    return UNTRAINED if "untrained" in features.attributes else TRAINED
+    return {"encoder": encoder, "settings": params.whitening.model_dump()}
