@@ -120,8 +120,9 @@ EXPORT: dict[str, Any] = {"photos": 32, "tolerance": 0.01}
 
 def of(group: str, changes: dict[str, Any]) -> dict[str, Any]:
     """Values of a group, of which some are changed."""
-    if isinstance(changes.get("augmentation"), dict):
-        changes = changes | {"augmentation": AUGMENTATION | changes["augmentation"]}
+    for name, whole in (("augmentation", AUGMENTATION), ("budget", ABLATION["budget"])):
+        if isinstance(changes.get(name), dict):
+            changes = changes | {name: whole | changes[name]}
     return globals()[group.upper()] | changes  # type: ignore[no-any-return]
 
 
@@ -150,7 +151,7 @@ def evaluation_params(**changes: Any) -> EvaluationParams:
 
 
 def ablation_params(**changes: Any) -> AblationParams:
-    return AblationParams.model_validate(ABLATION | changes)
+    return AblationParams.model_validate(of("ablation", changes))
 
 
 def export_params(**changes: Any) -> ExportParams:

@@ -132,7 +132,7 @@ class TestMemory:
         "name", ["CosFaceLoss", "ProxyAnchorLoss", "TupleSoftmax", "CrossEntropy"]
     )
     def test_losses_without_pairs_have_none(self, name):
-        with pytest.raises(ValueError, match=rf"training\.memory: {name} cannot .* NTXentLoss"):
+        with pytest.raises(ValueError, match=rf"training\.memory: {name} .* NTXentLoss"):
             with_memory(build_loss(name, {}, 4, 6), 16, 6, None)
 
 

@@ -122,7 +122,7 @@ def test_m_per_class(labels, classes, m, seed):
 @pytest.mark.parametrize(
     ("batch_size", "args", "message"),
     [
-        (12, {"m": 4}, "batches of 12 and m = 4, of 2 classes: .*unique labels"),
+        (12, {"m": 4}, "batches of 12 and m = 4 .* 2 classes: .*unique labels"),
         (5, {"m": 3}, "divide"),
         (8, {"m": 4, "length_before_new_iter": 4}, "length_before_new_iter = 4 is less"),
     ],
