@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-import yaml
+from omegaconf import OmegaConf
 
 from car_retrieval.params import DataParams, TrainingParams
 
@@ -22,5 +22,5 @@ def training_params(**changes: Any) -> TrainingParams:
 
 def _group(name: str) -> dict[str, Any]:
     text = (CONF / f"parameters_{name}.yml").read_text("utf-8")
-    values: dict[str, Any] = yaml.safe_load(text)[name]
-    return values
+    values: Any = OmegaConf.to_container(OmegaConf.create(text))
+    return values[name]  # type: ignore[no-any-return]

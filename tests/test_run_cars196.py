@@ -64,7 +64,8 @@ def test_the_scores_are_those_of_the_stored_descriptors(cars_run: tuple[Path, st
     assert row[["queries", "classes", "trained_classes", "gallery"]].tolist() == [72, 6, 0, 72]
 
     vectors = Matrix(newest(folder, "tdatabase.npy", "04_feature", "cars196"))[:]
-    classes = np.load(newest(folder, "test.npy", "02_intermediate", "cars196"))[:, 1]
+    listed = newest(folder, "tindexinfo.csv", "02_intermediate", "cars196")
+    classes = pd.read_csv(listed)["Class"].to_numpy()
     assert set(classes) == set(range(7, 13))
     products = vectors @ vectors.T
     np.fill_diagonal(products, -np.inf)

@@ -19,7 +19,8 @@ SLOWER = Setting(LopqParams(coarse=16), 40, 0.98, 50.0, 60.0, 2.5)
 
 
 def save(project, name, vectors, version="v1", encoder="a"):
-    path = project / "data" / "04_feature" / "sample" / f"{name}.npy"
+    file = {"gallery_descriptors": "database", "query_descriptors": "tdatabase"}[name]
+    path = project / "data" / "04_feature" / "sample" / f"{file}.npy"
     stream = MatrixStream([vectors.astype(np.float32)], {"encoder": encoder})
     MatrixDataset(path.as_posix(), Version(version, version)).save(stream)
 

@@ -7,7 +7,7 @@ import pandas as pd
 MEANINGS = {
     r"queries": "scored: their class is in the gallery",
     r"classes": "of the scored queries",
-    r"trained_classes": "of these classes, how many trained the network",
+    r"trained_classes": "of these classes, those that training saw",
     r"gallery": "photos that are searched",
     r"mAP@(\d+)": r"how high right photos rank among the first \1, mean over queries",
     r"R@(\d+)": r"share of queries with a right photo among the first \1",
