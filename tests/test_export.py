@@ -80,7 +80,7 @@ def test_the_documents_search_needs_onnxruntime_only(
             exec(snippet, known)
         # Pillow decodes and resizes a little differently; at 32 px and after one epoch that shows,
         # and whitening widens it.
-        assert known["descriptor"] @ stored[row] > np.cos(np.radians(15))
+        assert known["descriptor"] @ stored[row] > 0.8
         assert (stored @ known["descriptor"]).argmax() == row  # and no other photo's is closer
         best = known["gallery"].nlargest(5, "Similarity")["Path"].tolist()
         assert all(path in capsys.readouterr().out for path in best[:1])
