@@ -235,7 +235,7 @@ def test_results_of_different_runs_do_not_mix(finished_run: Path, project: Path)
     table.loc[3, "Hash"] = "0" * 32  # the file of one photo was replaced
     table.to_csv(front, index=False)
     search = "--pipelines=evaluation", "--to-nodes=evaluation.test_all.search"
-    assert "another list of photos" in refused(*search)
+    assert "split was made from another list of photos" in refused(*search)
 
 
 def test_a_misspelt_parameter_stops_before_any_work(project: Path) -> None:

@@ -30,7 +30,7 @@ def meaning(metric: str) -> str:
 
 
 def by_metric(summary: pd.DataFrame) -> pd.DataFrame:
-    """Turn results round: a row a metric or count, a column a measurement, named by its texts."""
+    """Transpose results: a row per metric or count, a column per measurement."""
     numbers = summary.select_dtypes("number")
     texts = summary.drop(columns=numbers.columns).astype(str)
     turned = numbers.astype(object).T

@@ -90,7 +90,7 @@ def _headline(summary: pd.DataFrame) -> dict[str, object]:
 
 
 def _results(summary: pd.DataFrame) -> dict[str, Any]:
-    """The results turned round: a row a metric, with its meaning; a column a measurement."""
+    """Results with a row per metric, explained, and a column per measurement."""
     if summary.empty:
         return {"columns": [], "rows": []}
     turned = by_metric(summary)

@@ -20,7 +20,7 @@ UNTRAINED = WhiteningParams(kind="pca", dimension=256, power=0.5)
 """Kind `auto` of an untrained network: measured in docs/benchmarks/zero_shot.md."""
 KNOWN = WhiteningParams(kind="learnt", dimension="classes", power=0.9)
 UNKNOWN = WhiteningParams(kind="learnt", power=0.5)
-"""Kind `auto` if training classes validate, and if others do: docs/after_training.md."""
+"""Kind `auto` if training classes validate, and if other classes do."""
 MULTIPLE = 64  # of which `classes` keeps dimensions: the sizes of product quantisers divide it
 PHOTOS = 4  # training photos a dimension that `auto` needs: fewer cost R@1
 
