@@ -55,7 +55,7 @@ def test_json_has_one_line_per_photo(here: Path) -> None:
         for match in line["matches"]:
             assert match["make"] == "Audi"
             assert 2001 <= match["year"] <= 2005
-            assert Path(match["path"]).read_bytes() == picture(match["row"])
+            assert Path(match["path"]).read_bytes() == picture(int(Path(match["path"]).stem))
 
 
 def test_stdout_contains_only_the_result(here: Path) -> None:
@@ -146,7 +146,7 @@ def test_the_lines_of_the_readme(here: Path, capsys: pytest.CaptureFixture[str])
     (here / "photo.jpg").write_bytes(picture(4))
     exec(lines, {})
     printed = capsys.readouterr().out
-    assert printed.count("Match(row=") == 5
+    assert printed.count("Match(id=") == 5
     assert "similarity=" in printed
 
 
@@ -157,4 +157,4 @@ def test_it_works_in_a_subfolder_of_the_project(
     result = search(str(here / own(3)), "--json")
     assert result.exit_code == 0, result.stderr
     assert json.loads(result.stdout)["matches"][0]["path"].endswith("/3.jpg")
-    assert len(open_retriever().photos) == PHOTOS
+    assert len(open_retriever().gallery.snapshot()) == PHOTOS

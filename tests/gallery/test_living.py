@@ -98,7 +98,7 @@ def test_new_classes_get_new_numbers(store: GalleryStore) -> None:
     labels = ["Audi/A8", "audi / a8", "BMW/i3", "octavia", "1"]
     records = [GalleryRecord(f"n{n}.jpg", "", Labels(name)) for n, name in enumerate(labels)]
     store.put(records, unit(5, len(records)), "e")
-    added = gallery.snapshot().added
+    added = gallery.snapshot().photos.iloc[LISTED:]
     assert added["Class"].tolist() == [3, 3, 4, 2, 1]
     assert added["ModelName"].tolist() == ["A8", "A8", "i3", "Octavia", "A6"]
 

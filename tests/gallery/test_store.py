@@ -74,6 +74,7 @@ def test_a_failed_change_has_no_effect(store: GalleryStore) -> None:
     store.put(photos(1), vectors(1), "e")
     with pytest.raises(ValueError, match="2 photos have 1"):
         store.put(photos(2), vectors(1), "e")
+
     class Unwritable(GalleryRecord):
         @property
         def id(self) -> str:
@@ -145,9 +146,7 @@ def test_what_was_acknowledged_survives_a_kill(store: GalleryStore, seed: int) -
 
 def test_writers_wait_for_each_other(store: GalleryStore) -> None:
     context = multiprocessing.get_context("fork")
-    workers = [
-        context.Process(target=_put_many, args=(store.path, number)) for number in range(3)
-    ]
+    workers = [context.Process(target=_put_many, args=(store.path, number)) for number in range(3)]
     for worker in workers:
         worker.start()
     for worker in workers:

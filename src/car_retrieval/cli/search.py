@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from car_retrieval.cli.errors import PlainErrorCommand
+from car_retrieval.gallery.conditions import parse_condition
 from car_retrieval.images.crop import Box, check_inside
 from car_retrieval.images.inspect import inspect
 from car_retrieval.serving.filters import Filters
@@ -23,6 +24,7 @@ from car_retrieval.serving.run_artifacts import RunArtifacts
 from car_retrieval.serving.search_result import SearchResult
 
 if TYPE_CHECKING:
+    from car_retrieval.datasets.image_files import ImageFiles
     from car_retrieval.serving.retriever import Retriever
 
 BATCH = 64  # photos that are searched together
@@ -98,6 +100,12 @@ CROP = CropType("auto, none or x1,y1,x2,y2", ",".join([r"(\d{1,9})"] * 4))
 @click.option("--model", help="Only cars of this model.")
 @click.option("--year", type=YEARS, metavar="YEARS", help="Only cars of 2012, or of 2010-2014.")
 @click.option(
+    "--where",
+    multiple=True,
+    metavar="CONDITION",
+    help="Only photos with field=value, field=value,value or field=low..high; may be repeated.",
+)
+@click.option(
     "--crop",
     type=CROP,
     metavar="CROP",
@@ -112,6 +120,7 @@ def command(
     make: str | None,
     model: str | None,
     year: tuple[int, int] | None,
+    where: tuple[str, ...],
     crop: Any,
     as_json: bool,
     env: str | None,
@@ -121,7 +130,8 @@ def command(
     The search uses the network and the descriptors of the latest run. A similarity in brackets is
     below the match threshold.
     """
-    search_photos(photos, k, method, Filters(make, model, year), crop, as_json, env)
+    filters = Filters(make, model, year, tuple(map(parse_condition, where)))
+    search_photos(photos, k, method, filters, crop, as_json, env)
 
 
 def search_photos(
@@ -155,15 +165,14 @@ def search_photos(
     with redirect_stdout(sys.stderr):
         check_photos(photos, crop)
         artifacts = RunArtifacts(env)
-        filters.mask(artifacts.photos)
+        filters.mask(artifacts.gallery.snapshot().photos)
         retriever = artifacts.load_retriever()
-    root = getattr(retriever.files, "root", Path())
     results = _search(retriever, photos, k, method, filters, crop)
     for photo, (part, result) in zip(photos, results, strict=True):
         if as_json:
-            click.echo(_json(photo, part, result, root))
+            click.echo(_json(photo, part, result, artifacts.files))
         else:
-            _print_table(photo, part, result, root)
+            _print_table(photo, part, result, artifacts.files)
     if retriever.untrained:
         click.echo(retriever.untrained, err=True)
     if retriever.threshold is None:
@@ -213,12 +222,12 @@ def _search(
         yield from zip(parts, results, strict=True)
 
 
-def _json(photo: Path, part: Crop | None, result: SearchResult, root: Path) -> str:
+def _json(photo: Path, part: Crop | None, result: SearchResult, files: "ImageFiles") -> str:
     matches = []
     for rank, match in enumerate(result.matches, start=1):
         values = asdict(match)
         values["class"] = values.pop("class_")
-        matches.append({"rank": rank} | values | {"path": str(root / match.path)})
+        matches.append({"rank": rank} | values | {"path": str(files.file(match.path))})
     about = {
         "photo": str(photo),
         "crop": part,
@@ -228,7 +237,7 @@ def _json(photo: Path, part: Crop | None, result: SearchResult, root: Path) -> s
     return json.dumps(about | {"matches": matches}, ensure_ascii=False)
 
 
-def _print_table(photo: Path, part: Crop | None, result: SearchResult, root: Path) -> None:
+def _print_table(photo: Path, part: Crop | None, result: SearchResult, files: "ImageFiles") -> None:
     labelled = any(match.class_ is not None for match in result.matches)
     table = Table(box=None, pad_edge=False)
     for name, justify in COLUMNS.items():
@@ -240,7 +249,7 @@ def _print_table(photo: Path, part: Crop | None, result: SearchResult, root: Pat
             shown = f"({shown})"
         named = (match.make, match.model or f"class {match.class_}", match.year)
         cells = ["–" if value is None else str(value) for value in named] if labelled else []
-        table.add_row(str(rank), shown, *cells, str(_from_here(root / match.path)))
+        table.add_row(str(rank), shown, *cells, str(_from_here(files.file(match.path))))
     console = Console(width=WIDTH, highlight=False, markup=False, emoji=False)
     searched = f" ({','.join(map(str, part))})" if part else ""
     console.print(f"{photo}{searched}{_verdict(result)}", soft_wrap=True, style="bold")

@@ -1,7 +1,7 @@
 """Gallery of a run with the changes made since."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import blake2b
@@ -17,7 +17,7 @@ from car_retrieval.gallery.record import GalleryRecord, photo_id
 from car_retrieval.gallery.store import Change, GalleryStore
 from car_retrieval.search.exact import Block, search_exact
 from car_retrieval.search.gallery import Gallery
-from car_retrieval.search.products import top_k
+from car_retrieval.search.products import merged
 from car_retrieval.search.searcher import rerank
 
 
@@ -34,7 +34,8 @@ class GallerySnapshot:
 
     Attributes:
         listed: table of the photos of the run.
-        added: table of the photos added since, with the same columns and further fields.
+        added: rows of the photos added since, by column.
+        records: records of the photos added since.
         ids: ids of all rows.
         present: bool [n + m], false for rows that were removed or replaced.
         run_vectors: float32 [n, D].
@@ -45,7 +46,8 @@ class GallerySnapshot:
     """
 
     listed: pd.DataFrame
-    added: pd.DataFrame
+    added: Sequence[dict[str, Any]]
+    records: Sequence[GalleryRecord]
     ids: list[str]
     present: NDArray[np.bool_]
     run_vectors: NDArray[np.float32]
@@ -59,14 +61,24 @@ class GallerySnapshot:
     @cached_property
     def photos(self) -> pd.DataFrame:
         """Table of all rows, those that are not present included."""
-        if self.added.empty:
+        if not self.added:
             return self.listed
-        return pd.concat([self.listed, self.added], ignore_index=True)
+        added = pd.DataFrame(self.added)
+        for name, kind in self.listed.dtypes.items():
+            if name in added:
+                added[name] = added[name].astype("Int64" if kind.kind in "iu" else kind)
+        photos = pd.concat([self.listed, added], ignore_index=True)
+        return photos.assign(Index=np.arange(len(photos), dtype=np.int64))
 
     def photo(self, row: int) -> pd.Series:
         """Return a row of `photos`."""
         count = len(self.listed)
-        return self.listed.iloc[row] if row < count else self.added.iloc[row - count]
+        return self.listed.iloc[row] if row < count else pd.Series(self.added[row - count])
+
+    def record(self, row: int) -> GalleryRecord:
+        """Return the record of a row."""
+        count = len(self.listed)
+        return record_of(self.listed.iloc[row]) if row < count else self.records[row - count]
 
     def vector(self, row: int) -> NDArray[np.float32]:
         """Return the descriptor of a row, float32 [D]."""
@@ -92,9 +104,7 @@ class GallerySnapshot:
             return found
         of_added = np.where(candidates >= count, candidates - count, -1)
         hits, scores = rerank(queries, of_added, self.added_vectors, k)
-        hits = np.where(hits < 0, -1, hits + count)
-        parts = (np.concatenate(pair, axis=1) for pair in zip(found, (hits, scores), strict=True))
-        return top_k(*parts, k)
+        return merged(found, (np.where(hits < 0, -1, hits + count), scores), k)
 
     def _blocks(self, rows: NDArray[np.int64]) -> Iterator[Block]:
         count = len(self.run_vectors)
@@ -128,10 +138,11 @@ class LivingGallery:
         ids = [photo_id(path) for path in photos["Path"]]
         self._rows = {photo: row for row, photo in enumerate(ids)}
         self._classes = Classes(photos)
+        self._files = dict(zip(photos["Hash"], range(len(photos)), strict=True))
         self._waiting: dict[str, GalleryRecord] = {}
         self._room = np.empty((0, vectors.shape[1]), np.float32)
         self._snapshot = GallerySnapshot(
-            *(photos, photos.iloc[:0], ids, np.ones(len(photos), bool), vectors, self._room), 0, ()
+            *(photos, (), (), ids, np.ones(len(photos), bool), vectors, self._room), 0, ()
         )
 
     def snapshot(self) -> GallerySnapshot:
@@ -146,9 +157,17 @@ class LivingGallery:
         row = self._rows.get(photo)
         return None if row is None or not self.snapshot().present[row] else row
 
-    def record(self, row: int) -> GalleryRecord:
-        """Return the record of a row."""
-        return record_of(self._snapshot.photo(row))
+    def find_file(self, digest: str) -> GalleryRecord | None:
+        """Return a photo of the gallery by the hash of its file; None if there is none."""
+        row, snapshot = self._files.get(digest), self.snapshot()
+        if row is None or not snapshot.present[row]:
+            return None
+        return snapshot.record(row)
+
+    def lists(self, record: GalleryRecord) -> bool:
+        """Return whether the gallery has this file at this path with these labels."""
+        snapshot, row = self.snapshot(), self.row_of(record.id)
+        return row is not None and is_listed_as(record, snapshot.photo(row), self._classes)
 
     def _changed(self, changes: list[Change]) -> GallerySnapshot:
         """Apply changes: mask replaced rows and append the new ones."""
@@ -165,7 +184,7 @@ class LivingGallery:
             elif row is None or not is_listed_as(change.record, old.photo(row), self._classes):
                 self._waiting[photo] = change.record
             if not change.removed and change.encoder == self.encoder:
-                self._rows[photo] = len(ids)
+                self._rows[photo] = self._files[change.record.hash] = len(ids)
                 ids.append(photo)
                 present.append(True)
                 new.append(change)
@@ -173,7 +192,8 @@ class LivingGallery:
         mask[gone] = False
         return GallerySnapshot(
             old.listed,
-            self._with_rows(old.added, new, len(old.listed)),
+            [*old.added, *(photo_row(change.record, self._classes) for change in new)],
+            [*old.records, *(change.record for change in new)],
             ids,
             mask,
             old.run_vectors,
@@ -181,20 +201,6 @@ class LivingGallery:
             max((change.revision for change in changes), default=old.revision),
             tuple(self._waiting.values()),
         )
-
-    def _with_rows(self, added: pd.DataFrame, new: list[Change], listed: int) -> pd.DataFrame:
-        if not new:
-            return added
-        first = listed + len(added)
-        rows = [
-            photo_row(change.record, first + place, self._classes)
-            for place, change in enumerate(new)
-        ]
-        made = pd.DataFrame(rows)
-        for name in made.columns.intersection(added.columns):
-            with_missing = "Int64" if added[name].dtype.kind in "iu" else added[name].dtype
-            made[name] = made[name].astype(with_missing)
-        return made if added.empty else pd.concat([added, made], ignore_index=True)
 
     def _with_vectors(self, count: int, new: list[Change]) -> NDArray[np.float32]:
         """Append descriptors; snapshots share the array, which grows by doubling."""

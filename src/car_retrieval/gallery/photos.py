@@ -47,7 +47,9 @@ class Classes:
             following = max(self._names, default=-1) + 1
             number = int(key) if key.isdecimal() and not self._named else following
             make, slash, model = name.strip().partition("/")
-            self._names[number] = (make, model) if slash else (None, None if key.isdecimal() else make)
+            self._names[number] = (
+                (make, model) if slash else (None, None if key.isdecimal() else make)
+            )
             self._numbers[key] = number
         return self._numbers[key]
 
@@ -56,14 +58,13 @@ class Classes:
         return self._names[number]
 
 
-def photo_row(record: GalleryRecord, index: int, classes: Classes) -> dict[str, Any]:
-    """Return a record as a row of a table of photos."""
+def photo_row(record: GalleryRecord, classes: Classes) -> dict[str, Any]:
+    """Return a record as a row of a table of photos, without Index."""
     labels = record.labels
     number = None if labels.class_ is None else classes.number(labels.class_)
     make, model = (None, None) if number is None else classes.names(number)
     row = {
         "Path": record.path,
-        "Index": index,
         "Class": number,
         "MakeName": labels.make or make,
         "ModelName": labels.model or model,
@@ -95,10 +96,8 @@ def fields_of(columns: pd.Index) -> list[str]:
 
 def is_listed_as(record: GalleryRecord, photo: pd.Series, classes: Classes) -> bool:
     """Return whether a row of a table of photos has the file and the labels of a record."""
-    wanted = photo_row(record, 0, classes)
-    return all(
-        _text(photo.get(name)) == _text(value) for name, value in wanted.items() if name != "Index"
-    )
+    wanted = photo_row(record, classes)
+    return all(_text(photo.get(name)) == _text(value) for name, value in wanted.items())
 
 
 def _text(value: object) -> str | None:

@@ -104,9 +104,7 @@ class GalleryStore:
         """Remove photos, whether a run listed them or `put` added them."""
         with self._transaction() as (db, revision):
             _save(db, ((record, True, "", revision) for record in records))
-            db.executemany(
-                "DELETE FROM vectors WHERE id = ?", ((record.id,) for record in records)
-            )
+            db.executemany("DELETE FROM vectors WHERE id = ?", ((record.id,) for record in records))
 
     def changes(self, after: int = 0) -> list[Change]:
         """List the photos changed after a revision, each once, in the order of their changes."""
@@ -147,9 +145,7 @@ class GalleryStore:
                 raise
 
 
-def _save(
-    db: sqlite3.Connection, rows: Iterable[tuple[GalleryRecord, bool, str, int]]
-) -> None:
+def _save(db: sqlite3.Connection, rows: Iterable[tuple[GalleryRecord, bool, str, int]]) -> None:
     db.executemany(
         f"INSERT OR REPLACE INTO photos ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)",
         (

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from car_retrieval.gallery.record import photo_id
 from car_retrieval.serving.web.app import create_app
 from car_retrieval.serving.web.middleware import Limits
 
@@ -20,6 +21,8 @@ CARS = "[...document.querySelectorAll('.car')]"
 SAYS = "document.querySelector('#says').textContent"
 BOX = "(b => [b.x, b.y, b.width, b.height])(document.querySelector({!r}).getBoundingClientRect())"
 CALM = "document.querySelector('#found').ariaBusy === 'false'"
+
+ID = [photo_id(f"cars/{name}.png") for name in ("red", "green", "blue", "grey")]
 
 
 @pytest.fixture(scope="module")
@@ -72,15 +75,15 @@ def search(page: SimpleNamespace, file: Path) -> None:
     page.browser.wait(f"{CALM} && {CARS}.length > 0 && {SAYS}.includes('most similar')")
 
 
-def rows(page: SimpleNamespace) -> list[int]:
-    """Return the gallery rows of the shown matches."""
+def ids(page: SimpleNamespace) -> list[str]:
+    """Return the ids of the shown matches."""
     shown = page.browser.run(f"{CARS}.map(car => car.querySelector('.photo').src)")
-    return [int(source.split("/images/")[1].split("?")[0]) for source in shown]
+    return [source.split("/images/")[1].split("?")[0] for source in shown]
 
 
 def test_a_chosen_photo_shows_its_matches(page: SimpleNamespace, red: Path) -> None:
     search(page, red)
-    assert rows(page)[0] == 0
+    assert ids(page)[0] == ID[0]
     first = page.browser.run(f"{CARS}[0].innerText").split("\n")
     assert "Alpha" in first
     assert "2001" in first
@@ -109,14 +112,14 @@ def test_a_file_that_is_not_a_photo_is_reported(page: SimpleNamespace, tmp_path:
 
 def test_from_match_to_match_and_back(page: SimpleNamespace, red: Path) -> None:
     search(page, red)
-    first = rows(page)
+    first = ids(page)
     page.browser.click(".car:nth-child(2) .from")
     page.browser.wait(f"{CALM} && {CARS}.length === 3")
-    assert first[1] not in rows(page)
-    assert page.asked[-1].row == first[1]
+    assert first[1] not in ids(page)
+    assert page.asked[-1].id == first[1]
     page.browser.click("#back")
     page.browser.wait(f"{CARS}.length === 4")
-    assert rows(page) == first
+    assert ids(page) == first
     assert page.browser.run("document.querySelector('#back').disabled") is True
     page.browser.run("history.forward()")
     page.browser.wait(f"{CARS}.length === 3")
@@ -126,18 +129,18 @@ def test_a_start_without_a_photo(page: SimpleNamespace) -> None:
     assert page.browser.run(f"{CARS}.length") == 4
     page.browser.click(".car:nth-child(3) .from")
     page.browser.wait(f"{CALM} && {CARS}.length === 3")
-    assert page.asked[-1].row == 2
+    assert page.asked[-1].id == ID[2]
 
 
 def test_the_keyboard_is_enough(page: SimpleNamespace, red: Path) -> None:
     search(page, red)
-    first = rows(page)
+    first = ids(page)
     page.browser.run("document.querySelector('.car .from').focus()")
     page.browser.press("Tab")
     page.browser.press("Tab")
     page.browser.press("Enter")
     page.browser.wait(f"{CALM} && {CARS}.length === 3")
-    assert page.asked[-1].row == first[1]
+    assert page.asked[-1].id == first[1]
     assert page.browser.run("document.activeElement.id") == "says"
 
 
@@ -152,7 +155,7 @@ def test_a_part_is_chosen_by_dragging(page: SimpleNamespace, tmp_path: Path) -> 
     x, y, width, height = page.browser.run(BOX.format("#photo"))
     page.browser.drag((x + 0.55 * width, y + 0.1 * height), (x + 0.95 * width, y + 0.9 * height))
     page.browser.wait(f"{CALM} && {SAYS}.includes('most similar')")
-    assert rows(page)[0] == 2
+    assert ids(page)[0] == ID[2]
     crop = page.asked[-1]
     assert crop.image.mean((1, 2)) == pytest.approx([30, 60, 210])
     frame = page.browser.run(BOX.format("#crop"))
@@ -172,7 +175,7 @@ def test_the_car_is_proposed_and_its_corners_are_dragged(
     file = tmp_path / "halves.png"
     halves.save(file)
     search(page, file)
-    assert rows(page)[0] == 2
+    assert ids(page)[0] == ID[2]
     x, y, width, height = page.browser.run(BOX.format("#photo"))
 
     def framed() -> Any:
@@ -226,7 +229,7 @@ def test_filters_and_number_of_matches(page: SimpleNamespace, red: Path) -> None
         "document.querySelector('#how').dispatchEvent(new Event('change'))"
     )
     page.browser.wait(f"{CARS}.length === 2")
-    assert set(rows(page)) == {2, 3}
+    assert set(ids(page)) == set(ID[2:])
     page.browser.run(
         "document.querySelector('#make').value = '';"
         "document.querySelector('#year_to').value = '2003';"
@@ -235,7 +238,7 @@ def test_filters_and_number_of_matches(page: SimpleNamespace, red: Path) -> None
         "document.querySelector('#how').dispatchEvent(new Event('change'))"
     )
     page.browser.wait(f"{CARS}.length === 3")
-    assert set(rows(page)) == {0, 1, 2}
+    assert set(ids(page)) == set(ID[:3])
     assert page.asked[-1].options.method == "lopq"
 
 
@@ -266,7 +269,7 @@ def test_photos_are_pasted_and_dropped(page: SimpleNamespace, red: Path, kind: s
         f"Object.defineProperty(event, '{field}', {{value: data}}); dispatchEvent(event); }})()"
     )
     page.browser.wait(f"{CARS}.length === 4 && {SAYS}.includes('most similar')")
-    assert rows(page)[0] == 0
+    assert ids(page)[0] == ID[0]
 
 
 def test_a_newer_run_is_reported(page: SimpleNamespace, red: Path, retriever: Any) -> None:

@@ -26,15 +26,15 @@ class Query:
     Attributes:
         retriever: retriever of the run to search in; a reload does not change it.
         image: packed photo, uint8 [3, R, R]; None: the stored descriptor of the gallery photo
-            `row` is used.
-        row: row of the query photo if it is a gallery photo; it is left out of the matches.
+            `id` is used.
+        id: id of the query photo if it is a gallery photo; it is left out of the matches.
         options: options of the search; None: only the descriptor is computed.
         crop: part of the photo that the image shows; None: all of it.
     """
 
     retriever: Retriever
     image: NDArray[np.uint8] | None
-    row: int | None = None
+    id: str | None = None
     options: SearchOptions | None = None
     crop: Crop | None = None
 
@@ -42,8 +42,8 @@ class Query:
         """Return the photo as the network sees it, uint8 [3, R, R]."""
         if self.image is not None:
             return self.image
-        assert self.row is not None
-        return self.retriever.packed(self.row)
+        assert self.id is not None
+        return self.retriever.packed(self.id)
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,17 +65,17 @@ def run_queries(queries: Sequence[Query]) -> list[QueryResult]:
     """Describe the photos of all queries in one batch, and search by groups of equal options."""
     descriptors = _describe(queries)
     results = [QueryResult(descriptor) for descriptor in descriptors]
-    groups: dict[tuple[Retriever, SearchOptions, int | None], list[int]] = defaultdict(list)
+    groups: dict[tuple[Retriever, SearchOptions, str | None], list[int]] = defaultdict(list)
     for place, query in enumerate(queries):
         if query.options is not None:
-            groups[query.retriever, query.options, query.row].append(place)
-    for (retriever, options, row), places in groups.items():
+            groups[query.retriever, query.options, query.id].append(place)
+    for (retriever, options, own), places in groups.items():
         found = retriever.search(
             np.stack([descriptors[place] for place in places]),
             options.k,
             options.method,
             options.filters,
-            None if row is None else [row],
+            () if own is None else [own],
         )
         for place, result in zip(places, found, strict=True):
             results[place] = QueryResult(descriptors[place], result, queries[place].crop)
@@ -90,8 +90,8 @@ def _describe(queries: Sequence[Query]) -> list[NDArray[np.float32]]:
         if query.image is not None:
             images[query.retriever][place] = query.image
         else:
-            assert query.row is not None
-            descriptors[place] = query.retriever.descriptor(query.row)
+            assert query.id is not None
+            descriptors[place] = query.retriever.descriptor(query.id)
     for retriever, by_place in images.items():
         described = retriever.describe(np.stack(list(by_place.values())))
         descriptors.update(zip(by_place, described, strict=True))

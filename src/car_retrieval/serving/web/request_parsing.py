@@ -18,19 +18,19 @@ SUPPORTED = ", ".join(FORMATS)
 
 @dataclass(frozen=True)
 class SearchRequest:
-    """The query photo of a request: an uploaded file or a gallery row, and the part of it to use.
+    """The query photo of a request: an uploaded file or a gallery photo, and the part of it to use.
 
     Attributes:
         retriever: retriever of the run that was current when the request arrived.
-        data: contents of the uploaded file; None if `row` is given.
-        row: row of a gallery photo; None if a file was uploaded.
+        data: contents of the uploaded file; None if `id` is given.
+        id: id of a gallery photo; None if a file was uploaded.
         crop: part of the photo; None: all of it.
         max_pixels: maximum size of an uploaded photo in pixels.
     """
 
     retriever: Retriever
     data: bytes | None
-    row: int | None
+    id: str | None
     crop: Crop | Auto | None
     max_pixels: int
 
@@ -42,11 +42,11 @@ class SearchRequest:
         """
         if options is not None and options.filters != Filters():
             try:
-                options.filters.mask(self.retriever.photos)
+                options.filters.mask(self.retriever.gallery.snapshot().photos)
             except ValueError as error:
                 raise HTTPException(422, str(error)) from error
         if self.data is None and self.crop in (None, AUTO):  # use the stored descriptor
-            return Query(self.retriever, None, self.row, options)
+            return Query(self.retriever, None, self.id, options)
         file = self._file()
         try:
             crop = (
@@ -57,14 +57,14 @@ class SearchRequest:
             image = self.retriever.prepare(file, crop)
         except ValueError as error:
             raise HTTPException(422, f"photo: {error}") from error
-        return Query(self.retriever, image, self.row, options, crop)
+        return Query(self.retriever, image, self.id, options, crop)
 
     def _file(self) -> bytes:
-        if self.row is None:
+        if self.id is None:
             assert self.data is not None
             check_photo(self.data, self.max_pixels)
             return self.data
-        return read_gallery_file(self.retriever, self.row)
+        return read_gallery_file(self.retriever, self.id)
 
 
 def service_of(request: Request) -> Service:
@@ -75,8 +75,7 @@ def service_of(request: Request) -> Service:
 async def parse_search_request(
     request: Request,
     photo: Annotated[UploadFile | None, File(description="JPEG, PNG, WebP and others.")] = None,
-    row: Annotated[int | None, Form(description="Gallery photo to use instead.")] = None,
-    version: Annotated[str | None, Form(description="Version of the run of `row`.")] = None,
+    id: Annotated[str | None, Form(description="Gallery photo to use instead.")] = None,
     crop: Annotated[
         str | None,
         Form(
@@ -89,12 +88,11 @@ async def parse_search_request(
     service = service_of(request)
     retriever = service.reloader.retriever
     data = None if photo is None else await photo.read()
-    if (data is None) == (row is None):
-        raise HTTPException(422, "send either a photo or a row")
-    check_version(retriever, version)
-    if row is not None:
-        check_row(retriever, row)
-    return SearchRequest(retriever, data, row, parse_crop(crop), service.limits.pixels)
+    if (data is None) == (id is None):
+        raise HTTPException(422, "send either a photo or an id")
+    if id is not None:
+        check_id(retriever, id)
+    return SearchRequest(retriever, data, id, parse_crop(crop), service.limits.pixels)
 
 
 def parse_options(
@@ -114,29 +112,18 @@ def parse_options(
     return SearchOptions(k, method, filters)
 
 
-def check_version(retriever: Retriever, version: str | None) -> None:
-    """Refuse a row of a run that is no longer served; None is the current run."""
-    if version is not None and version != retriever.version:
-        raise HTTPException(
-            409,
-            "the requested run is no longer served; search again in the current run "
-            f"{retriever.version}",
-        )
+def check_id(retriever: Retriever, photo: str) -> None:
+    """Refuse an id that is not in the gallery."""
+    if retriever.gallery.row_of(photo) is None:
+        raise HTTPException(404, f"no gallery photo has the id {photo[:40]!r}")
 
 
-def check_row(retriever: Retriever, row: int) -> None:
-    """Refuse a row outside the gallery."""
-    count = len(retriever.photos)
-    if not 0 <= row < count:
-        raise HTTPException(404, f"row {row} is outside the gallery's rows 0 to {count - 1}")
-
-
-def read_gallery_file(retriever: Retriever, row: int) -> bytes:
+def read_gallery_file(retriever: Retriever, photo: str) -> bytes:
     """Read the file of a gallery photo; a missing file is answered with 404."""
     try:
-        return retriever.image(row)
-    except OSError as error:
-        raise HTTPException(404, f"the file of row {row} is missing") from error
+        return retriever.image(photo)
+    except (OSError, KeyError) as error:
+        raise HTTPException(404, f"the file of the photo {photo} is missing") from error
 
 
 def check_photo(data: bytes, max_pixels: int) -> None:

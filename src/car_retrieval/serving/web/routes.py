@@ -3,6 +3,7 @@
 import asyncio
 from typing import Annotated, Any
 
+import numpy as np
 from fastapi import APIRouter, Depends, Form, HTTPException, Query, Request
 from fastapi.responses import Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -13,8 +14,7 @@ from car_retrieval.serving.web.heat import Side, heat_picture
 from car_retrieval.serving.web.pictures import media_type, thumbnail
 from car_retrieval.serving.web.request_parsing import (
     SearchRequest,
-    check_row,
-    check_version,
+    check_id,
     parse_options,
     parse_search_request,
     parse_years,
@@ -33,13 +33,12 @@ ERRORS: dict[int | str, dict[str, Any]] = {
     400: {"model": ErrorResponse, "description": "The form is malformed"},
     401: {"model": ErrorResponse, "description": "The API key is missing or invalid"},
     404: {"model": ErrorResponse, "description": "The gallery photo does not exist"},
-    409: {"model": ErrorResponse, "description": "The requested run is no longer served"},
     413: {"model": ErrorResponse, "description": "The upload has too many bytes or pixels"},
     415: {"model": ErrorResponse, "description": "The body is not a form or the photo no picture"},
     422: {"model": ErrorResponse, "description": "A value is invalid or the photo damaged"},
     503: {"model": ErrorResponse, "description": "Too many requests in progress: see Retry-After"},
 }
-CACHE_FOREVER = "private, max-age=31536000, immutable"
+EXAMPLES = 8
 
 routes = APIRouter(responses=ERRORS)
 
@@ -77,12 +76,12 @@ async def search(
 async def heat(
     request: Request,
     search_request: Annotated[SearchRequest, Depends(parse_search_request)],
-    match: Annotated[int, Form(description="Gallery row of the match.")],
+    match: Annotated[str, Form(description="Id of the match.")],
     on: Annotated[Side, Form(description="Photo to draw on.")] = "match",
 ) -> Response:
     """Draw how much each part of one photo contributes to its similarity with the other."""
     service = service_of(request)
-    check_row(search_request.retriever, match)
+    check_id(search_request.retriever, match)
     async with service.heat_map_slot():
         if await request.is_disconnected():  # the mouse pointer has left the match
             return Response(status_code=204)
@@ -98,39 +97,35 @@ async def heat(
 
 
 @routes.get(
-    "/images/{row}",
+    "/images/{id}",
     summary="Get a gallery photo",
     response_class=Response,
     responses={200: {"content": {"image/*": {}}, "description": "The file or a thumbnail"}},
 )
 async def image(
     request: Request,
-    row: int,
-    version: Annotated[str | None, Query(description="Version of the run of the row.")] = None,
+    id: str,
     size: Annotated[
         int | None, Query(ge=16, le=2048, description="Long side of the thumbnail in pixels.")
     ] = None,
 ) -> Response:
-    """Return the original file or a JPEG thumbnail; with a version it can be cached forever."""
+    """Return the original file or a JPEG thumbnail."""
     service = service_of(request)
     retriever = service.reloader.retriever
-    check_version(retriever, version)
-    check_row(retriever, row)
-    headers = {
-        "ETag": f'"{retriever.version}/{row}/{size or "file"}"',
-        "Cache-Control": "private, no-cache" if version is None else CACHE_FOREVER,
-    }
-    if headers["ETag"] in request.headers.get("if-none-match", ""):
+    check_id(retriever, id)
+    etag = f'"{retriever.record(id).hash}/{size or "file"}"'
+    headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
+    if etag in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=headers)
 
     def read() -> Response:
-        data = read_gallery_file(retriever, row)
+        data = read_gallery_file(retriever, id)
         try:
             if size is not None:
                 return Response(thumbnail(data, size), media_type="image/jpeg", headers=headers)
             return Response(data, media_type=media_type(data), headers=headers)
         except UnreadableImageError as error:
-            raise HTTPException(404, f"the file of row {row} is damaged") from error
+            raise HTTPException(404, f"the file of the photo {id} is damaged") from error
 
     return await asyncio.get_running_loop().run_in_executor(service.decode_pool, read)
 
@@ -140,9 +135,13 @@ async def gallery(request: Request) -> GalleryResponse:
     """Return the current run and the available filters and methods."""
     service = service_of(request)
     retriever = service.reloader.retriever
+    snapshot = retriever.gallery.snapshot()
+    rows = np.flatnonzero(snapshot.present)
+    shown = rows[np.linspace(0, len(rows) - 1, min(EXAMPLES, len(rows)), dtype=int)]
     return GalleryResponse(
         version=retriever.version,
-        photos=len(retriever.photos),
+        photos=len(snapshot),
+        examples=[snapshot.ids[row] for row in shown],
         makes=retriever.makes,
         years=retriever.years,
         methods=retriever.methods,

@@ -8,7 +8,7 @@ from car_retrieval.serving.retriever import Crop, Match, Retriever, SearchResult
 class SearchMatch(BaseModel):
     """A gallery photo found by a search."""
 
-    row: int = Field(description="Row in the gallery; search from it or get its image.")
+    id: str = Field(description="Id of the photo in every run; search from it or get its image.")
     similarity: float = Field(description="Cosine similarity of the two descriptors.")
     class_: int | None = Field(
         serialization_alias="class", description="Null if the photos have no classes."
@@ -16,6 +16,7 @@ class SearchMatch(BaseModel):
     make: str | None
     model: str | None
     year: int | None
+    fields: dict[str, str | int | float | bool] = Field(description="Further values by name.")
     path: str = Field(description="Path relative to the folder of the gallery photos.")
     image: str = Field(description="URL of the photo.")
 
@@ -23,7 +24,7 @@ class SearchMatch(BaseModel):
 class SearchResponse(BaseModel):
     """Matches of a photo, most similar first."""
 
-    version: str = Field(description="Version of the run; rows refer to its gallery.")
+    version: str = Field(description="Version of the run.")
     known: bool | None = Field(
         description="Whether the best match reaches the threshold; null if there is no threshold "
         "for this search, or no match."
@@ -43,6 +44,7 @@ class GalleryResponse(BaseModel):
 
     version: str
     photos: int
+    examples: list[str] = Field(description="Ids of some photos, spread over the gallery.")
     makes: list[str]
     years: tuple[int, int] | None
     methods: list[str]
@@ -66,18 +68,19 @@ def search_response(
         threshold=result.threshold,
         crop=crop,
         untrained=retriever.untrained,
-        matches=[_search_match(match, retriever.version) for match in result.matches],
+        matches=[_search_match(match) for match in result.matches],
     )
 
 
-def _search_match(match: Match, version: str) -> SearchMatch:
+def _search_match(match: Match) -> SearchMatch:
     return SearchMatch(
-        row=match.row,
+        id=match.id,
         similarity=match.similarity,
         class_=match.class_,
         make=match.make,
         model=match.model,
         year=match.year,
+        fields=dict(match.fields),
         path=match.path,
-        image=f"/images/{match.row}?version={version}",
+        image=f"/images/{match.id}",
     )

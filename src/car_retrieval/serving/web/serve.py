@@ -48,7 +48,7 @@ def serve(env: str | None, host: str, port: int, limits: Limits) -> None:
             app, log_config=None, access_log=False, timeout_graceful_shutdown=SHUTDOWN_TIMEOUT
         )
         url = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
-        count, version = len(reloader.retriever.photos), reloader.retriever.version
+        count, version = len(reloader.retriever.gallery.snapshot()), reloader.retriever.version
         click.echo(f"Serving {count:,} photos of run {version} at {url} (press Ctrl+C to stop)")
         if key is None and not local:
             click.echo(

@@ -4,7 +4,7 @@ import { cropper } from "./crop.js";
 import { call, show } from "./call.js";
 
 const $ = (id) => document.getElementById(id);
-const steps = []; // { photo: File | null, row, version, url, crop, proposed, options, response }
+const steps = []; // { photo: File | null, id, url, crop, proposed, options, response }
 let current = -1;
 let latest = 0; // number of the latest search; responses to earlier ones are ignored
 
@@ -56,10 +56,7 @@ function mark(step) {
 function fields(step) {
   const form = new FormData();
   if (step.photo) form.set("photo", step.photo);
-  else {
-    form.set("row", step.row);
-    form.set("version", step.version);
-  }
+  else form.set("id", step.id);
   if (step.crop) form.set("crop", String(step.crop)); // joins an array with commas
   return form;
 }
@@ -118,8 +115,8 @@ function list(step) {
   $("cars").replaceChildren(...matches.map((car) => tile(step, car)));
 }
 
-function from(row, version) {
-  begin({ photo: null, row, version, url: `images/${row}?version=${encodeURIComponent(version)}`, crop: null, response: null });
+function from(id) {
+  begin({ photo: null, id, url: `images/${id}`, crop: null, response: null });
   $("says").focus({ preventScroll: true });
   scrollTo({ top: 0 });
 }
@@ -131,7 +128,7 @@ function number(similarity) {
 function tile(step, car) {
   const item = $("car").content.cloneNode(true).firstElementChild;
   const part = (name) => item.querySelector(`.${name}`);
-  const { version, threshold } = step.response;
+  const { threshold } = step.response;
   const unnamed = car.class === null ? car.path.split("/").at(-1) : `Class ${car.class}`;
   const name = [car.make, car.model].filter(Boolean).join(" ") || unnamed;
   const title = car.model?.startsWith(car.make) ? car.model : name;
@@ -140,8 +137,8 @@ function tile(step, car) {
   part("number").textContent = number(car.similarity);
   part("bar").style.setProperty("--share", Math.max(0, Math.min(1, car.similarity)));
   item.classList.toggle("below", threshold !== null && car.similarity < threshold);
-  show(part("photo"), `images/${car.row}?version=${encodeURIComponent(version)}&size=480`);
-  part("from").addEventListener("click", () => from(car.row, version));
+  show(part("photo"), `images/${car.id}?size=480`);
+  part("from").addEventListener("click", () => from(car.id));
   part("why").lastElementChild.textContent = `is ${title} similar`;
   part("why").addEventListener("click", () => (heatItem === item && pinned ? heatOff() : heatOn(step, car, item, true)));
   for (const event of ["pointerenter", "focusin"])
@@ -187,10 +184,9 @@ async function heatOn(step, car, item, pin) {
     for (const [on, image] of [["match", item.querySelector(".heat")], ["query", $("photo-heat")]]) {
       const form = small ? new FormData() : fields(step);
       if (small) form.set("photo", small);
-      form.set("version", step.response.version);
-      form.set("match", car.row);
+      form.set("match", car.id);
       form.set("on", on);
-      const key = `${step.response.version} ${on} ${car.row}`; // rows differ between runs
+      const key = `${step.response.version} ${on} ${car.id}`;
       step.heat ??= new Map();
       if (!step.heat.has(key)) {
         const blob = await (await call("heat", { method: "POST", body: form, signal })).blob();
@@ -268,14 +264,12 @@ async function loadGallery() {
 }
 
 // Returns gallery photos to start from, for a visitor without a photo.
-function examples({ photos, version }) {
-  const count = Math.min(8, photos);
-  return Array.from({ length: count }, (_, place) => {
-    const row = Math.floor(((place + 0.5) * photos) / count);
+function examples({ examples }) {
+  return examples.map((id, place) => {
     const item = $("start").content.cloneNode(true).firstElementChild;
-    show(item.querySelector("img"), `images/${row}?version=${encodeURIComponent(version)}&size=480`);
-    item.querySelector(".unseen").textContent = `Search with gallery photo ${row}`;
-    item.querySelector("button").addEventListener("click", () => from(row, version));
+    show(item.querySelector("img"), `images/${id}?size=480`);
+    item.querySelector(".unseen").textContent = `Search with gallery photo ${place + 1}`;
+    item.querySelector("button").addEventListener("click", () => from(id));
     return item;
   });
 }
