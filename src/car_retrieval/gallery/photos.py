@@ -19,7 +19,7 @@ class Classes:
     """Classes of a table of photos by name; an unknown name becomes a new class.
 
     A name is the number of the class, its model, or make and model separated by a slash or a
-    space; case and spaces do not matter.
+    space; case, spaces and slashes do not matter.
 
     Args:
         photos: table of the photos of a run.
@@ -110,4 +110,4 @@ def _text(value: object) -> str | None:
 
 
 def _key(name: str) -> str:
-    return "".join(name.casefold().split())
+    return "".join(name.casefold().replace("/", " ").split())

@@ -1,10 +1,10 @@
 """Add, correct and remove gallery photos."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from pathlib import PurePosixPath
 from typing import Literal
 
 import numpy as np
@@ -18,6 +18,7 @@ from car_retrieval.search.threads import available_threads
 from car_retrieval.serving.removal import remove_records
 from car_retrieval.serving.retriever import Retriever
 
+LONGEST = 80  # characters of the name of a copied file; a file system takes 255 bytes
 Kind = Literal["added", "updated", "unchanged", "skipped"]
 
 
@@ -70,17 +71,23 @@ class GalleryWriter:
 
     Args:
         retriever: the gallery, with the network that describes new photos.
+        describe: function that describes packed photos; None: that of the retriever.
 
     Raises:
         ValueError: the gallery does not lie in a folder.
     """
 
-    def __init__(self, retriever: Retriever) -> None:
+    def __init__(
+        self,
+        retriever: Retriever,
+        describe: Callable[[NDArray[np.uint8]], NDArray[np.float32]] | None = None,
+    ) -> None:
         if not isinstance(retriever.files, ImageFiles) or retriever.files.added is None:
             raise ValueError(
                 "web_images in conf/catalog.yml has no folder `added`, which photos are copied to"
             )
         self._retriever, self._gallery = retriever, retriever.gallery
+        self._describe = describe or retriever.describe
         self._files, self._added = retriever.files, retriever.files.added
 
     def add(self, photos: Sequence[NewPhoto | str], dry_run: bool = False) -> list[Outcome]:
@@ -158,7 +165,7 @@ class GalleryWriter:
             return Outcome("skipped", None, photo)
         digest = digest_of(photo.data)
         there = self._gallery.find_file(digest)
-        path = photo.path or f"{ADDED}{digest[:12]}/{PurePosixPath(photo.name).name}"
+        path = photo.path or f"{ADDED}{digest[:12]}/{_file_name(photo.name)}"
         if there is None and (row := self._gallery.row_of(photo_id(path))) is not None:
             there = self._gallery.snapshot().record(row)
         labels = photo.labels if there is None else _completed(photo.labels, there.labels)
@@ -183,7 +190,7 @@ class GalleryWriter:
         if not works:
             return
         images = [work.image for work in works if work.image is not None]
-        described = iter(self._retriever.describe(np.stack(images)) if images else ())
+        described = iter(self._describe(np.stack(images)) if images else ())
         vectors = [
             self._retriever.descriptor(work.record.id) if work.image is None else next(described)
             for work in works
@@ -194,6 +201,12 @@ class GalleryWriter:
                     part.write_bytes(work.data)
         records = [work.record for work in works]
         self._gallery.store.put(records, np.stack(vectors), self._gallery.encoder)
+
+
+def _file_name(name: str) -> str:
+    """Return the last part of a path as a name that any file system takes."""
+    plain = re.sub(r"[^\w. -]", "_", re.split(r"[/\\]", name)[-1]).strip(". ")
+    return plain[-LONGEST:] or "photo"
 
 
 def _completed(given: Labels, known: Labels) -> Labels:

@@ -239,6 +239,14 @@ class Retriever:
         """Return the descriptor of a gallery photo, float32 [D]."""
         return self.gallery.snapshot().vector(self._row(photo))
 
+    def match(self, photo: str) -> Match:
+        """Return a gallery photo as the match that it would be of itself.
+
+        Raises:
+            KeyError: no gallery photo has this id.
+        """
+        return match_of(photo, self.gallery.snapshot().photo(self._row(photo)), 1.0)
+
     def record(self, photo: str) -> GalleryRecord:
         """Return the path and the labels of a gallery photo.
 

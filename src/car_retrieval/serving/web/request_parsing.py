@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import File, Form, HTTPException, Request, UploadFile
 from PIL.Image import DecompressionBombError
 
+from car_retrieval.gallery.conditions import Condition, parse_condition
 from car_retrieval.images.decode import FORMATS
 from car_retrieval.serving.retriever import AUTO, Auto, Crop, Filters, Retriever
 from car_retrieval.serving.web.pictures import dimensions
@@ -152,6 +153,14 @@ def parse_crop(text: str | None) -> Crop | Auto | None:
     if not (1 <= x1 <= x2 and 1 <= y1 <= y2):
         raise HTTPException(422, f"crop: {text!r} is empty or starts before pixel 1")
     return x1, y1, x2, y2
+
+
+def parse_where(texts: list[str] | None) -> tuple[Condition, ...]:
+    """Parse the conditions of a search."""
+    try:
+        return tuple(parse_condition(text) for text in texts or () if text)
+    except ValueError as error:
+        raise HTTPException(422, f"where: {error}") from error
 
 
 def parse_years(

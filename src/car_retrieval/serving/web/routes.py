@@ -1,15 +1,17 @@
 """Routes of the service."""
 
 import asyncio
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 from fastapi import APIRouter, Depends, Form, HTTPException, Query, Request
 from fastapi.responses import Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from car_retrieval.gallery.photos import fields_of
 from car_retrieval.images.decode import UnreadableImageError
 from car_retrieval.serving.retriever import Filters
+from car_retrieval.serving.web.errors import ERRORS
 from car_retrieval.serving.web.heat import Side, heat_picture
 from car_retrieval.serving.web.pictures import media_type, thumbnail
 from car_retrieval.serving.web.request_parsing import (
@@ -17,27 +19,18 @@ from car_retrieval.serving.web.request_parsing import (
     check_id,
     parse_options,
     parse_search_request,
+    parse_where,
     parse_years,
     read_gallery_file,
     service_of,
 )
 from car_retrieval.serving.web.schemas import (
-    ErrorResponse,
     GalleryResponse,
     SearchResponse,
     search_response,
 )
 from car_retrieval.serving.web.short_lived_thread import run_in_short_lived_thread
 
-ERRORS: dict[int | str, dict[str, Any]] = {
-    400: {"model": ErrorResponse, "description": "The form is malformed"},
-    401: {"model": ErrorResponse, "description": "The API key is missing or invalid"},
-    404: {"model": ErrorResponse, "description": "The gallery photo does not exist"},
-    413: {"model": ErrorResponse, "description": "The upload has too many bytes or pixels"},
-    415: {"model": ErrorResponse, "description": "The body is not a form or the photo no picture"},
-    422: {"model": ErrorResponse, "description": "A value is invalid or the photo damaged"},
-    503: {"model": ErrorResponse, "description": "Too many requests in progress: see Retry-After"},
-}
 EXAMPLES = 8
 
 routes = APIRouter(responses=ERRORS)
@@ -53,12 +46,16 @@ async def search(
     model: Annotated[str | None, Form()] = None,
     year_from: Annotated[int | None, Form()] = None,
     year_to: Annotated[int | None, Form()] = None,
+    where: Annotated[
+        list[str] | None,
+        Form(description="field=value, field=value,value, field=low..high or field!=value."),
+    ] = None,
 ) -> SearchResponse:
     """Search the gallery photos that pass the filters."""
     service = service_of(request)
     retriever = search_request.retriever
     years = parse_years(retriever, year_from, year_to)
-    filters = Filters(make or None, model or None, years)
+    filters = Filters(make or None, model or None, years, parse_where(where))
     options = parse_options(retriever, service.limits.k, k, method, filters)
     found = await service.batcher.submit(lambda: search_request.query(options))
     assert found.result is not None
@@ -146,6 +143,8 @@ async def gallery(request: Request) -> GalleryResponse:
         years=retriever.years,
         methods=retriever.methods,
         largest_k=service.limits.k,
+        fields=fields_of(snapshot.photos.columns),
+        writable=service.writable,
         untrained=retriever.untrained,
     )
 

@@ -1,5 +1,7 @@
 """Response schemas of the service, published in its OpenAPI description."""
 
+from typing import Literal
+
 from pydantic import BaseModel, Field
 
 from car_retrieval.serving.retriever import Crop, Match, Retriever, SearchResult
@@ -39,6 +41,22 @@ class SearchResponse(BaseModel):
     matches: list[SearchMatch]
 
 
+class GalleryPhoto(BaseModel):
+    """A gallery photo and what is known about it."""
+
+    id: str
+    status: Literal["added", "updated", "unchanged"] | None = Field(
+        description="What the request did; null if it changed nothing."
+    )
+    class_: int | None = Field(serialization_alias="class")
+    make: str | None
+    model: str | None
+    year: int | None
+    fields: dict[str, str | int | float | bool]
+    path: str
+    image: str = Field(description="URL of the photo.")
+
+
 class GalleryResponse(BaseModel):
     """The gallery, and the values of its filters."""
 
@@ -49,6 +67,8 @@ class GalleryResponse(BaseModel):
     years: tuple[int, int] | None
     methods: list[str]
     largest_k: int
+    fields: list[str] = Field(description="Further fields, which conditions can use.")
+    writable: bool = Field(description="Whether photos can be added and removed.")
     untrained: str | None
 
 
@@ -69,6 +89,28 @@ def search_response(
         crop=crop,
         untrained=retriever.untrained,
         matches=[_search_match(match) for match in result.matches],
+    )
+
+
+def gallery_photo(
+    retriever: Retriever, photo: str, status: Literal["added", "updated", "unchanged"] | None = None
+) -> GalleryPhoto:
+    """Return a gallery photo as a response.
+
+    Raises:
+        KeyError: no gallery photo has this id.
+    """
+    match = retriever.match(photo)
+    return GalleryPhoto(
+        id=photo,
+        status=status,
+        class_=match.class_,
+        make=match.make,
+        model=match.model,
+        year=match.year,
+        fields=dict(match.fields),
+        path=match.path,
+        image=f"/images/{photo}",
     )
 
 

@@ -8,6 +8,8 @@ from functools import partial
 import click
 import uvicorn
 
+from car_retrieval.serving.gallery_writer import GalleryWriter
+from car_retrieval.serving.retriever import Retriever
 from car_retrieval.serving.run_artifacts import latest_versions, open_retriever
 from car_retrieval.serving.web.app import create_app
 from car_retrieval.serving.web.middleware import Limits
@@ -38,7 +40,7 @@ def serve(env: str | None, host: str, port: int, limits: Limits) -> None:
     if key is not None and not key.isascii():
         raise ValueError(f"{KEY} must contain only ASCII characters, as it is sent in a header")
     with _listen(host, port) as listener:
-        open_latest = partial(open_retriever, env)
+        open_latest = partial(_open, env)
         reloader = ModelReloader(
             open_and_warm_up(open_latest), partial(latest_versions, env), open_latest
         )
@@ -56,6 +58,13 @@ def serve(env: str | None, host: str, port: int, limits: Limits) -> None:
             )
         with suppress(KeyboardInterrupt):  # uvicorn raises it again after the graceful shutdown
             uvicorn.Server(config).run(sockets=[listener])
+
+
+def _open(env: str | None) -> Retriever:
+    """Open the latest run, and describe the photos that were added while it ran."""
+    retriever = open_retriever(env)
+    GalleryWriter(retriever).describe_waiting()
+    return retriever
 
 
 def _listen(host: str, port: int) -> socket.socket:
