@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from car_retrieval.data.attributes import class_names, makes_of, models_of, years_of
-from car_retrieval.gallery.photos import fields_of
+from car_retrieval.gallery.photos import fields_of, text_of
 from car_retrieval.gallery.record import photo_id
 
 FORM = re.compile(r"\s*([^=!]+?)\s*(!?=)\s*(.*?)\s*", re.S)
@@ -103,4 +103,4 @@ def columns_of(photos: pd.DataFrame, field: str) -> list[pd.Series]:
         similar = get_close_matches(key, [name.casefold() for name in known], n=1)
         hint = f"; did you mean {similar[0]}?" if similar else f": choose {', '.join(known)}"
         raise ValueError(f"no gallery photo has the field '{field}'{hint}")
-    return [photos[own[key]]]
+    return [photos[own[key]].map(text_of)]

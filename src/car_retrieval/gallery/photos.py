@@ -32,7 +32,7 @@ class Classes:
         found: dict[str, set[int]] = {}
         for _, photo in first.iterrows():
             number = int(photo["Class"])
-            make, model = (_text(photo.get(name)) for name in ("MakeName", "ModelName"))
+            make, model = (text_of(photo.get(name)) for name in ("MakeName", "ModelName"))
             self._names[number] = make, model
             names = {str(number), shown[number], model, f"{make}/{model}" if make else None}
             for name in names - {None}:
@@ -97,10 +97,10 @@ def fields_of(columns: pd.Index) -> list[str]:
 def is_listed_as(record: GalleryRecord, photo: pd.Series, classes: Classes) -> bool:
     """Return whether a row of a table of photos has the file and the labels of a record."""
     wanted = photo_row(record, classes)
-    return all(_text(photo.get(name)) == _text(value) for name, value in wanted.items())
+    return all(text_of(photo.get(name)) == text_of(value) for name, value in wanted.items())
 
 
-def _text(value: object) -> str | None:
+def text_of(value: object) -> str | None:
     """Return a value for comparison: missing ones are None, 2012.0 is 2012."""
     if value is None or pd.isna(value):  # type: ignore[call-overload]  # a scalar
         return None
