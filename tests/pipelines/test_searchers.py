@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from tests.parameters import evaluation_params
+from tests.pipelines.made_up import roles
 
 from car_retrieval.data.fingerprint import digest
 from car_retrieval.io.matrix import Matrix, MatrixStream, write_matrix
@@ -83,8 +84,7 @@ def test_a_collection_that_queries_itself(gallery: Matrix) -> None:
     nearest = chosen.index.to_numpy()[np.argsort(-products, axis=1)]
     np.testing.assert_array_equal(hits.hits[:, :5], nearest[:, :5])
 
-    split = photos(60).assign(split="train")
-    *_, metrics = nodes.score(hits, *given, split, params)
+    *_, metrics = nodes.score(hits, *given, roles(photos(60)), params)
     found = chosen.loc[nearest.ravel()].to_numpy().reshape(nearest.shape)
     right = found == chosen.to_numpy()[:, None]
     assert metrics["R@1"] == pytest.approx(right[:, 0].mean())
