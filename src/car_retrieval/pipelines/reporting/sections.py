@@ -69,6 +69,8 @@ HOLDS_FOR = {
     "class": "Training never saw the classes of the validation photos, so this holds for cars of "
     "unseen classes; cars of trained classes get a match less often than they could.",
 }
+PROBLEMS = "{} of {} rows of rejected_images.csv, the first of each problem."
+SHOWN_PROBLEMS = 10
 MADE_WITH = "Names under training and evaluation are parameters of kedro run --params."
 TRAINING = (
     "Loss and validation scores by epoch. Training describes each photo once, at one size and "
@@ -194,12 +196,13 @@ def write_report(
     diagnosis: list[Section],
     training_history: pd.DataFrame,
     gallery_descriptors: Matrix,
+    rejected_images: pd.DataFrame,
     params: EvaluationParams,
 ) -> str:
     """Write one HTML page of the whole run, the most asked for first."""
     first, *others = results
     *costs, made_with = run
-    sections = [first, *costs, *diagnosis, *others, made_with]
+    sections = [first, *costs, *diagnosis, *others, *_problems(rejected_images), made_with]
     about = _about(gallery_descriptors, training_history)
     if warning := at_chance(training_history):
         about += f" · {warning}"
@@ -218,6 +221,15 @@ def write_report(
             f"{params.min_class_size} gallery photos; lower evaluation.min_class_size"
         )
     return html_report("Car retrieval", summary, sections, about)
+
+
+def _problems(rejected_images: pd.DataFrame) -> list[Section]:
+    """List the first photos of each problem: unreadable ones, copies, near-duplicates."""
+    if rejected_images.empty:
+        return []
+    shown = rejected_images.groupby("Problem", sort=False).head(SHOWN_PROBLEMS)
+    text = PROBLEMS.format(len(shown), len(rejected_images))
+    return [Section("Problems with photos", text, table=shown)]
 
 
 def _seen_in_training(summary: pd.DataFrame) -> str:
