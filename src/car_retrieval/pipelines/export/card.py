@@ -128,6 +128,7 @@ def _front_matter(facts: Facts, summary: pd.DataFrame) -> dict[str, Any]:
                 {"type": name, "value": value}
                 for name, value in row.items()
                 if name not in ("split", "protocol") and not str(name).startswith("legacy")
+                if not pd.isna(value)
             ],
         }
         for row in summary.to_dict("records")
@@ -143,6 +144,6 @@ def _front_matter(facts: Facts, summary: pd.DataFrame) -> dict[str, Any]:
 def _worst(by_class: pd.DataFrame, photos: pd.DataFrame) -> pd.DataFrame:
     """The classes with the lowest score, by name."""
     score = next(name for name in map(str, by_class) if name.startswith("mAP@"))
-    worst = by_class.nsmallest(WORST, score)
+    worst = by_class.astype({score: float}).nsmallest(WORST, score)
     named = worst.assign(Class=worst["Class"].map(class_names(photos)))
     return named[["Class", "Queries", "Relevant", score]]

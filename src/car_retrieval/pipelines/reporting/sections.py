@@ -90,7 +90,10 @@ def write_results(
     valid_heat: bytes,
     params: EvaluationParams,
 ) -> list[Section]:
-    """Write a section a split and protocol: its curves, and its photos folded."""
+    """Write a section a split and protocol: its curves, and its photos folded.
+
+    Test has a section without scores, too: photos and what is most similar to them.
+    """
     figures = {
         ("test", "all"): (test_all, test_heat),
         ("test", "filtered"): (test_filtered, None),
@@ -105,6 +108,8 @@ def write_results(
     unscored = summary.get("unscored", pd.Series("", summary.index)).fillna("")
     sections = []
     for split, protocol, why in zip(summary["split"], summary["protocol"], unscored, strict=True):
+        if why and split == "valid":
+            continue
         drawn, heat = figures[split, protocol]
         photos = [(caption, drawn[kind]) for kind, caption in GRIDS.items()]
         curves = [(caption, drawn[kind]) for kind, caption in CURVES.items()]
@@ -178,13 +183,14 @@ def write_run(
     """Write what searchers cost, how training went, and what all was made with."""
     made_with = tell_provenance(gallery_descriptors, model, checkpoints, params)
     warning = at_chance(training_history)
+    training = Section(
+        "Training",
+        TRAINING + (f"\n\n{warning[0].upper()}{warning[1:]}." if warning else ""),
+        [("Training curves", training_curves)],
+    )
     return [
         Section("Searchers", SEARCHERS, [(SEARCHERS_CAPTION, searchers_figure)], searchers),
-        Section(
-            "Training",
-            TRAINING + (f"\n\n{warning[0].upper()}{warning[1:]}." if warning else ""),
-            [("Training curves", training_curves)],
-        ),
+        *([training] if "AUC" in training_history else []),  # else nothing rated the network
         Section("Made with", MADE_WITH, facts=made_with),
     ]
 
@@ -211,7 +217,7 @@ def write_report(
     about += "".join(f". {remark}" for remark in remarks(summary))
     if params.search_in == "queries":
         about += f" · test: leave one out{_seen_in_training(summary)}"
-    summary = summary.drop(columns="unscored", errors="ignore")
+    summary = summary.drop(columns="unscored", errors="ignore").dropna(axis="columns", how="all")
     filtered = summary.loc[summary["protocol"] == "filtered", "split"]
     scored = summary.loc[summary["queries"] > 0, "split"].unique()
     unfiltered = [split for split in scored if split not in set(filtered)]
