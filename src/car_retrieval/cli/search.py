@@ -17,7 +17,7 @@ from rich.table import Table
 
 from car_retrieval.cli.errors import PlainErrorCommand
 from car_retrieval.images.crop import Box, check_inside
-from car_retrieval.images.inspect import inspect
+from car_retrieval.images.decode import UnreadableImageError, upright_size
 from car_retrieval.serving.filters import Filters
 from car_retrieval.serving.run_artifacts import RunArtifacts
 from car_retrieval.serving.search_result import SearchResult
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from car_retrieval.serving.retriever import Retriever
 
 BATCH = 64  # photos that are searched together
-WIDTH = 1_000  # columns, so that paths are not truncated
+SHORTEST = 24  # columns that a path has at least
 COLUMNS: dict[str, Literal["left", "right"]] = {
     "rank": "right",
     "similarity": "right",
@@ -171,7 +171,7 @@ def search_photos(
 
 
 def check_photos(photos: Sequence[Path], crop: Crop | Auto | None) -> None:
-    """Check that all files are pictures and that the crop lies inside its picture.
+    """Check by their headers that all files are pictures, and that the crop lies inside.
 
     Raises:
         ValueError: a file or the crop is invalid; one line lists all invalid files.
@@ -184,9 +184,9 @@ def check_photos(photos: Sequence[Path], crop: Crop | Auto | None) -> None:
     errors = []
     for photo in photos:
         try:
-            about = inspect(photo.read_bytes())
+            width, height = upright_size(photo)
             if box:
-                check_inside(box, about.width, about.height)
+                check_inside(box, width, height)
         except ValueError as error:
             errors.append(f"{photo}: {error}")
         except OSError as error:
@@ -207,10 +207,23 @@ def _search(
     for start in range(0, len(photos), BATCH):
         batch = photos[start : start + BATCH]
         with redirect_stdout(sys.stderr):
-            parts = [retriever.propose(photo) if crop == "auto" else crop for photo in batch]
-            images = np.stack([*map(retriever.prepare, batch, parts)])
-            results = retriever.search(retriever.describe(images), k, method, filters)
+            parts, images = zip(
+                *(_prepared(retriever, photo, crop) for photo in batch), strict=True
+            )
+            results = retriever.search(retriever.describe(np.stack(images)), k, method, filters)
         yield from zip(parts, results, strict=True)
+
+
+def _prepared(
+    retriever: "Retriever", photo: Path, crop: Crop | Auto | None
+) -> tuple[Crop | None, np.ndarray]:
+    """Return the crop of a photo, and the photo packed as uint8 [3, R, R]."""
+    data = photo.read_bytes()
+    try:
+        part = retriever.propose(data) if crop == "auto" else crop
+        return part, retriever.prepare(data, part)
+    except UnreadableImageError as error:
+        raise ValueError(f"{photo}: {error}") from None
 
 
 def _json(photo: Path, part: Crop | None, result: SearchResult, root: Path) -> str:
@@ -230,23 +243,40 @@ def _json(photo: Path, part: Crop | None, result: SearchResult, root: Path) -> s
 
 def _print_table(photo: Path, part: Crop | None, result: SearchResult, root: Path) -> None:
     labelled = any(match.class_ is not None for match in result.matches)
-    table = Table(box=None, pad_edge=False)
-    for name, justify in COLUMNS.items():
-        if labelled or name not in ("make", "model", "year"):
-            table.add_column(name, justify=justify)
+    names = [name for name in COLUMNS if labelled or name not in ("make", "model", "year")]
+    rows = []
     for rank, match in enumerate(result.matches, start=1):
         shown = f"{match.similarity:.3f}"
         if result.threshold is not None and match.similarity < result.threshold:
             shown = f"({shown})"
         named = (match.make, match.model or f"class {match.class_}", match.year)
         cells = ["–" if value is None else str(value) for value in named] if labelled else []
-        table.add_row(str(rank), shown, *cells, str(_from_here(root / match.path)))
-    console = Console(width=WIDTH, highlight=False, markup=False, emoji=False)
+        rows.append([str(rank), shown, *cells])
+    console = Console(highlight=False, markup=False, emoji=False)
     searched = f" ({','.join(map(str, part))})" if part else ""
     console.print(f"{photo}{searched}{_verdict(result)}", soft_wrap=True, style="bold")
-    if result.matches:
-        console.print(table)
+    if rows:
+        taken = console.measure(_table(names[:-1], rows)).maximum + 2
+        room = max(SHORTEST, console.width - taken)
+        for row, match in zip(rows, result.matches, strict=True):
+            row.append(_shortened(str(_from_here(root / match.path)), room))
+        console.print(_table(names, rows), width=taken + room, crop=False)
     console.print()
+
+
+def _table(names: list[str], rows: list[list[str]]) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for name in names:
+        table.add_column(name, justify=COLUMNS[name], no_wrap=True)
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def _shortened(path: str, width: int) -> str:
+    """Replace the middle of a long path by an ellipsis."""
+    tail = width // 2
+    return path if len(path) <= width else f"{path[: width - tail - 1]}…{path[-tail:]}"
 
 
 def _from_here(path: Path) -> Path:

@@ -2,6 +2,7 @@
 
 from contextlib import suppress
 from io import BytesIO
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -63,8 +64,7 @@ def decode(data: bytes, min_size: int | None = None, box: Box | None = None) -> 
                 pixels = _decode_any(image, denominator)
             orientation = _orientation(image)
     except UnidentifiedImageError:
-        known = ", ".join(FORMATS)
-        raise UnreadableImageError(f"it is not a picture in a known format ({known})") from None
+        raise _unknown_format() from None
     except Exception as error:  # decoders raise various exceptions on bad data
         if min_size is not None:  # a lossless JPEG is valid but cannot be scaled
             return decode(data, None, box)
@@ -76,6 +76,21 @@ def decode(data: bytes, min_size: int | None = None, box: Box | None = None) -> 
     if box is not None:
         pixels = crop(pixels, box, width, height)
     return Decoded(pixels, width, height)
+
+
+def upright_size(file: Path) -> tuple[int, int]:
+    """Return the upright width and height of a picture, from its header only.
+
+    Raises:
+        UnreadableImageError: The file is not a picture in a known format.
+        OSError: The file cannot be read.
+    """
+    try:
+        with Image.open(file, formats=FORMATS) as image:
+            width, height = image.size
+            return (height, width) if _orientation(image) >= 5 else (width, height)
+    except UnidentifiedImageError:
+        raise _unknown_format() from None
 
 
 def upright_rgb(image: Image.Image) -> np.ndarray:
@@ -90,6 +105,10 @@ def upright_rgb(image: Image.Image) -> np.ndarray:
     except Exception as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise UnreadableImageError(f"it cannot be decoded: {reason}") from error
+
+
+def _unknown_format() -> UnreadableImageError:
+    return UnreadableImageError(f"it is not a picture in a known format ({', '.join(FORMATS)})")
 
 
 def _denominator(long_side: float, min_size: int | None) -> int:
