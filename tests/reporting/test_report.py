@@ -75,7 +75,9 @@ def test_each_metric_says_what_it_means():
 
 
 def test_photos_and_facts_are_folded():
-    section = Section("One", figures=[("a", CHART)], photos=[("b", PHOTOS)], facts={"c": {"d": "e"}})
+    section = Section(
+        "One", figures=[("a", CHART)], photos=[("b", PHOTOS)], facts={"c": {"d": "e"}}
+    )
     page = Page(html_report("Cars", SUMMARY, [section]))
     assert [tag for tag, _ in page.elements if tag == "details"] == ["details"] * 2
     assert all("open" not in attributes for tag, attributes in page.elements if tag == "details")
