@@ -101,7 +101,7 @@ def test_the_table_at_the_end(first_run: tuple[Path, str]) -> None:
     for stage in (*stages, "diagnosis", "reporting", "peak memory"):
         assert stage in printed
     for searcher in ("exact", "lopq", "ivfpq", "hnsw", "rabitq"):
-        assert re.search(rf"\btest +{searcher} ", printed), (searcher, printed)
+        assert re.search(rf"(?m)^ {searcher} +[01]\.", printed), (searcher, printed)
     assert "report: data/08_reporting/sample/report.html/" in printed
     assert "…" not in printed
 
