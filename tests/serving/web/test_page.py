@@ -255,6 +255,18 @@ def test_heat_maps_appear_and_go(page: SimpleNamespace, red: Path) -> None:
     page.browser.wait(hidden)
 
 
+def test_the_selected_part_is_not_framed_on_its_heat_map(page: SimpleNamespace, red: Path) -> None:
+    visibility = "getComputedStyle(document.querySelector('#crop')).visibility"
+    search(page, red)
+    page.browser.click("#part")
+    page.browser.wait(f"!document.querySelector('#crop').hidden && {CALM}")
+    assert page.browser.run(visibility) == "visible"
+    page.browser.hover(".car .frame")
+    page.browser.wait(f"{visibility} === 'hidden'")
+    page.browser.mouse("mouseMoved", 1, 1)
+    page.browser.wait(f"{visibility} === 'visible'")
+
+
 @pytest.mark.parametrize("kind", ["paste", "drop"])
 def test_photos_are_pasted_and_dropped(page: SimpleNamespace, red: Path, kind: str) -> None:
     field = "clipboardData" if kind == "paste" else "dataTransfer"
