@@ -24,7 +24,7 @@ def inspection():
     frame = pd.DataFrame(
         {"Path": list("abcdef"), "Width": 100, "Height": 80, "Hash": list("uvwxyz")}
     )
-    return frame.assign(Problem="")
+    return frame.assign(Truncated=False, Problem="")
 
 
 def with_broken(inspection, *rows):
@@ -43,6 +43,7 @@ class TestReadablePhotos:
         assert kept["Class"].tolist() == [3, -1, 5, 6]
         assert (kept["Index"].dtype, kept["Class"].dtype) == (np.int64, np.int64)
         assert "Problem" not in kept
+        assert "Truncated" not in kept
         broken = problems[problems["Action"] == "left out"]
         assert broken[["Path", "Problem"]].to_numpy().tolist() == [
             ["a", "cut off"],
@@ -153,3 +154,16 @@ def test_duplicates():
         "d": True,
     }
     assert photo_table.duplicates(photos[:2]).empty
+
+
+def test_problems_by_kind() -> None:
+    heic = [(f"a/{number}.HEIC", "needs the extra") for number in range(12)]
+    found = table(("b.jpg", "cut off"), *heic, ("c", "cut off"), columns=["Path", "Problem"])
+    lines = photo_table.by_kind(found)
+    assert lines[0] == "12 .heic: needs the extra, for example a/0.HEIC"
+    assert lines[1:] == [
+        "1 .jpg: cut off, for example b.jpg",
+        "1 without suffix: cut off, for example c",
+    ]
+    assert photo_table.by_kind(found, shown=1)[1:] == ["2 with other problems"]
+    assert photo_table.by_kind(found[:0]) == []

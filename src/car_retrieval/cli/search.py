@@ -185,6 +185,8 @@ def check_photos(photos: Sequence[Path], crop: Crop | Auto | None) -> None:
     for photo in photos:
         try:
             about = inspect(photo.read_bytes())
+            if about.truncated:
+                click.echo(f"{photo}: its end marker is missing; it may be damaged", err=True)
             if box:
                 check_inside(box, about.width, about.height)
         except ValueError as error:

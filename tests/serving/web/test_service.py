@@ -44,6 +44,21 @@ def test_a_photo_finds_the_most_similar(client: TestClient, picture: Picture) ->
     assert answer["version"] == "one"
 
 
+@pytest.mark.parametrize("form", ["HEIF", "AVIF"])
+def test_photos_of_phones(client: TestClient, picture: Picture, form: str) -> None:
+    assert searched(client, picture("red", form=form))["matches"][0]["row"] == 0
+
+
+def test_a_format_that_browsers_cannot_show_is_converted(
+    client: TestClient, retriever: Any, picture: Picture
+) -> None:
+    retriever.files[1] = picture("green", size=(90, 60), form="HEIF")
+    response = client.get("/images/1")
+    assert response.headers["content-type"] == "image/jpeg"
+    assert Image.open(BytesIO(response.content)).size == (90, 60)
+    assert client.get("/images/0").content == retriever.files[0]
+
+
 def test_no_match_is_reported(client: TestClient, picture: Picture) -> None:
     assert searched(client, picture((255, 0, 255)))["known"] is False
     assert "car_retrieval_no_match_total 1.0" in client.get("/metrics").text

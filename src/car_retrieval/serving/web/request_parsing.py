@@ -6,14 +6,12 @@ from typing import Annotated
 from fastapi import File, Form, HTTPException, Request, UploadFile
 from PIL.Image import DecompressionBombError
 
-from car_retrieval.images.decode import FORMATS
+from car_retrieval.images.decode import UnreadableImageError
 from car_retrieval.serving.retriever import AUTO, Auto, Crop, Filters, Retriever
 from car_retrieval.serving.web.pictures import dimensions
 from car_retrieval.serving.web.query_result import Query, SearchOptions
 from car_retrieval.serving.web.service import Service
 from car_retrieval.serving.web.short_lived_thread import run_in_short_lived_thread
-
-SUPPORTED = ", ".join(FORMATS)
 
 
 @dataclass(frozen=True)
@@ -74,7 +72,7 @@ def service_of(request: Request) -> Service:
 
 async def parse_search_request(
     request: Request,
-    photo: Annotated[UploadFile | None, File(description="JPEG, PNG, WebP and others.")] = None,
+    photo: Annotated[UploadFile | None, File(description="JPEG, HEIC, PNG and others.")] = None,
     row: Annotated[int | None, Form(description="Gallery photo to use instead.")] = None,
     version: Annotated[str | None, Form(description="Version of the run of `row`.")] = None,
     crop: Annotated[
@@ -146,8 +144,8 @@ def check_photo(data: bytes, max_pixels: int) -> None:
         size = dimensions(data)
     except DecompressionBombError as error:
         raise HTTPException(413, f"photo: too many pixels, above {limit}") from error
-    if size is None:
-        raise HTTPException(415, f"photo: not a picture in a supported format ({SUPPORTED})")
+    except UnreadableImageError as error:
+        raise HTTPException(415, f"photo: {error}") from error
     if size[0] * size[1] > max_pixels:
         raise HTTPException(413, f"photo: {size[0]} x {size[1]} pixels exceed {limit}")
 

@@ -10,7 +10,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from car_retrieval.images.decode import UnreadableImageError
 from car_retrieval.serving.retriever import Filters
 from car_retrieval.serving.web.heat import Side, heat_picture
-from car_retrieval.serving.web.pictures import media_type, thumbnail
+from car_retrieval.serving.web.pictures import for_browsers, jpeg
 from car_retrieval.serving.web.request_parsing import (
     SearchRequest,
     check_row,
@@ -111,7 +111,10 @@ async def image(
         int | None, Query(ge=16, le=2048, description="Long side of the thumbnail in pixels.")
     ] = None,
 ) -> Response:
-    """Return the original file or a JPEG thumbnail; with a version it can be cached forever."""
+    """Return the file or a JPEG of it; with a version it can be cached forever.
+
+    Without a size, only formats that browsers cannot show, such as HEIC, are converted.
+    """
     service = service_of(request)
     retriever = service.reloader.retriever
     check_version(retriever, version)
@@ -127,8 +130,9 @@ async def image(
         data = read_gallery_file(retriever, row)
         try:
             if size is not None:
-                return Response(thumbnail(data, size), media_type="image/jpeg", headers=headers)
-            return Response(data, media_type=media_type(data), headers=headers)
+                return Response(jpeg(data, size), media_type="image/jpeg", headers=headers)
+            shown, media_type = for_browsers(data)
+            return Response(shown, media_type=media_type, headers=headers)
         except UnreadableImageError as error:
             raise HTTPException(404, f"the file of row {row} is damaged") from error
 
