@@ -65,7 +65,7 @@ async def search(
     assert found.result is not None
     if found.result.above_threshold is False:
         service.telemetry.no_match.inc()
-    return search_response(retriever, found.result, found.crop)
+    return search_response(retriever, found.result, found.crop, request.scope.get("root_path", ""))
 
 
 @routes.post(

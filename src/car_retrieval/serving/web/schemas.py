@@ -57,20 +57,27 @@ class ErrorResponse(BaseModel):
 
 
 def search_response(
-    retriever: Retriever, result: SearchResult, crop: Crop | None
+    retriever: Retriever, result: SearchResult, crop: Crop | None, root_path: str
 ) -> SearchResponse:
-    """Convert a search result to a response."""
+    """Convert a search result to a response.
+
+    Args:
+        retriever: retriever of the searched run.
+        result: result of the search.
+        crop: part of the photo that was searched with.
+        root_path: path before the addresses of pictures.
+    """
     return SearchResponse(
         version=retriever.version,
         known=result.above_threshold,
         threshold=result.threshold,
         crop=crop,
         untrained=retriever.untrained,
-        matches=[_search_match(match, retriever.version) for match in result.matches],
+        matches=[_search_match(match, retriever.version, root_path) for match in result.matches],
     )
 
 
-def _search_match(match: Match, version: str) -> SearchMatch:
+def _search_match(match: Match, version: str, root_path: str) -> SearchMatch:
     return SearchMatch(
         row=match.row,
         similarity=match.similarity,
@@ -79,5 +86,5 @@ def _search_match(match: Match, version: str) -> SearchMatch:
         model=match.model,
         year=match.year,
         path=match.path,
-        image=f"/images/{match.row}?version={version}",
+        image=f"{root_path}/images/{match.row}?version={version}",
     )
