@@ -1,6 +1,6 @@
 """Result of a search by photo."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -41,3 +41,7 @@ class SearchResult:
     matches: list[Match]
     threshold: float | None
     above_threshold: bool | None
+
+    def without_threshold(self) -> "SearchResult":
+        """Return the result of a query for which the threshold does not hold."""
+        return replace(self, threshold=None, above_threshold=None)

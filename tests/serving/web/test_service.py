@@ -200,7 +200,12 @@ def test_a_cut_off_photo(client: TestClient) -> None:
 @pytest.mark.parametrize(
     ("form", "status", "why"),
     [
-        ({}, 422, "either a photo or a row"),
+        ({}, 422, "send a photo or a row"),
+        ({"row": [1] * 6, "unlike_row": [2] * 5}, 422, "at most 10 photos and rows, got 11"),
+        ({"row": [1, 2], "crop": "1,1,9,9"}, 422, "needs a single photo"),
+        ({"row": 1, "unlike_row": 4}, 404, "row 4"),
+        ({"row": 1, "unlike_row": 2, "gamma": 1.5}, 422, "gamma: "),
+        ({"row": 1, "unlike_row": 1, "gamma": 1}, 422, "nothing is left to search for"),
         ({"row": 4}, 404, "row 4"),
         ({"row": -1}, 404, "row -1"),
         ({"row": "a"}, 422, "row: Input should be a valid integer"),
@@ -228,9 +233,55 @@ def test_bad_forms(client: TestClient, form: Any, status: int, why: str) -> None
 FORM = "application/x-www-form-urlencoded"
 
 
-def test_a_photo_and_a_row_are_refused_together(client: TestClient, picture: Picture) -> None:
-    response = client.post("/search", files={"photo": ("p", picture("red"))}, data={"row": 1})
-    assert response.status_code == 422
+def test_several_photos_are_combined(client: TestClient, retriever: Any, picture: Picture) -> None:
+    photos = [("photo", ("p", picture("red"))), ("photo", ("p", picture("green")))]
+    answer = client.post("/search", files=photos).json()
+    similarity = {match["row"]: match["similarity"] for match in answer["matches"]}
+    assert similarity[0] == pytest.approx(similarity[1])  # both, to their mean
+    assert answer["known"] is answer["threshold"] is None  # measured for single photos
+    assert retriever.sizes == [2]
+    answer = client.post("/search", files=photos[:1], data={"row": [1, 2]}).json()
+    assert {match["row"] for match in answer["matches"]} == {0, 3}  # not those of the query
+
+
+def test_matches_should_not_look_like_a_photo(client: TestClient, picture: Picture) -> None:
+    def of_blue(**parts: Any) -> float:
+        grey = {"photo": ("p", picture("grey"))}
+        return next(
+            match["similarity"]
+            for match in client.post("/search", files=grey | parts).json()["matches"]
+            if match["row"] == 2
+        )
+
+    unlike = {"unlike": ("p", picture("blue"))}
+    assert of_blue(**unlike) < of_blue() - 0.05
+    rows = {"row": 3, "unlike_row": 2}
+    assert {match["row"] for match in client.post("/search", data=rows).json()["matches"]} == {0, 1}
+    broken = client.post("/search", files=unlike | {"photo": ("p", b"x")})
+    assert broken.json()["detail"].startswith("photo: ")
+    broken = client.post("/search", files={"photo": ("p", picture("red")), "unlike": ("p", b"x")})
+    assert broken.json()["detail"].startswith("unlike: ")
+
+
+def test_classes_of_the_matches(client: TestClient, picture: Picture) -> None:
+    answer = searched(client, picture("red"), k=2)
+    first, _ = answer["groups"]
+    assert (first["class"], first["make"], first["matches"]) == (0, "Alpha", 1)
+    assert first["years"] == [2001, 2001]
+    assert first["similarity"] == answer["matches"][0]["similarity"]
+    assert sum(group["share"] for group in answer["groups"]) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("form", ["HEIF", "TIFF"])
+def test_a_preview_for_browsers(client: TestClient, picture: Picture, form: str) -> None:
+    data = picture("green", size=(3_000, 1_500), form=form)
+    response = client.post("/preview", files={"photo": ("p", data)})
+    assert response.headers["content-type"] == "image/jpeg"
+    shown = Image.open(BytesIO(response.content))
+    assert shown.size == (2_048, 1_024)
+    assert np.abs(np.asarray(shown)[9, 9] - np.array([20, 200, 40])).max() < 6
+    assert client.post("/preview", files={"photo": ("p", b"text")}).status_code == 415
+    assert client.post("/preview", files={"photo": ("p", data[:-999])}).status_code in (415, 422)
 
 
 def test_a_broken_form(client: TestClient) -> None:
@@ -458,6 +509,7 @@ def test_the_page_loads_nothing_from_other_hosts(client: TestClient) -> None:
     assert set(described["paths"]) == {
         "/search",
         "/heat",
+        "/preview",
         "/images/{row}",
         "/gallery",
         "/metrics",

@@ -92,7 +92,7 @@ async def _validation_error(request: Request, error: Exception) -> Response:
     """Report the first invalid field of a request on one line."""
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
-    field = ".".join(str(part) for part in first["loc"][1:])
+    field = ".".join(part for part in first["loc"][1:] if isinstance(part, str))
     return error_response(422, f"{field}: {first['msg']}")
 
 

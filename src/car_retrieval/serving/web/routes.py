@@ -3,16 +3,18 @@
 import asyncio
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Form, HTTPException, Query, Request
+from fastapi import APIRouter, Depends, File, Form, HTTPException, Query, Request, UploadFile
 from fastapi.responses import Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from car_retrieval.images.decode import UnreadableImageError
+from car_retrieval.search.rocchio import NothingLeftError
 from car_retrieval.serving.retriever import Filters
 from car_retrieval.serving.web.heat import Side, heat_picture
 from car_retrieval.serving.web.pictures import for_browsers, jpeg
 from car_retrieval.serving.web.request_parsing import (
     SearchRequest,
+    check_photo,
     check_row,
     check_version,
     parse_options,
@@ -39,6 +41,7 @@ ERRORS: dict[int | str, dict[str, Any]] = {
     422: {"model": ErrorResponse, "description": "A value is invalid or the photo damaged"},
     503: {"model": ErrorResponse, "description": "Too many requests in progress: see Retry-After"},
 }
+PREVIEW = 2048  # pixels, as in page/photos.js
 CACHE_FOREVER = "private, max-age=31536000, immutable"
 
 routes = APIRouter(responses=ERRORS)
@@ -55,13 +58,19 @@ async def search(
     year_from: Annotated[int | None, Form()] = None,
     year_to: Annotated[int | None, Form()] = None,
 ) -> SearchResponse:
-    """Search the gallery photos that pass the filters."""
+    """Search the gallery photos that pass the filters.
+
+    Several photos are combined to one search (`car_retrieval.search.rocchio`).
+    """
     service = service_of(request)
     retriever = search_request.retriever
     years = parse_years(retriever, year_from, year_to)
     filters = Filters(make or None, model or None, years)
     options = parse_options(retriever, service.limits.k, k, method, filters)
-    found = await service.batcher.submit(lambda: search_request.query(options))
+    try:
+        found = await service.batcher.submit(lambda: search_request.query(options))
+    except NothingLeftError as error:
+        raise HTTPException(422, str(error)) from error
     assert found.result is not None
     if found.result.above_threshold is False:
         service.telemetry.no_match.inc()
@@ -92,9 +101,35 @@ async def heat(
                 run_in_short_lived_thread,
                 lambda: heat_picture(search_request.query(), match, on),
             )
+        except NothingLeftError as error:
+            raise HTTPException(422, str(error)) from error
         except (OSError, UnreadableImageError):
             raise HTTPException(404, "the file of a gallery photo is missing or damaged") from None
     return Response(drawn, media_type="image/png")
+
+
+@routes.post(
+    "/preview",
+    summary="Convert a photo that a browser cannot show to a JPEG",
+    response_class=Response,
+    responses={200: {"content": {"image/jpeg": {}}, "description": "The upright photo"}},
+)
+async def preview(
+    request: Request, photo: Annotated[UploadFile, File(description="HEIC, TIFF and others.")]
+) -> Response:
+    """Return the photo as a JPEG of at most 2,048 pixels."""
+    service = service_of(request)
+    data = await photo.read()
+
+    def convert() -> bytes:
+        check_photo(data, service.limits.pixels)
+        try:
+            return jpeg(data, PREVIEW)
+        except UnreadableImageError as error:
+            raise HTTPException(422, f"photo: {error}") from error
+
+    converted = await asyncio.get_running_loop().run_in_executor(service.decode_pool, convert)
+    return Response(converted, media_type="image/jpeg")
 
 
 @routes.get(

@@ -1,7 +1,10 @@
 """Response schemas of the service, published in its OpenAPI description."""
 
+from dataclasses import asdict
+
 from pydantic import BaseModel, Field
 
+from car_retrieval.serving.class_votes import class_votes
 from car_retrieval.serving.retriever import Crop, Match, Retriever, SearchResult
 
 
@@ -20,13 +23,27 @@ class SearchMatch(BaseModel):
     image: str = Field(description="URL of the photo.")
 
 
+class SearchGroup(BaseModel):
+    """A class among the matches."""
+
+    class_: int = Field(serialization_alias="class")
+    make: str | None
+    model: str | None
+    years: tuple[int, int] | None = Field(description="First and last year of these matches.")
+    matches: int = Field(description="Number of matches of this class.")
+    similarity: float = Field(description="Mean similarity of these matches.")
+    share: float = Field(
+        description="Their share of the sum of the similarities of all matches, negative ones as 0."
+    )
+
+
 class SearchResponse(BaseModel):
     """Matches of a photo, most similar first."""
 
     version: str = Field(description="Version of the run; rows refer to its gallery.")
     known: bool | None = Field(
         description="Whether the best match reaches the threshold; null if there is no threshold "
-        "for this search, or no match."
+        "for this search, several photos are combined, or there is no match."
     )
     threshold: float | None
     crop: Crop | None = Field(
@@ -34,6 +51,9 @@ class SearchResponse(BaseModel):
     )
     untrained: str | None = Field(
         description="Note for the user if the network was not trained on these photos."
+    )
+    groups: list[SearchGroup] = Field(
+        description="Classes of the matches, the largest share first; empty without classes."
     )
     matches: list[SearchMatch]
 
@@ -73,6 +93,7 @@ def search_response(
         threshold=result.threshold,
         crop=crop,
         untrained=retriever.untrained,
+        groups=[SearchGroup(**asdict(vote)) for vote in class_votes(result.matches)],
         matches=[_search_match(match, retriever.version, root_path) for match in result.matches],
     )
 
