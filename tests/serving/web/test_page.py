@@ -548,5 +548,11 @@ def test_axe_finds_nothing(
     page.browser.click("#part")
     page.browser.wait(CALM)
     assert violations() == []
+    page.browser.click(".car:nth-child(1) .open")
+    page.browser.wait("document.querySelector('#large').open")
+    assert violations() == []
+    page.browser.click("#large [value=unlike]")
+    page.browser.wait(f"{CALM} && {CARS}.length === 3")
+    assert violations() == []
     page.browser.run("document.querySelector('#lock').showModal()")
     assert violations() == []

@@ -8,7 +8,7 @@ import { remember, remembered } from "./memory.js";
 import { ofFile, ofRow, prepared, thumbnail } from "./photos.js";
 
 const $ = (id) => document.getElementById(id);
-const SHOWN_GROUPS = 4;
+const narrow = matchMedia("(max-width: 52rem)"); // same as in page.css
 let steps = []; // { photos, unlike, crop, proposed, options, response }; a photo: { file, url } or { row, version, url }
 let current = -1;
 let latest = 0; // number of the latest search; responses to earlier ones are ignored
@@ -158,11 +158,16 @@ function list(step) {
       known ? `A similarity of at least ${number(threshold)} counts as a match.` : "",
       "",
     );
-  const rest = groups.length - SHOWN_GROUPS;
+  const shown = narrow.matches ? 2 : 4;
+  const rest = groups.length - shown;
   $("groups").replaceChildren(
-    ...groups.slice(0, SHOWN_GROUPS).map((group) => vote(group, matches.length)),
-    ...(rest > 0 ? [rest === 1 ? "and one more class" : `and ${rest} more classes`] : []),
+    ...groups.slice(0, shown).map((group) => vote(group, matches.length)),
   );
+  if (rest > 0) {
+    const item = document.createElement("li");
+    item.textContent = rest === 1 ? "one more class" : `${rest} more classes`;
+    $("groups").append(item);
+  }
   $("cars").replaceChildren(...matches.map((car) => tile(step, car)));
 }
 
@@ -293,7 +298,6 @@ function examples({ photos, version }) {
   });
 }
 
-const narrow = matchMedia("(max-width: 52rem)"); // same as in page.css
 const unfold = () => ($("filters").open = !narrow.matches);
 narrow.addEventListener("change", unfold);
 unfold();
