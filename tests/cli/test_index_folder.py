@@ -201,7 +201,7 @@ def test_what_lies_about(cars: Path, tmp_path: Path) -> None:
     assert "1 .txt" in other
     assert "1 no suffix" in other
     assert any("1 photo cannot be read" in line for line in lines)
-    assert any(line.startswith("  1 .jpg: ") and "fiat/cut.jpg" in line for line in lines)
+    assert any(line.startswith("  1 .jpg, ") and "fiat/cut.jpg: " in line for line in lines)
     left = pd.read_csv(tmp_path / "out" / "left_out.csv")
     assert left["Path"].tolist() == ["fiat/cut.jpg"]
     gallery, queries = loaded(tmp_path / "out")

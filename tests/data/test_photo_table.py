@@ -158,12 +158,18 @@ def test_duplicates():
 
 def test_problems_by_kind() -> None:
     heic = [(f"a/{number}.HEIC", "needs the extra") for number in range(12)]
-    found = table(("b.jpg", "cut off"), *heic, ("c", "cut off"), columns=["Path", "Problem"])
+    found = table(
+        ("b.jpg", "broken: 9"),
+        *heic,
+        ("c", "broken: 8"),
+        ("d.jpg", "broken: 7"),
+        columns=["Path", "Problem"],
+    )
     lines = photo_table.by_kind(found)
-    assert lines[0] == "12 .heic: needs the extra, for example a/0.HEIC"
-    assert lines[1:] == [
-        "1 .jpg: cut off, for example b.jpg",
-        "1 without suffix: cut off, for example c",
+    assert lines == [
+        "12 .heic, for example a/0.HEIC: needs the extra",
+        "2 .jpg, for example b.jpg: broken: 9",
+        "1 without suffix, for example c: broken: 8",
     ]
-    assert photo_table.by_kind(found, shown=1)[1:] == ["2 with other problems"]
+    assert photo_table.by_kind(found, shown=1)[1:] == ["3 with other problems"]
     assert photo_table.by_kind(found[:0]) == []

@@ -107,23 +107,26 @@ def readable_photos(
 
 
 def by_kind(found: pd.DataFrame, shown: int = SHOWN_REJECTS) -> list[str]:
-    """Summarise problems per kind of file, one line each: `12 .heic: …, for example a.heic`.
+    """Summarise problems, one line per kind of file: `12 .heic, for example a.heic: …`.
+
+    Problems that differ only after a colon, where decoders give their reasons, are one kind.
 
     Args:
         found: photos with a problem: Path, Problem.
         shown: largest number of lines; the most frequent kinds come first.
     """
     suffixes = found["Path"].map(lambda path: PurePath(path).suffix.lower() or "without suffix")
-    kinds = found.groupby([suffixes, found["Problem"]], sort=False)["Path"].agg(["size", "first"])
-    kinds = kinds.sort_values("size", ascending=False, kind="stable")
+    kinds = found["Problem"].str.partition(":")[0] if len(found) else found["Problem"]
+    groups = found.groupby([suffixes, kinds], sort=False)
     lines = [
-        f"{count:,} {suffix}: {problem}, for example {first}"
-        for (suffix, problem), count, first in kinds.head(shown).itertuples()
+        (len(group), f"{len(group):,} {suffix}, for example {path}: {problem}")
+        for (suffix, _), group in groups
+        for path, problem in group[["Path", "Problem"]].head(1).itertuples(index=False)
     ]
-    if len(kinds) > shown:
-        rest = int(kinds["size"].iloc[shown:].sum())
-        lines.append(f"{rest:,} with other problems")
-    return lines
+    lines.sort(key=lambda line: -line[0])
+    rest = sum(count for count, _ in lines[shown:])
+    more = [f"{rest:,} with other problems"] if rest else []
+    return [text for _, text in lines[:shown]] + more
 
 
 def without_bad_boxes(photos: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
