@@ -55,7 +55,7 @@ def test_json_has_one_line_per_photo(here: Path) -> None:
         for match in line["matches"]:
             assert match["make"] == "Audi"
             assert 2001 <= match["year"] <= 2005
-            assert Path(match["path"]).read_bytes() == picture(match["row"])
+            assert Path(match["path"]).read_bytes() == picture(int(Path(match["path"]).stem))
 
 
 def test_stdout_contains_only_the_result(here: Path) -> None:
@@ -95,22 +95,23 @@ def test_several_photos_are_searched_together(here: Path) -> None:
     assert both["photos"] == [own(1), own(2)]
     assert both["known"] is both["threshold"] is None
     assert "single photos" in result.stderr
-    similarity = {match["row"]: match["similarity"] for match in both["matches"]}
-    assert similarity[1] == pytest.approx(similarity[2], abs=1e-5)  # both, to their mean
+    similarity = {match["path"]: match["similarity"] for match in both["matches"]}
+    first, second = (similarity[str(here / own(row))] for row in (1, 2))
+    assert first == pytest.approx(second, abs=1e-5)  # both, to their mean
     assert len(apart) == 2
 
 
 def test_matches_should_not_look_like_a_photo(here: Path) -> None:
     plain = json.loads(search("new.jpg", "--json", "--k=40").stdout)["matches"]
-    avoided = plain[0]["row"]
-    asked = ["new.jpg", "--unlike", own(avoided), "--k=40"]
+    avoided = plain[0]["path"]
+    asked = ["new.jpg", "--unlike", avoided, "--k=40"]
     result = json.loads(search(*asked, "--json").stdout)
-    assert result["unlike"] == [own(avoided)]
-    similarity = {match["row"]: match["similarity"] for match in result["matches"]}
+    assert result["unlike"] == [avoided]
+    similarity = {match["path"]: match["similarity"] for match in result["matches"]}
     assert similarity[avoided] < plain[0]["similarity"]
-    assert search(*asked).stdout.startswith(f"new.jpg − {own(avoided)}")
+    assert search(*asked).stdout.startswith(f"new.jpg − {avoided}")
     none = json.loads(search(*asked, "--gamma=0", "--json").stdout)["matches"]
-    assert [match["row"] for match in none] == [match["row"] for match in plain]
+    assert [match["id"] for match in none] == [match["id"] for match in plain]
 
 
 def test_photos_that_cancel_out(here: Path) -> None:
@@ -188,7 +189,7 @@ def test_the_lines_of_the_readme(here: Path, capsys: pytest.CaptureFixture[str])
     (here / "photo.jpg").write_bytes(picture(4))
     exec(lines, {})
     printed = capsys.readouterr().out
-    assert printed.count("Match(row=") == 5
+    assert printed.count("Match(id=") == 5
     assert "similarity=" in printed
 
 
@@ -199,4 +200,4 @@ def test_it_works_in_a_subfolder_of_the_project(
     result = search(str(here / own(3)), "--json")
     assert result.exit_code == 0, result.stderr
     assert json.loads(result.stdout)["matches"][0]["path"].endswith("/3.jpg")
-    assert len(open_retriever().photos) == PHOTOS
+    assert len(open_retriever().gallery.snapshot()) == PHOTOS

@@ -5,7 +5,7 @@ from car_retrieval.serving.search_result import Match
 
 
 def match(class_: int | None, similarity: float, year: int | None = None) -> Match:
-    return Match(0, "a.jpg", similarity, class_, "Damara", f"S{class_}", year)
+    return Match("a", "a.jpg", similarity, class_, "Damara", f"S{class_}", year)
 
 
 def test_classes_share_the_similarities() -> None:

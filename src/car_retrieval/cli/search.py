@@ -15,6 +15,7 @@ from kedro.framework.cli.utils import env_option
 
 from car_retrieval.cli.errors import PlainErrorCommand
 from car_retrieval.cli.search_output import Crop, as_json_line, print_table
+from car_retrieval.gallery.conditions import parse_condition
 from car_retrieval.images.crop import Box, check_inside
 from car_retrieval.images.inspect import inspect
 from car_retrieval.search.rocchio import GAMMA, rocchio
@@ -91,6 +92,12 @@ CROP = CropType("auto, none or x1,y1,x2,y2", ",".join([r"(\d{1,9})"] * 4))
 @click.option("--model", help="Only cars of this model.")
 @click.option("--year", type=YEARS, metavar="YEARS", help="Only cars of 2012, or of 2010-2014.")
 @click.option(
+    "--where",
+    multiple=True,
+    metavar="CONDITION",
+    help="Only photos with field=value, field=value,value or field=low..high; may be repeated.",
+)
+@click.option(
     "--crop",
     type=CROP,
     metavar="CROP",
@@ -123,6 +130,7 @@ def command(
     make: str | None,
     model: str | None,
     year: tuple[int, int] | None,
+    where: tuple[str, ...],
     crop: Any,
     together: bool,
     unlike: tuple[Path, ...],
@@ -137,7 +145,8 @@ def command(
     below the match threshold.
     """
     searches = [photos] if together or unlike else [(photo,) for photo in photos]
-    options = SearchOptions(k, method, Filters(make, model, year), crop, unlike, gamma)
+    filters = Filters(make, model, year, tuple(map(parse_condition, where)))
+    options = SearchOptions(k, method, filters, crop, unlike, gamma)
     search_photos(searches, options, as_json, group, env)
 
 
@@ -191,18 +200,17 @@ def search_photos(
             [*(photo for photos in searches for photo in photos), *options.unlike], options.crop
         )
         artifacts = RunArtifacts(env)
-        options.filters.mask(artifacts.photos)
+        options.filters.mask(artifacts.gallery.snapshot().photos)
         retriever = artifacts.load_retriever()
-    root = getattr(retriever.files, "root", Path())
     combined = len(searches[0]) > 1 or bool(options.unlike)
     for photos, (part, result) in zip(searches, _search(retriever, searches, options), strict=True):
         if combined:
             result = result.without_threshold()
         if as_json:
-            click.echo(as_json_line(photos, options.unlike, part, result, root))
+            click.echo(as_json_line(photos, options.unlike, part, result, artifacts.files))
         else:
             title = " + ".join(map(str, photos)) + "".join(f" − {one}" for one in options.unlike)
-            print_table(title, part, result, root, group)
+            print_table(title, part, result, artifacts.files, group)
     if retriever.untrained:
         click.echo(retriever.untrained, err=True)
     if combined:

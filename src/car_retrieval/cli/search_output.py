@@ -3,13 +3,16 @@
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from rich.console import Console
 from rich.table import Table
 
 from car_retrieval.serving.class_votes import ClassVote, class_votes
 from car_retrieval.serving.search_result import SearchResult
+
+if TYPE_CHECKING:
+    from car_retrieval.datasets.image_files import ImageFiles
 
 Crop = tuple[int, int, int, int]
 
@@ -29,7 +32,7 @@ def as_json_line(
     unlike: tuple[Path, ...],
     part: Crop | None,
     result: SearchResult,
-    root: Path,
+    files: "ImageFiles",
 ) -> str:
     """Describe a search and its matches on one line of JSON.
 
@@ -38,12 +41,12 @@ def as_json_line(
         unlike: photos that the matches should not look like.
         part: part of a single photo that was searched with.
         result: result of the search.
-        root: folder of the gallery photos.
+        files: files of the gallery.
     """
     matches = []
     for rank, match in enumerate(result.matches, start=1):
         values = _with_class(asdict(match))
-        matches.append({"rank": rank} | values | {"path": str(root / match.path)})
+        matches.append({"rank": rank} | values | {"path": str(files.file(match.path))})
     if len(photos) > 1 or unlike:
         asked: dict[str, Any] = {"photos": [*map(str, photos)], "unlike": [*map(str, unlike)]}
     else:
@@ -61,7 +64,7 @@ def _with_class(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def print_table(
-    title: str, part: Crop | None, result: SearchResult, root: Path, group: bool
+    title: str, part: Crop | None, result: SearchResult, files: "ImageFiles", group: bool
 ) -> None:
     """Print the matches of a search as a table.
 
@@ -69,7 +72,7 @@ def print_table(
         title: the query.
         part: part of the photo that was searched with.
         result: result of the search.
-        root: folder of the gallery photos.
+        files: files of the gallery.
         group: print the classes of the matches above them.
     """
     labelled = any(match.class_ is not None for match in result.matches)
@@ -83,7 +86,7 @@ def print_table(
             shown = f"({shown})"
         named = (match.make, match.model or f"class {match.class_}", match.year)
         cells = ["–" if value is None else str(value) for value in named] if labelled else []
-        table.add_row(str(rank), shown, *cells, str(_from_here(root / match.path)))
+        table.add_row(str(rank), shown, *cells, str(_from_here(files.file(match.path))))
     console = Console(width=WIDTH, highlight=False, markup=False, emoji=False)
     searched = f" ({','.join(map(str, part))})" if part else ""
     console.print(f"{title}{searched}{_verdict(result)}", soft_wrap=True, style="bold")

@@ -7,7 +7,7 @@ import faiss
 import numpy as np
 
 from car_retrieval.search.index import check_positive, checked_vectors
-from car_retrieval.search.products import inner_products, top_k
+from car_retrieval.search.products import inner_products, merged, top_k
 from car_retrieval.search.result import RetrievalResult
 
 SPARE = 8  # extra candidates, so that near-ties at the cut-off are rare
@@ -50,12 +50,8 @@ def search_exact(
     hits = np.full((len(queries), k), -1, np.int64)
     scores = np.full((len(queries), k), -np.inf, np.float32)
     for ids, vectors in _joined(gallery):
-        found_ids, found_scores = _block_top(queries, ids, vectors, k, exclude, scores[:, -1])
-        hits, scores = top_k(
-            np.concatenate([hits, found_ids], axis=1),
-            np.concatenate([scores, found_scores], axis=1),
-            k,
-        )
+        found = _block_top(queries, ids, vectors, k, exclude, scores[:, -1])
+        hits, scores = merged((hits, scores), found, k)
     return RetrievalResult(np.asarray(query_ids, np.int64), hits, scores)
 
 

@@ -13,9 +13,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from car_retrieval.cli import cli
+from car_retrieval.gallery.record import photo_id
 from car_retrieval.serving.web.app import create_app
 from car_retrieval.serving.web.serve import Deployment
 
+ID = photo_id("cars/red.png")
 PASSED_ON = ("authorization", "content-type")
 HOP_BY_HOP = {"content-length", "connection", "transfer-encoding", "content-encoding"}
 
@@ -71,7 +73,7 @@ def test_redirects_stay_below_the_path_and_the_proxys_scheme(proxied: str) -> No
 
 @pytest.mark.parametrize("prefix", ["", "/cars"])
 def test_addresses_in_answers_have_the_path(below: TestClient, prefix: str) -> None:
-    answer = below.post(f"{prefix}/search", data={"row": 1}).json()
+    answer = below.post(f"{prefix}/search", data={"id": ID}).json()
     image = answer["matches"][0]["image"]
     assert image.startswith("/cars/images/")
     assert below.get(image).status_code == 200
@@ -88,9 +90,9 @@ def test_without_a_slash_the_page_is_redirected(below: TestClient) -> None:
 
 
 def test_metrics_count_the_same_routes_below_a_path(below: TestClient) -> None:
-    below.get("/cars/images/0")
-    below.get("/images/1")
-    assert 'route="/images/{row}",status="200"} 2.0' in below.get("/metrics").text
+    below.get(f"/cars/images/{ID}")
+    below.get(f"/images/{ID}")
+    assert 'route="/images/{id}",status="200"} 2.0' in below.get("/metrics").text
 
 
 def test_pages_of_listed_origins_may_use_the_service(reloader: Any) -> None:

@@ -11,6 +11,7 @@ from fastapi.responses import FileResponse, Response
 from fastapi.staticfiles import StaticFiles
 
 from car_retrieval import __version__
+from car_retrieval.serving.web.gallery_routes import gallery_routes
 from car_retrieval.serving.web.middleware import GuardMiddleware, Limits, error_response
 from car_retrieval.serving.web.model_reloader import ModelReloader
 from car_retrieval.serving.web.root_path import RootPathMiddleware
@@ -34,13 +35,14 @@ def create_app(
     Args:
         reloader: source of the current retriever.
         limits: limits of the requests.
-        key: API key, expected as `Authorization: Bearer KEY`; None allows requests without one.
+        key: API key, expected as `Authorization: Bearer KEY`; None allows requests without one,
+            but none that changes the gallery.
         hosts: allowed values of the Host header, without port; None allows any.
         root_path: path below which a proxy offers the service, such as `/cars`.
         cors_origins: other origins whose pages may use the service.
     """
     limits = limits or Limits()
-    service = Service(reloader, limits)
+    service = Service(reloader, limits, writable=key is not None)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -71,6 +73,7 @@ def create_app(
     app.add_exception_handler(RequestValidationError, _validation_error)
     app.add_exception_handler(Exception, _internal_error)
     app.include_router(routes)
+    app.include_router(gallery_routes)
     app.mount("/page", StaticFiles(directory=PAGE))
 
     @app.get("/", include_in_schema=False)

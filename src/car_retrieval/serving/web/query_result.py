@@ -25,12 +25,12 @@ class Example(NamedTuple):
     """A further photo of a query.
 
     Attributes:
-        image: packed photo, uint8 [3, R, R]; None: the stored descriptor of `row` is used.
-        row: row of the photo if it is a gallery photo; it is left out of the matches.
+        image: packed photo, uint8 [3, R, R]; None: the stored descriptor of `id` is used.
+        id: id of the photo if it is a gallery photo; it is left out of the matches.
     """
 
     image: NDArray[np.uint8] | None
-    row: int | None
+    id: str | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,8 +40,8 @@ class Query:
     Attributes:
         retriever: retriever of the run to search in; a reload does not change it.
         image: packed photo, uint8 [3, R, R]; None: the stored descriptor of the gallery photo
-            `row` is used.
-        row: row of the query photo if it is a gallery photo; it is left out of the matches.
+            `id` is used.
+        id: id of the query photo if it is a gallery photo; it is left out of the matches.
         options: options of the search; None: only the descriptor is computed.
         crop: part of the photo that the image shows; None: all of it.
         also: further photos of what is sought.
@@ -51,7 +51,7 @@ class Query:
 
     retriever: Retriever
     image: NDArray[np.uint8] | None
-    row: int | None = None
+    id: str | None = None
     options: SearchOptions | None = None
     crop: Crop | None = None
     also: Sequence[Example] = ()
@@ -61,19 +61,19 @@ class Query:
     @property
     def examples(self) -> list[Example]:
         """All photos: the photo itself, `also`, and then `unlike`."""
-        return [Example(self.image, self.row), *self.also, *self.unlike]
+        return [Example(self.image, self.id), *self.also, *self.unlike]
 
     @property
-    def rows(self) -> tuple[int, ...]:
-        """Gallery rows of all photos."""
-        return tuple(example.row for example in self.examples if example.row is not None)
+    def ids(self) -> tuple[str, ...]:
+        """Ids of the photos that are in the gallery."""
+        return tuple(example.id for example in self.examples if example.id is not None)
 
     def pixels(self) -> NDArray[np.uint8]:
         """Return the photo as the network sees it, uint8 [3, R, R]."""
         if self.image is not None:
             return self.image
-        assert self.row is not None
-        return self.retriever.packed(self.row)
+        assert self.id is not None
+        return self.retriever.packed(self.id)
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,17 +100,17 @@ def run_queries(queries: Sequence[Query]) -> list[QueryResult]:
     """
     descriptors = _describe(queries)
     results = [QueryResult(descriptor) for descriptor in descriptors]
-    groups: dict[tuple[Retriever, SearchOptions, tuple[int, ...]], list[int]] = defaultdict(list)
+    groups: dict[tuple[Retriever, SearchOptions, tuple[str, ...]], list[int]] = defaultdict(list)
     for place, query in enumerate(queries):
         if query.options is not None:
-            groups[query.retriever, query.options, query.rows].append(place)
-    for (retriever, options, rows), places in groups.items():
+            groups[query.retriever, query.options, query.ids].append(place)
+    for (retriever, options, own), places in groups.items():
         found = retriever.search(
             np.stack([descriptors[place] for place in places]),
             options.k,
             options.method,
             options.filters,
-            rows,
+            own,
         )
         for place, result in zip(places, found, strict=True):
             query = queries[place]
@@ -141,8 +141,8 @@ def _describe_examples(
         if example.image is not None:
             images[retriever][place] = example.image
         else:
-            assert example.row is not None
-            descriptors[place] = retriever.descriptor(example.row)
+            assert example.id is not None
+            descriptors[place] = retriever.descriptor(example.id)
     for retriever, by_place in images.items():
         described = retriever.describe(np.stack(list(by_place.values())))
         descriptors.update(zip(by_place, described, strict=True))

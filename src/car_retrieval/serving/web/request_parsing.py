@@ -6,6 +6,7 @@ from typing import Annotated, NamedTuple
 from fastapi import File, Form, HTTPException, Request, UploadFile
 from PIL.Image import DecompressionBombError
 
+from car_retrieval.gallery.conditions import Condition, parse_condition
 from car_retrieval.images.decode import UnreadableImageError
 from car_retrieval.search.rocchio import GAMMA
 from car_retrieval.serving.retriever import AUTO, Auto, Crop, Filters, Retriever
@@ -18,10 +19,10 @@ MAX_PHOTOS = 10  # of a request
 
 
 class Source(NamedTuple):
-    """A photo of a request: the contents of an uploaded file, or a gallery row."""
+    """A photo of a request: the contents of an uploaded file, or a gallery photo."""
 
     data: bytes | None
-    row: int | None
+    id: str | None
 
 
 @dataclass(frozen=True)
@@ -52,14 +53,14 @@ class SearchRequest:
         """
         if options is not None and options.filters != Filters():
             try:
-                options.filters.mask(self.retriever.photos)
+                options.filters.mask(self.retriever.gallery.snapshot().photos)
             except ValueError as error:
                 raise HTTPException(422, str(error)) from error
         (first, crop), *also = (self._example(source, "photo") for source in self.photos)
         return Query(
             self.retriever,
             first.image,
-            first.row,
+            first.id,
             options,
             crop,
             [example for example, _ in also],
@@ -70,7 +71,7 @@ class SearchRequest:
     def _example(self, source: Source, field: str) -> tuple[Example, Crop | None]:
         """Return a photo and the part of it that its image shows."""
         if source.data is None and self.crop in (None, AUTO):  # use the stored descriptor
-            return Example(None, source.row), None
+            return Example(None, source.id), None
         file = self._file(source, field)
         try:
             crop = (
@@ -78,14 +79,14 @@ class SearchRequest:
                 if self.crop == AUTO
                 else self.crop
             )
-            return Example(self.retriever.prepare(file, crop), source.row), crop
+            return Example(self.retriever.prepare(file, crop), source.id), crop
         except ValueError as error:
             raise HTTPException(422, f"{field}: {error}") from error
 
     def _file(self, source: Source, field: str) -> bytes:
         if source.data is None:
-            assert source.row is not None
-            return read_gallery_file(self.retriever, source.row)
+            assert source.id is not None
+            return read_gallery_file(self.retriever, source.id)
         check_photo(source.data, self.max_pixels, field)
         return source.data
 
@@ -95,26 +96,30 @@ def service_of(request: Request) -> Service:
     return request.app.state.service
 
 
+def root_path_of(request: Request) -> str:
+    """Return the path below which the service is reached, without a slash at its end."""
+    return request.scope.get("root_path", "")
+
+
 async def parse_search_request(
     request: Request,
     photo: Annotated[
         list[UploadFile] | None,
         File(description="JPEG, HEIC, PNG and others; of several, the mean is searched for."),
     ] = None,
-    row: Annotated[
-        list[int] | None, Form(description="Gallery photos to use instead, or as well.")
+    id: Annotated[
+        list[str] | None, Form(description="Gallery photos to use instead, or as well.")
     ] = None,
     unlike: Annotated[
         list[UploadFile] | None, File(description="Photos that matches should not look like.")
     ] = None,
-    unlike_row: Annotated[
-        list[int] | None, Form(description="Gallery photos that matches should not look like.")
+    unlike_id: Annotated[
+        list[str] | None, Form(description="Gallery photos that matches should not look like.")
     ] = None,
     gamma: Annotated[
         float,
         Form(ge=0, le=1, description="Weight of the photos that matches should not look like."),
     ] = GAMMA,
-    version: Annotated[str | None, Form(description="Version of the run of the rows.")] = None,
     crop: Annotated[
         str | None,
         Form(
@@ -127,20 +132,19 @@ async def parse_search_request(
     service = service_of(request)
     retriever = service.reloader.retriever
     photos = [Source(await file.read(), None) for file in photo or []]
-    photos += [Source(None, number) for number in row or []]
+    photos += [Source(None, one) for one in id or []]
     others = [Source(await file.read(), None) for file in unlike or []]
-    others += [Source(None, number) for number in unlike_row or []]
+    others += [Source(None, one) for one in unlike_id or []]
     count, part = len(photos) + len(others), parse_crop(crop)
     if not photos:
-        raise HTTPException(422, "send a photo or a row")
+        raise HTTPException(422, "send a photo or an id")
     if count > MAX_PHOTOS:
-        raise HTTPException(422, f"send at most {MAX_PHOTOS} photos and rows, got {count}")
+        raise HTTPException(422, f"send at most {MAX_PHOTOS} photos and ids, got {count}")
     if count > 1 and isinstance(part, tuple):
         raise HTTPException(422, "crop: x1,y1,x2,y2 needs a single photo; send auto")
-    check_version(retriever, version)
     for source in (*photos, *others):
-        if source.row is not None:
-            check_row(retriever, source.row)
+        if source.id is not None:
+            check_id(retriever, source.id)
     return SearchRequest(retriever, photos, others, part, gamma, service.limits.pixels)
 
 
@@ -161,29 +165,18 @@ def parse_options(
     return SearchOptions(k, method, filters)
 
 
-def check_version(retriever: Retriever, version: str | None) -> None:
-    """Refuse a row of a run that is no longer served; None is the current run."""
-    if version is not None and version != retriever.version:
-        raise HTTPException(
-            409,
-            "the requested run is no longer served; search again in the current run "
-            f"{retriever.version}",
-        )
+def check_id(retriever: Retriever, photo: str) -> None:
+    """Refuse an id that is not in the gallery."""
+    if retriever.gallery.row_of(photo) is None:
+        raise HTTPException(404, f"no gallery photo has the id {photo[:40]!r}")
 
 
-def check_row(retriever: Retriever, row: int) -> None:
-    """Refuse a row outside the gallery."""
-    count = len(retriever.photos)
-    if not 0 <= row < count:
-        raise HTTPException(404, f"row {row} is outside the gallery's rows 0 to {count - 1}")
-
-
-def read_gallery_file(retriever: Retriever, row: int) -> bytes:
+def read_gallery_file(retriever: Retriever, photo: str) -> bytes:
     """Read the file of a gallery photo; a missing file is answered with 404."""
     try:
-        return retriever.image(row)
-    except OSError as error:
-        raise HTTPException(404, f"the file of row {row} is missing") from error
+        return retriever.image(photo)
+    except (OSError, KeyError) as error:
+        raise HTTPException(404, f"the file of the photo {photo} is missing") from error
 
 
 def check_photo(data: bytes, max_pixels: int, field: str = "photo") -> None:
@@ -212,6 +205,14 @@ def parse_crop(text: str | None) -> Crop | Auto | None:
     if not (1 <= x1 <= x2 and 1 <= y1 <= y2):
         raise HTTPException(422, f"crop: {text!r} is empty or starts before pixel 1")
     return x1, y1, x2, y2
+
+
+def parse_where(texts: list[str] | None) -> tuple[Condition, ...]:
+    """Parse the conditions of a search."""
+    try:
+        return tuple(parse_condition(text) for text in texts or () if text)
+    except ValueError as error:
+        raise HTTPException(422, f"where: {error}") from error
 
 
 def parse_years(

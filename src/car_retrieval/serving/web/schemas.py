@@ -1,6 +1,7 @@
 """Response schemas of the service, published in its OpenAPI description."""
 
 from dataclasses import asdict
+from typing import Literal
 
 from pydantic import BaseModel, Field
 
@@ -11,7 +12,7 @@ from car_retrieval.serving.retriever import Crop, Match, Retriever, SearchResult
 class SearchMatch(BaseModel):
     """A gallery photo found by a search."""
 
-    row: int = Field(description="Row in the gallery; search from it or get its image.")
+    id: str = Field(description="Id of the photo in every run; search from it or get its image.")
     similarity: float = Field(description="Cosine similarity of the two descriptors.")
     class_: int | None = Field(
         serialization_alias="class", description="Null if the photos have no classes."
@@ -19,6 +20,7 @@ class SearchMatch(BaseModel):
     make: str | None
     model: str | None
     year: int | None
+    fields: dict[str, str | int | float | bool] = Field(description="Further values by name.")
     path: str = Field(description="Path relative to the folder of the gallery photos.")
     image: str = Field(description="URL of the photo.")
 
@@ -40,7 +42,7 @@ class SearchGroup(BaseModel):
 class SearchResponse(BaseModel):
     """Matches of a photo, most similar first."""
 
-    version: str = Field(description="Version of the run; rows refer to its gallery.")
+    version: str = Field(description="Version of the run.")
     known: bool | None = Field(
         description="Whether the best match reaches the threshold; null if there is no threshold "
         "for this search, several photos are combined, or there is no match."
@@ -58,15 +60,34 @@ class SearchResponse(BaseModel):
     matches: list[SearchMatch]
 
 
+class GalleryPhoto(BaseModel):
+    """A gallery photo and what is known about it."""
+
+    id: str
+    status: Literal["added", "updated", "unchanged"] | None = Field(
+        description="What the request did; null if it changed nothing."
+    )
+    class_: int | None = Field(serialization_alias="class")
+    make: str | None
+    model: str | None
+    year: int | None
+    fields: dict[str, str | int | float | bool]
+    path: str
+    image: str = Field(description="URL of the photo.")
+
+
 class GalleryResponse(BaseModel):
     """The gallery, and the values of its filters."""
 
     version: str
     photos: int
+    examples: list[str] = Field(description="Ids of some photos, spread over the gallery.")
     makes: list[str]
     years: tuple[int, int] | None
     methods: list[str]
     largest_k: int
+    fields: list[str] = Field(description="Further fields, which conditions can use.")
+    writable: bool = Field(description="Whether photos can be added and removed.")
     untrained: str | None
 
 
@@ -94,18 +115,50 @@ def search_response(
         crop=crop,
         untrained=retriever.untrained,
         groups=[SearchGroup(**asdict(vote)) for vote in class_votes(result.matches)],
-        matches=[_search_match(match, retriever.version, root_path) for match in result.matches],
+        matches=[_search_match(match, root_path) for match in result.matches],
     )
 
 
-def _search_match(match: Match, version: str, root_path: str) -> SearchMatch:
+def gallery_photo(
+    retriever: Retriever,
+    photo: str,
+    root_path: str,
+    status: Literal["added", "updated", "unchanged"] | None = None,
+) -> GalleryPhoto:
+    """Return a gallery photo as a response.
+
+    Args:
+        retriever: retriever of the current run.
+        photo: id of the photo.
+        root_path: path before the address of its picture.
+        status: what a request has done to the photo.
+
+    Raises:
+        KeyError: no gallery photo has this id.
+    """
+    match = retriever.match(photo)
+    return GalleryPhoto(
+        id=photo,
+        status=status,
+        class_=match.class_,
+        make=match.make,
+        model=match.model,
+        year=match.year,
+        fields=dict(match.fields),
+        path=match.path,
+        image=f"{root_path}/images/{photo}",
+    )
+
+
+def _search_match(match: Match, root_path: str) -> SearchMatch:
     return SearchMatch(
-        row=match.row,
+        id=match.id,
         similarity=match.similarity,
         class_=match.class_,
         make=match.make,
         model=match.model,
         year=match.year,
+        fields=dict(match.fields),
         path=match.path,
-        image=f"{root_path}/images/{match.row}?version={version}",
+        image=f"{root_path}/images/{match.id}",
     )

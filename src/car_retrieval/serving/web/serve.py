@@ -10,6 +10,8 @@ from functools import partial
 import click
 import uvicorn
 
+from car_retrieval.serving.gallery_writer import GalleryWriter
+from car_retrieval.serving.retriever import Retriever
 from car_retrieval.serving.run_artifacts import latest_versions, open_retriever
 from car_retrieval.serving.web.app import create_app
 from car_retrieval.serving.web.middleware import Limits
@@ -81,7 +83,7 @@ def serve(
     if key is not None and not key.isascii():
         raise ValueError(f"{KEY} must contain only ASCII characters, as it is sent in a header")
     with _listen(host, port) as listener:
-        open_latest = partial(open_retriever, env)
+        open_latest = partial(_open, env)
         reloader = ModelReloader(
             open_and_warm_up(open_latest), partial(latest_versions, env), open_latest
         )
@@ -103,7 +105,7 @@ def serve(
         )
         url = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
         url += deployment.root_path
-        count, version = len(reloader.retriever.photos), reloader.retriever.version
+        count, version = len(reloader.retriever.gallery.snapshot()), reloader.retriever.version
         click.echo(f"Serving {count:,} photos of run {version} at {url} (press Ctrl+C to stop)")
         if key is None and not local:
             click.echo(
@@ -111,6 +113,13 @@ def serve(
             )
         with suppress(KeyboardInterrupt):  # uvicorn raises it again after the graceful shutdown
             uvicorn.Server(config).run(sockets=[listener])
+
+
+def _open(env: str | None) -> Retriever:
+    """Open the latest run, and describe the photos that were added while it ran."""
+    retriever = open_retriever(env)
+    GalleryWriter(retriever).describe_waiting()
+    return retriever
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -46,12 +46,11 @@ async function start(item, step, car, fields, pin) {
     await new Promise((resolve) => setTimeout(resolve, pin ? 0 : 250)); // ignore a pointer that only passes over
     if (signal.aborted) return;
     for (const [on, image] of [["match", item.querySelector(".heat")], ["query", shownOnQuery]]) {
-      const key = `${step.response.version} ${on} ${car.row}`; // rows differ between runs
+      const key = `${step.response.version} ${on} ${car.id}`;
       step.heat ??= new Map();
       if (!step.heat.has(key)) {
         const form = await asked(step, on, fields);
-        form.set("version", step.response.version);
-        form.set("match", car.row);
+        form.set("match", car.id);
         form.set("on", on);
         const blob = await (await call("heat", { method: "POST", body: form, signal })).blob();
         step.heat.set(key, URL.createObjectURL(blob));

@@ -1,13 +1,13 @@
 // The dialog that shows a match large, with all that is known about it.
 
 import { show } from "./call.js";
-import { ofRow, thumbnail } from "./photos.js";
+import { ofId, thumbnail } from "./photos.js";
 
 const $ = (id) => document.getElementById(id);
 const LABELS = { path: "File", class: "Class", make: "Make", model: "Model", year: "Year", id: "Id" };
-const HIDDEN = ["row", "similarity", "image"];
+const HIDDEN = ["similarity", "image"];
 
-let opened = null; // { car, version }
+let opened = null; // the car
 
 export function number(similarity) {
   return similarity.toFixed(3).replace(/^(-?)0\./, "$1.");
@@ -20,11 +20,11 @@ export function nameOf({ make, model, class: class_, path }) {
   return [make, model].filter(Boolean).join(" ") || unnamed;
 }
 
-export function openLarge(car, version) {
-  opened = { car, version };
+export function openLarge(car) {
+  opened = car;
   $("large-name").textContent = nameOf(car);
   $("large-photo").alt = nameOf(car);
-  show($("large-photo"), thumbnail(ofRow(car.row, version), 1600));
+  show($("large-photo"), thumbnail(ofId(car.id), 1600));
   $("facts").replaceChildren(...facts(car));
   $("large").showModal();
 }
@@ -47,7 +47,7 @@ export function onAction(act) {
   for (const button of $("large").querySelectorAll("button[value]"))
     button.addEventListener("click", () => {
       $("large").close();
-      act(button.value, ofRow(opened.car.row, opened.version));
+      act(button.value, ofId(opened.id));
     });
 }
 
@@ -55,7 +55,7 @@ $("large").addEventListener("click", (event) => event.target === $("large") && $
 $("large-close").addEventListener("click", () => $("large").close());
 $("large").addEventListener("close", () => ($("copy").textContent = "Copy link"));
 $("copy").addEventListener("click", async () => {
-  const query = new URLSearchParams({ row: opened.car.row, version: opened.version });
+  const query = new URLSearchParams({ id: opened.id });
   const link = new URL(`?${query}`, location.href).href;
   try {
     await navigator.clipboard.writeText(link);

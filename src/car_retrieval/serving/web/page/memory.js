@@ -1,6 +1,6 @@
 // Steps of the page in the session storage, so that reloading keeps them.
 
-import { ofFile, ofRow } from "./photos.js";
+import { ofFile, ofId } from "./photos.js";
 
 const KEY = "steps";
 
@@ -10,7 +10,7 @@ export async function remember(steps, current) {
     for (const { file } of [...photos, ...unlike]) if (file && !files.has(file)) files.set(file, null);
   await Promise.all([...files.keys()].map(async (file) => files.set(file, await encoded(file))));
   const names = [...files.keys()];
-  const noted = (one) => (one.file ? { file: names.indexOf(one.file) } : { row: one.row, version: one.version });
+  const noted = (one) => (one.file ? { file: names.indexOf(one.file) } : { id: one.id });
   const plain = steps.map(({ photos, unlike, crop, proposed, options }) => ({
     photos: photos.map(noted), unlike: unlike.map(noted), crop, proposed, options,
   }));
@@ -27,7 +27,7 @@ export function remembered(place) {
   const noted = JSON.parse(sessionStorage.getItem(KEY) ?? "null");
   if (!noted) return null;
   const photos = noted.files.map((file) => ofFile(decoded(file)));
-  const known = (one) => (one.file === undefined ? ofRow(one.row, one.version) : photos[one.file]);
+  const known = (one) => (one.file === undefined ? ofId(one.id) : photos[one.file]);
   const steps = noted.steps.map((step) => ({
     ...step, photos: step.photos.map(known), unlike: step.unlike.map(known), response: null,
   }));

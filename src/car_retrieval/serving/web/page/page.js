@@ -5,11 +5,11 @@ import { cropper } from "./crop.js";
 import { heatOff, heatOn } from "./heat.js";
 import { nameOf, number, onAction, openLarge } from "./large.js";
 import { remember, remembered } from "./memory.js";
-import { ofFile, ofRow, prepared, thumbnail } from "./photos.js";
+import { ofFile, ofId, prepared, thumbnail } from "./photos.js";
 
 const $ = (id) => document.getElementById(id);
 const narrow = matchMedia("(max-width: 52rem)"); // same as in page.css
-let steps = []; // { photos, unlike, crop, proposed, options, response }; a photo: { file, url } or { row, version, url }
+let steps = []; // { photos, unlike, crop, proposed, options, response }; a photo: { file, url } or { id, url }
 let current = -1;
 let latest = 0; // number of the latest search; responses to earlier ones are ignored
 
@@ -28,9 +28,9 @@ function begin({ photos, unlike = [], crop }) {
 }
 
 // Returns the page's address, from which a search with one photo of the gallery can be repeated.
-function addressOf({ photos: [{ file, row, version }, ...others], unlike }) {
+function addressOf({ photos: [{ file, id }, ...others], unlike }) {
   const alone = !file && !others.length && !unlike.length;
-  return location.pathname + (alone ? `?${new URLSearchParams({ row, version })}` : "");
+  return location.pathname + (alone ? `?${new URLSearchParams({ id })}` : "");
 }
 
 addEventListener("popstate", (event) => {
@@ -90,11 +90,10 @@ function mark(step) {
 
 function fields({ photos, unlike, crop }) {
   const form = new FormData();
-  for (const [list, file, row] of [[photos, "photo", "row"], [unlike, "unlike", "unlike_row"]])
+  for (const [list, file, id] of [[photos, "photo", "id"], [unlike, "unlike", "unlike_id"]])
     for (const one of list) {
       if (one.file) form.append(file, one.file);
-      else form.append(row, one.row);
-      if (!one.file) form.set("version", one.version);
+      else form.append(id, one.id);
     }
   if (crop) form.set("crop", photos.length + unlike.length > 1 ? "auto" : String(crop)); // joins an array with commas
   return form;
@@ -112,6 +111,7 @@ async function search(step) {
     const response = await (await call("search", { method: "POST", body: form })).json();
     if (mine !== latest) return;
     step.response = { ...response, seconds: (performance.now() - start) / 1000 };
+    if (response.version !== $("gallery").dataset.version) loadGallery();
     if (step.crop === "auto") {
       step.crop = response.crop;
       step.proposed = Boolean(response.crop);
@@ -121,7 +121,6 @@ async function search(step) {
   } catch (error) {
     if (mine !== latest) return;
     fail(error);
-    if (error.status === 409) loadGallery();
   } finally {
     if (mine === latest) $("found").ariaBusy = "false";
   }
@@ -184,14 +183,14 @@ function vote(group, count) {
 function tile(step, car) {
   const item = $("car").content.cloneNode(true).firstElementChild;
   const part = (name) => item.querySelector(`.${name}`);
-  const { version, threshold } = step.response;
+  const { threshold } = step.response;
   part("name").textContent = nameOf(car);
   part("year").textContent = car.year ?? "";
   part("number").textContent = number(car.similarity);
   part("bar").style.setProperty("--share", Math.max(0, Math.min(1, car.similarity)));
   item.classList.toggle("below", threshold !== null && car.similarity < threshold);
-  show(part("photo"), thumbnail(ofRow(car.row, version), 480));
-  part("open").addEventListener("click", () => openLarge(car, version));
+  show(part("photo"), thumbnail(ofId(car.id), 480));
+  part("open").addEventListener("click", () => openLarge(car));
   part("why").lastElementChild.textContent = `is ${nameOf(car)} similar`;
   heatOn(item, step, car, fields);
   return item;
@@ -256,6 +255,7 @@ $("how").addEventListener("change", () => {
 async function loadGallery() {
   const gallery = await (await call("gallery")).json();
   const summary = [`${gallery.photos.toLocaleString("en")} photos, run ${gallery.version}`, gallery.untrained];
+  $("gallery").dataset.version = gallery.version;
   $("gallery").textContent = summary.filter(Boolean).join(" · ");
   const chosen = $("make").value;
   $("make").replaceChildren(new Option("any", ""), ...gallery.makes.map((make) => new Option(make)));
@@ -281,21 +281,18 @@ async function start() {
   if (before) {
     ({ steps, current } = before);
     apply(steps[current]);
-  } else if (asked.has("row")) from(ofRow(asked.get("row"), asked.get("version") ?? gallery.version));
-  else $("cars").replaceChildren(...examples(gallery));
+  } else if (asked.has("id")) from(ofId(asked.get("id")));
+  else $("cars").replaceChildren(...gallery.examples.map(example));
 }
 
-// Returns gallery photos to start from, for a visitor without a photo.
-function examples({ photos, version }) {
-  const count = Math.min(8, photos);
-  return Array.from({ length: count }, (_, place) => {
-    const photo = ofRow(Math.floor(((place + 0.5) * photos) / count), version);
-    const item = $("start").content.cloneNode(true).firstElementChild;
-    show(item.querySelector("img"), thumbnail(photo, 480));
-    item.querySelector(".unseen").textContent = `Search with gallery photo ${photo.row}`;
-    item.querySelector("button").addEventListener("click", () => from(photo));
-    return item;
-  });
+// Returns a gallery photo to start from, for a visitor without a photo.
+function example(id, place) {
+  const item = $("start").content.cloneNode(true).firstElementChild;
+  const photo = ofId(id);
+  show(item.querySelector("img"), thumbnail(photo, 480));
+  item.querySelector(".unseen").textContent = `Search with gallery photo ${place + 1}`;
+  item.querySelector("button").addEventListener("click", () => from(photo));
+  return item;
 }
 
 const unfold = () => ($("filters").open = !narrow.matches);

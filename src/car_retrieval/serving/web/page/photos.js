@@ -37,11 +37,11 @@ export function ofFile(file) {
   return { file, url: URL.createObjectURL(file) };
 }
 
-export function ofRow(row, version) {
-  return { file: null, row, version, url: `images/${row}?version=${encodeURIComponent(version)}` };
+export function ofId(id) {
+  return { file: null, id, url: `images/${encodeURIComponent(id)}` };
 }
 
 // Returns the address of a gallery photo that is at most so many pixels long.
 export function thumbnail({ url }, size) {
-  return `${url}&size=${size}`;
+  return `${url}?size=${size}`;
 }
