@@ -129,10 +129,10 @@ class Retriever:
         box = Box(*crop) if crop else None
         if box is None and isinstance(photo, bytes):
             box = self._labelled_box(photo)
-        pixels, width, height = _decoded(photo, self.packing.decoded_size, box)
+        decoded = _decoded(photo, self.packing.decoded_size, box)
         if box:
-            crops.check_inside(box, width, height)
-        return square(pixels, self.packing)
+            crops.check_inside(box, decoded.width, decoded.height)
+        return square(decoded.pixels, self.packing)
 
     def propose(self, photo: Path | str | bytes | Image.Image) -> Crop | None:
         """Propose a crop of a photo to its car, like the boxes of the gallery.
@@ -155,7 +155,7 @@ class Retriever:
             photo = Path(photo).read_bytes()
         box = self._labelled_box(photo) if isinstance(photo, bytes) else None
         if box is None:
-            pixels, width, height = _decoded(photo, DECODED)
+            pixels, width, height, _ = _decoded(photo, DECODED)
             box = propose_box(pixels)
             box = box and crops.scaled(box, pixels.shape[1], pixels.shape[0], width, height)
         return None if box is None else (int(box.x1), int(box.y1), int(box.x2), int(box.y2))
