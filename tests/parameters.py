@@ -73,6 +73,7 @@ TRAINING: dict[str, Any] = {
     "lr_shrink": 0.9,
     "weight_decay": 0.02,
     "ema": 0.0,
+    "frozen_blocks": 0,
     "freeze_bn": False,
     "precision": "float32",
     "compile": False,

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ from tests.conftest import ROOT, kedro
 from tests.serving.conftest import ENV, PHOTOS, picture, searchable
 
 from car_retrieval.cli import cli
+from car_retrieval.serving import retriever
+from car_retrieval.serving.retriever import Retriever
 from car_retrieval.serving.run_artifacts import RunArtifacts, open_retriever
 
 __all__ = ["searchable"]  # a fixture
@@ -43,6 +46,39 @@ def test_each_photo_gets_a_table(here: Path) -> None:
     assert len(others) == 2
     assert second.startswith("new.jpg")
     assert len(second.splitlines()) == 5
+
+
+def test_long_paths_are_shortened_in_the_middle(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    match = Retriever._match
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr(
+        Retriever,
+        "_match",
+        lambda self, row, similarity: replace(
+            match(self, row, similarity), path=f"{'folder/' * 20}{row}.jpg"
+        ),
+    )
+    lines = search("new.jpg", "--k=3").stdout.strip().splitlines()
+    assert max(map(len, lines)) <= 80
+    for line in lines[2:]:
+        assert re.search(r" data/\S+…\S+/\d+\.jpg$", line)
+
+
+def test_each_photo_is_decoded_once(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    decoded = []
+    decode = retriever.decode
+    monkeypatch.setattr(retriever, "decode", lambda *given: decoded.append(1) or decode(*given))
+    assert search("new.jpg", own(1)).exit_code == 0
+    assert len(decoded) == 2
+
+
+def test_a_truncated_photo_is_named(here: Path) -> None:
+    (here / "half.jpg").write_bytes(picture(PHOTOS)[:-200])
+    result = search("new.jpg", "half.jpg")
+    assert result.exit_code == 1
+    assert "half.jpg: it cannot be decoded" in result.stderr
 
 
 def test_json_has_one_line_per_photo(here: Path) -> None:

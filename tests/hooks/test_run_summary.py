@@ -107,7 +107,7 @@ def test_searchers_fit_eighty_columns():
     found = {"mAP@20": 0.856, "R@1": 0.914, "recall@20": 0.998}
     costs = {"batch q/s 1 thread": 123456.0, "single q/s 1 thread": 8123.0, "fit s": 12.34}
     costs |= {"bytes/vector": 2048}
-    rows = [{"split": "valid", "searcher": name} | found | costs for name in names]
+    rows = [{"searcher": name} | found | costs for name in names]
     console = Console(width=80, file=StringIO())
     console.print(_searchers(pd.DataFrame(rows)))
     lines = console.file.getvalue().splitlines()

@@ -4,11 +4,10 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812
-from tests.parameters import encoding_params
 
 from car_retrieval.io.matrix import Matrix, write_matrix
 from car_retrieval.models.descriptor import DescriptorConfig, DescriptorNet
-from car_retrieval.models.encoder import Encoder, choose_encoder, encode, resized
+from car_retrieval.models.encoder import Encoder, encode, network_at, resized
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (7, 3, 32, 32), dtype=np.uint8)
 
@@ -135,4 +134,4 @@ def test_a_factor_that_is_none_is_refused(scale):
 
 def test_an_epoch_that_was_not_saved_cannot_encode() -> None:
     with pytest.raises(ValueError, match=r"encoding\.checkpoint = 7: .* epochs 0, 1"):
-        choose_encoder(None, {0: {}, 1: {}}, encoding_params(checkpoint=7))  # type: ignore
+        network_at(7, None, {0: {}, 1: {}})  # type: ignore

@@ -96,6 +96,12 @@ def test_only_a_transformer_has_a_class_token(arch):
             training_params(arch=arch, pooling="cls")
 
 
+def test_random_weights_are_not_frozen():
+    assert training_params(weights="imagenet", frozen_blocks=5).frozen_blocks == 5
+    with pytest.raises(ValidationError, match="frozen_blocks = 5"):
+        training_params(weights=None, frozen_blocks=5)
+
+
 @pytest.mark.parametrize("bounds", [(0, 1), (-1, 1), (1, 0.5), (1, math.inf), (math.nan, 1), (1,)])
 def test_brightness_out_of_bounds_is_named(bounds):
     with pytest.raises(ValidationError, match=r"augmentation\.brightness"):

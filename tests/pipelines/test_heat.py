@@ -1,5 +1,6 @@
 """Which photos the heat maps are of, and whose network made them."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from matplotlib.colors import to_hex
+from PIL.Image import Image
 from tests.parameters import encoding_params, evaluation_params
 
 from car_retrieval.explain.heat_map import heat_map
@@ -18,7 +19,7 @@ from car_retrieval.models.whitening import Whitening
 from car_retrieval.pipelines.diagnosis import heat
 from car_retrieval.pipelines.diagnosis.heat import WhitenedEncoder, draw_heat_maps, load_encoder
 from car_retrieval.reporting.overlay import overlay
-from car_retrieval.reporting.style import GREEN, INK, RED
+from car_retrieval.reporting.photo_grid import GridRow, retrieval_grid
 from car_retrieval.search.pca import PCA
 from car_retrieval.search.result import RetrievalResult
 
@@ -67,57 +68,82 @@ def given(tmp_path: Path) -> dict[str, Any]:
     }
 
 
-def test_first_right_and_first_wrong_match_of_the_median_query(given: dict[str, Any]) -> None:
-    (axes,) = draw_heat_maps(**given).axes
-    texts = [text.get_text() for text in axes.texts]
-    assert "class 0 · AP@5 0.50" in texts
+@pytest.fixture
+def draw(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[GridRow]]:
+    """Draw the heat maps of what is given; returns the rows of their grid."""
+    grids: list[list[GridRow]] = []
+
+    def note(title: str, rows: list[GridRow], columns: int) -> Image:
+        grids.append(rows)
+        return retrieval_grid(title, rows, columns)
+
+    monkeypatch.setattr(heat, "retrieval_grid", note)
+
+    def draw(**given: Any) -> list[GridRow]:
+        draw_heat_maps(**given)
+        return grids.pop()
+
+    return draw
+
+
+def test_first_right_and_first_wrong_match_of_the_median_query(
+    given: dict[str, Any], draw: Callable[..., list[GridRow]]
+) -> None:
+    (row,) = draw(**given)
+    assert row.caption == "class 0 · AP@5 0.50"
     both = ["where in the query", "where in the match"]
-    assert [text for text in texts if text.startswith("where")] == both * 2
-    signs = [text for text in texts if text.startswith(("✓", "✗"))]
+    captions = [match.caption for match in row.matches]
+    assert captions == [*both, "class 0", *both, "class 8"]
+    assert [match.right for match in row.matches] == [True] * 3 + [False] * 3
     encoder: WhitenedEncoder = given["encoder"]
     query, *gallery = map(encoder.describe, (given["query_images"][2], *given["gallery_images"][:]))
     similar = gallery @ query  # and not the scores of the hits
-    assert signs == ["✓", "✓", f"✓ {similar[1]:.3f}", "✗", "✗", f"✗ {similar[3]:.3f}"]
-    assert [text for text in texts if text.startswith("class ")][1:] == ["class 0", "class 8"]
-    colours = [to_hex(frame.get_edgecolor()) for frame in axes.patches]
-    assert colours == [INK, *[GREEN] * 3, *[RED] * 3]
+    told = [match.similarity for match in row.matches]
+    unknown = [np.nan, np.nan]
+    assert told == pytest.approx([*unknown, similar[1], *unknown, similar[3]], nan_ok=True)
     query, right = given["query_images"][2], given["gallery_images"][1]
     images = torch.from_numpy(query), torch.from_numpy(gallery[1])
     wanted = heat_map(encoder.encoder, *images)
     wanted = overlay(query.transpose(1, 2, 0), wanted.numpy())
-    shown = [image.get_array() for image in axes.images]
+    shown = [row.image, *(match.image for match in row.matches)]
     np.testing.assert_array_equal(shown[0], query.transpose(1, 2, 0))
     assert np.abs(shown[1].astype(int) - wanted.astype(int)).max() <= 2
     np.testing.assert_array_equal(shown[3], right.transpose(1, 2, 0))
 
 
-def test_a_query_with_right_matches_only(given: dict[str, Any]) -> None:
+def test_a_query_with_right_matches_only(
+    given: dict[str, Any], draw: Callable[..., list[GridRow]]
+) -> None:
     given["hits"] = RetrievalResult(
         np.arange(3), np.array([[0, 1, -1]] * 3), np.float32([[0.9, 0.8, -np.inf]] * 3)
     )
-    assert len(draw_heat_maps(**given).axes[0].images) == 4
+    (row,) = draw(**given)
+    assert len(row.matches) == 3
 
 
 def test_heat_is_shown_of_few_queries(
-    given: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    given: dict[str, Any],
+    draw: Callable[..., list[GridRow]],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(heat, "SHOWN", 2)
     monkeypatch.setattr(heat, "pick_queries", lambda *_: {"median": [2, 0, 1]})
-    captions = [text.get_text() for text in draw_heat_maps(**given).axes[0].texts]
-    scores = [caption[-4:] for caption in captions if "AP@5" in caption]
-    assert scores == ["0.50", "0.90"]
+    assert [row.caption[-4:] for row in draw(**given)] == ["0.50", "0.90"]
 
 
-def test_no_queries(given: dict[str, Any]) -> None:
+def test_no_queries(given: dict[str, Any], draw: Callable[..., list[GridRow]]) -> None:
     given["by_query"] = given["by_query"][:0]
-    assert not draw_heat_maps(**given).axes[0].images
+    assert not draw(**given)
 
 
-def test_mirror_images_scales_and_whitening(given: dict[str, Any]) -> None:
+def test_mirror_images_scales_and_whitening(
+    given: dict[str, Any], draw: Callable[..., list[GridRow]]
+) -> None:
     encoder = Encoder(given["encoder"].encoder.net, [1.0, 2.0], flip=True)
     given["encoder"] = WhitenedEncoder(encoder, WHITENING)
     assert given["encoder"].describe(given["query_images"][0]).shape == (5,)
-    assert len(draw_heat_maps(**given).axes[0].images) == 7
+    (row,) = draw(**given)
+    assert len(row.matches) == 6
 
 
 def test_the_encoder_of_the_epoch_that_encoded(given: dict[str, Any], tmp_path: Path) -> None:

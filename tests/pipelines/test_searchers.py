@@ -15,8 +15,8 @@ from car_retrieval.pipelines.evaluation import nodes
 from car_retrieval.pipelines.searchers.nodes import (
     compare_searchers,
     index_gallery,
-    join_searchers,
 )
+from car_retrieval.search.lopq.index import LopqIndex
 
 LOPQ = {"kind": "lopq", "coarse": 2, "subquantisers": 4, "rerank": 0}
 ALL = {"kind": "faiss", "factory": "Flat", "rerank": 0}
@@ -51,12 +51,17 @@ def evaluation(**searchers: dict) -> EvaluationParams:
     return evaluation_params(k=3, recall_at=[1], searchers=searchers)
 
 
+def compared(given: tuple, params: EvaluationParams) -> pd.DataFrame:
+    """The table of a comparison whose gallery is what is searched."""
+    return compare_searchers(*given, given[1], params)[0].set_index("searcher")
+
+
 def test_scores_of_the_splits_own_metrics(gallery: Matrix, tmp_path: Path) -> None:
     queries = matrix(tmp_path / "q.npy", 9)
-    given, params = inputs(gallery, queries, evaluation(everything=ALL, little=LITTLE))
+    given, params = inputs(gallery, queries, evaluation(everything=ALL, little=LITTLE, lopq=LOPQ))
     hits = nodes.search(*given, params)
-    table = compare_searchers(*given, params).set_index("searcher")
-    assert list(table.index) == ["exact", "everything", "little"]
+    table = compared(given, params)
+    assert list(table.index) == ["exact", "everything", "little", "lopq"]
     expected = summarise(per_query(hits, *given[-2:], (1,), 3), given[-1], 3)
     for name in ("exact", "everything"):
         assert table.loc[name, "mAP@3"] == pytest.approx(expected["mAP@3"])
@@ -86,7 +91,7 @@ def test_a_collection_that_queries_itself(gallery: Matrix) -> None:
     # Each class has six photos: five besides the query.
     precision = np.cumsum(right, axis=1) / np.arange(1, 31)
     assert metrics["MAP@R"] == pytest.approx((precision * right)[:, :5].sum(axis=1).mean() / 5)
-    table = compare_searchers(*given, params).set_index("searcher")
+    table = compared(given, params)
     for name in ("exact", "everything", "lopq", "coded"):
         assert table.loc[name, "recall@3"] == 1
         assert table.loc[name, "R@1"] == pytest.approx(metrics["R@1"])
@@ -94,12 +99,12 @@ def test_a_collection_that_queries_itself(gallery: Matrix) -> None:
 
 
 def test_reranking_leaves_the_comparison_alone(gallery: Matrix, tmp_path: Path) -> None:
-    given, params = inputs(gallery, matrix(tmp_path / "q.npy", 9), evaluation(everything=ALL))
+    given, params = inputs(
+        gallery, matrix(tmp_path / "q.npy", 9), evaluation(everything=ALL, lopq=LOPQ)
+    )
     mixed = params.model_copy(update={"reranking": ExpansionParams(kind="expansion", query_k=3)})
     assert (nodes.search(*given, mixed).hits != nodes.search(*given, params).hits).any()
-    tables = [
-        compare_searchers(*given, each)[["mAP@3", "R@1", "recall@3"]] for each in (params, mixed)
-    ]
+    tables = [compared(given, each)[["mAP@3", "R@1", "recall@3"]] for each in (params, mixed)]
     pd.testing.assert_frame_equal(*tables)
 
 
@@ -108,20 +113,16 @@ def test_a_searcher_that_does_not_fit_is_named(gallery: Matrix, tmp_path: Path) 
     given, params = inputs(gallery, matrix(tmp_path / "q.npy", 9), evaluation(mine=bad))
     message = r"^evaluation\.searchers\.mine: lopq: subquantisers = 6 does not divide 8"
     with pytest.raises(ValueError, match=message):
-        compare_searchers(*given, params)
+        compared(given, params)
     with pytest.raises(ValueError, match=message):
         index_gallery(gallery, params)
 
 
 def test_no_queries_still_give_a_table(gallery: Matrix) -> None:
-    given, params = inputs(gallery, gallery, evaluation(everything=ALL))
+    given, params = inputs(gallery, gallery, evaluation(everything=ALL, lopq=LOPQ))
     given = (*given[:2], given[2][:0], given[3])
-    table = compare_searchers(*given, params)
+    table = compared(given, params)
     assert table[["mAP@3", "R@1", "recall@3", "batch q/s 1 thread"]].isna().all(axis=None)
-    joined, figure = join_searchers(valid=table, test=table)
-    assert joined["split"].tolist() == ["valid"] * 2 + ["test"] * 2
-    assert joined.columns[0] == "split"
-    assert len(figure.axes) == 2
 
 
 def test_the_index_is_of_the_first_lopq_searcher_and_signed(gallery: Matrix) -> None:
@@ -131,6 +132,29 @@ def test_the_index_is_of_the_first_lopq_searcher_and_signed(gallery: Matrix) -> 
     assert signed.index.params.coarse == 2  # type: ignore[attr-defined]
     found, _ = signed.index.search(gallery[:4], 1)
     np.testing.assert_array_equal(found[:, 0], range(4))
+
+
+@pytest.mark.parametrize(
+    ("own", "fits"), [(False, 1), (True, 2)], ids=["search_in gallery", "search_in queries"]
+)
+def test_each_searcher_is_fitted_once(
+    gallery: Matrix, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own: bool, fits: int
+) -> None:
+    """Only where queries search each other is the gallery indexed apart."""
+    fitted, queries = [], matrix(tmp_path / "q.npy", 60)
+    fit = LopqIndex.fit
+    monkeypatch.setattr(LopqIndex, "fit", lambda *given: fitted.append(1) or fit(*given))
+    labels = photos(60).set_index("Index")["Class"]
+    searched = queries if own else gallery
+    *_, signed = compare_searchers(
+        queries, searched, labels, labels, gallery, evaluation(lopq=LOPQ)
+    )
+    assert len(fitted) == fits
+    expected, found = (
+        index.search(queries[:], 3)[0]
+        for index in (index_gallery(gallery, evaluation(lopq=LOPQ)).index, signed.index)
+    )
+    np.testing.assert_array_equal(found, expected)
 
 
 def test_an_index_needs_a_lopq_searcher(gallery: Matrix) -> None:

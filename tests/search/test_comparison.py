@@ -45,7 +45,7 @@ def task(tmp_path):
 
 @pytest.mark.parametrize(("kind", "settings"), [("lopq", LOPQ), ("faiss", FLAT)])
 def test_reranking_everything_is_a_naive_ranking_of_the_chosen_rows(task, kind, settings):
-    row, hits = measure(kind, settings, len(task.rows), task, seed=0)
+    _, row, hits = measure(kind, settings, len(task.rows), task, seed=0)
     np.testing.assert_array_equal(hits.query_ids, task.query_ids)
     np.testing.assert_array_equal(hits.hits, nearest(task))
     assert list(row) == COLUMNS
@@ -53,13 +53,13 @@ def test_reranking_everything_is_a_naive_ranking_of_the_chosen_rows(task, kind, 
 
 def test_a_searcher_that_looks_at_little_finds_less(task):
     settings = {"factory": "IVF16,Flat", "search": {"nprobe": 1}}
-    _, hits = measure("faiss", settings, 0, task, seed=0)
+    *_, hits = measure("faiss", settings, 0, task, seed=0)
     assert (hits.hits != nearest(task)).any()
     assert np.isin(hits.hits[hits.hits >= 0], task.rows).all()
 
 
 def test_measurements_make_sense(task):
-    row, _ = measure("lopq", LOPQ, 20, task, seed=0)
+    _, row, _ = measure("lopq", LOPQ, 20, task, seed=0)
     speeds = [row[name] for name in COLUMNS[:4] if "2" not in name or available_threads() > 1]
     assert np.isfinite([*speeds, row["fit s"], row["add s"], row["bytes/vector"]]).all()
     assert min(speeds) > 0
@@ -97,7 +97,7 @@ def test_scores_are_recomputed_whatever_the_searcher_said(task):
 
 def test_no_queries(task):
     none = Task(task.queries, np.empty(0, np.int64), task.gallery, task.rows, k=5)
-    row, hits = measure("faiss", FLAT, 5, none, seed=0)
+    _, row, hits = measure("faiss", FLAT, 5, none, seed=0)
     assert hits.hits.shape == (0, 5)
     assert np.isnan(row["batch q/s 1 thread"])
     assert exact_scores(hits, none).shape == (0, 5)
@@ -105,7 +105,7 @@ def test_no_queries(task):
 
 def test_a_gallery_smaller_than_k(task):
     few = Task(task.queries, task.query_ids, task.gallery, task.rows[:3], k=5)
-    _, hits = measure("faiss", FLAT, 0, few, seed=0)
+    *_, hits = measure("faiss", FLAT, 0, few, seed=0)
     assert (hits.hits[:, :3] >= 0).all()
     assert (hits.hits[:, 3:] == -1).all()
 

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import torch
 from tests.parameters import training_params
+from torchvision.models import resnet18
 
 from car_retrieval.metrics.verification import sample_pairs
 from car_retrieval.models.descriptor import network_of
@@ -366,8 +367,9 @@ def test_batch_norms_keep_their_statistics(make):
         assert torch.equal(value, after[name]) == kept, name
 
 
-def test_frozen_blocks_stay_and_keep_their_statistics(make):
-    trainer = make(epochs=1, frozen_blocks=3)
+def test_frozen_blocks_stay_and_keep_their_statistics(make, tmp_path):
+    torch.save(resnet18().state_dict(), tmp_path / "weights.pth")
+    trainer = make(epochs=1, frozen_blocks=3, weights=str(tmp_path / "weights.pth"))
     before = {name: value.clone() for name, value in trainer.net.state_dict().items()}
     after = next(trainer.epochs())["model"]
     frozen = ("backbone.0.", "backbone.1.", "backbone.4.", "backbone.5.0.")

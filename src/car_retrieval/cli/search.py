@@ -17,7 +17,8 @@ from car_retrieval.cli.errors import PlainErrorCommand
 from car_retrieval.cli.search_output import Crop, as_json_line, print_table
 from car_retrieval.gallery.conditions import parse_condition
 from car_retrieval.images.crop import Box, check_inside
-from car_retrieval.images.inspect import inspect
+from car_retrieval.images.decode import UnreadableImageError, upright_size
+from car_retrieval.images.truncated import lacks_end_marker
 from car_retrieval.search.rocchio import GAMMA, rocchio
 from car_retrieval.serving.filters import Filters
 from car_retrieval.serving.run_artifacts import RunArtifacts
@@ -220,7 +221,7 @@ def search_photos(
 
 
 def check_photos(photos: Sequence[Path], crop: Crop | Auto | None) -> None:
-    """Check that all files are pictures and that the crop lies inside its picture.
+    """Check by their headers that all files are pictures, and that the crop lies inside.
 
     Raises:
         ValueError: a file or the crop is invalid; one line lists all invalid files.
@@ -233,11 +234,9 @@ def check_photos(photos: Sequence[Path], crop: Crop | Auto | None) -> None:
     errors = []
     for photo in photos:
         try:
-            about = inspect(photo.read_bytes())
-            if about.truncated:
-                click.echo(f"{photo}: its end marker is missing; it may be damaged", err=True)
+            width, height = upright_size(photo.read_bytes())
             if box:
-                check_inside(box, about.width, about.height)
+                check_inside(box, width, height)
         except ValueError as error:
             errors.append(f"{photo}: {error}")
         except OSError as error:
@@ -268,8 +267,21 @@ def _describe(
     retriever: "Retriever", photos: Sequence[Path], crop: Crop | Auto | None
 ) -> tuple[np.ndarray, list[Crop | None]]:
     """Return the descriptors of photos, float32 [n, D], and the parts that they are of."""
-    parts = [retriever.propose(photo) if crop == "auto" else crop for photo in photos]
-    images = [retriever.prepare(*pair) for pair in zip(photos, parts, strict=True)]
-    return retriever.describe(
-        np.stack(images) if images else np.empty((0, 3, 1, 1), np.uint8)
-    ), parts
+    prepared = [_prepared(retriever, photo, crop) for photo in photos]
+    images = [image for _, image in prepared]
+    stacked = np.stack(images) if images else np.empty((0, 3, 1, 1), np.uint8)
+    return retriever.describe(stacked), [part for part, _ in prepared]
+
+
+def _prepared(
+    retriever: "Retriever", photo: Path, crop: Crop | Auto | None
+) -> tuple[Crop | None, np.ndarray]:
+    """Return the crop of a photo, and the photo packed as uint8 [3, R, R]."""
+    data = photo.read_bytes()
+    if lacks_end_marker(data):
+        click.echo(f"{photo}: its end marker is missing; it may be damaged", err=True)
+    try:
+        part = retriever.propose(data) if crop == "auto" else crop
+        return part, retriever.prepare(data, part)
+    except UnreadableImageError as error:
+        raise ValueError(f"{photo}: {error}") from None

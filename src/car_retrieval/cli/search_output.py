@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 Crop = tuple[int, int, int, int]
 
-WIDTH = 1_000  # columns, so that paths are not truncated
+SHORTEST = 24  # columns that a path has at least
 COLUMNS: dict[str, Literal["left", "right"]] = {
     "rank": "right",
     "similarity": "right",
@@ -76,25 +76,42 @@ def print_table(
         group: print the classes of the matches above them.
     """
     labelled = any(match.class_ is not None for match in result.matches)
-    table = Table(box=None, pad_edge=False)
-    for name, justify in COLUMNS.items():
-        if labelled or name not in ("make", "model", "year"):
-            table.add_column(name, justify=justify)
+    names = [name for name in COLUMNS if labelled or name not in ("make", "model", "year")]
+    rows = []
     for rank, match in enumerate(result.matches, start=1):
         shown = f"{match.similarity:.3f}"
         if result.threshold is not None and match.similarity < result.threshold:
             shown = f"({shown})"
         named = (match.make, match.model or f"class {match.class_}", match.year)
         cells = ["–" if value is None else str(value) for value in named] if labelled else []
-        table.add_row(str(rank), shown, *cells, str(_from_here(files.file(match.path))))
-    console = Console(width=WIDTH, highlight=False, markup=False, emoji=False)
+        rows.append([str(rank), shown, *cells])
+    console = Console(highlight=False, markup=False, emoji=False)
     searched = f" ({','.join(map(str, part))})" if part else ""
     console.print(f"{title}{searched}{_verdict(result)}", soft_wrap=True, style="bold")
     for vote in class_votes(result.matches) if group else ():
         console.print(_vote(vote, len(result.matches)), soft_wrap=True)
-    if result.matches:
-        console.print(table)
+    if rows:
+        taken = console.measure(_table(names[:-1], rows)).maximum + 2
+        room = max(SHORTEST, console.width - taken)
+        for row, match in zip(rows, result.matches, strict=True):
+            row.append(_shortened(str(_from_here(files.file(match.path))), room))
+        console.print(_table(names, rows), width=taken + room, crop=False)
     console.print()
+
+
+def _table(names: list[str], rows: list[list[str]]) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for name in names:
+        table.add_column(name, justify=COLUMNS[name], no_wrap=True)
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def _shortened(path: str, width: int) -> str:
+    """Replace the middle of a long path by an ellipsis."""
+    tail = width // 2
+    return path if len(path) <= width else f"{path[: width - tail - 1]}…{path[-tail:]}"
 
 
 def _vote(vote: ClassVote, matches: int) -> str:

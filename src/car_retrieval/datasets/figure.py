@@ -1,9 +1,11 @@
-"""Datasets of figures as PNG files."""
+"""Datasets of figures and picture grids as PNG files."""
 
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Union
+
+from PIL import Image
 
 from car_retrieval.datasets.preview import ImagePreview, png_preview
 from car_retrieval.datasets.versioned import LocalVersionedDataset
@@ -12,11 +14,14 @@ from car_retrieval.io.atomic import atomic
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+Picture = Union["Figure", Image.Image]
+FAST = 1  # zlib level: a photo grid takes a sixth more bytes than at 6, and a third of the time
+
 
 class FigureDataset(LocalVersionedDataset):
-    """Matplotlib figure, saved as PNG and loaded as the bytes of the file."""
+    """Matplotlib figure or Pillow image, saved as PNG and loaded as the bytes of the file."""
 
-    def save(self, data: "Figure") -> None:
+    def save(self, data: Picture) -> None:
         """Write the figure."""
         with atomic(self.save_path) as part:
             _write(data, part)
@@ -33,7 +38,7 @@ class FigureDataset(LocalVersionedDataset):
 class FiguresDataset(LocalVersionedDataset):
     """Figures by name, saved as a folder of PNG files and loaded as their bytes."""
 
-    def save(self, data: Mapping[str, "Figure"]) -> None:
+    def save(self, data: Mapping[str, Picture]) -> None:
         """Write the figures; the folder appears when all are written."""
         folder = self.save_path
         part = folder.with_name(f"{folder.name}.part")
@@ -55,5 +60,8 @@ class FiguresDataset(LocalVersionedDataset):
         return png_preview(next(iter(self.load().values())))
 
 
-def _write(figure: "Figure", path: Path) -> None:
-    figure.savefig(path, dpi=110, bbox_inches="tight", format="png")
+def _write(picture: Picture, path: Path) -> None:
+    if isinstance(picture, Image.Image):
+        picture.save(path, "PNG", compress_level=FAST)
+    else:
+        picture.savefig(path, dpi=110, format="png", pil_kwargs={"compress_level": FAST})

@@ -102,9 +102,8 @@ def _scores(summary: pd.DataFrame) -> Table:
 
 def _searchers(table: pd.DataFrame) -> Table:
     """Table of searchers: scores, speed on one thread, size; the report has more."""
-    shown = Table(title="Searchers, all classes", title_justify="left", box=SIMPLE_HEAD, padding=0)
-    for name in ("split", "searcher"):
-        shown.add_column(name, no_wrap=True)
+    shown = Table(title="Searchers, test queries", title_justify="left", box=SIMPLE_HEAD, padding=0)
+    shown.add_column("searcher", no_wrap=True)
     found = [name for name in table.columns if name.startswith(("mAP@", "R@", "recall@"))]
     columns = [*found, "batch q/s 1 thread", "single q/s 1 thread", "fit s", "bytes/vector"]
     for name in columns:
@@ -112,7 +111,7 @@ def _searchers(table: pd.DataFrame) -> Table:
         shown.add_column(broken, justify="right")
     for row in table.to_dict("records"):
         cells = [_cell(row[name]) for name in columns]
-        shown.add_row(str(row["split"]), str(row["searcher"]), *cells)
+        shown.add_row(str(row["searcher"]), *cells)
     return shown
 
 

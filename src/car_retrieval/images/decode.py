@@ -107,6 +107,22 @@ def decode(
     return Decoded(pixels, width, height)
 
 
+def upright_size(data: bytes) -> tuple[int, int]:
+    """Return the upright width and height of a picture, from its header only.
+
+    Raises:
+        UnreadableImageError: The data are not a picture, or their header is broken.
+    """
+    try:
+        with open_picture(data) as image:
+            width, height = image.size
+            return (height, width) if _orientation(image) >= 5 else (width, height)
+    except UnreadableImageError:
+        raise
+    except Exception as error:
+        raise UnreadableImageError(f"it cannot be decoded: {error}") from error
+
+
 def upright_rgb(image: Image.Image) -> np.ndarray:
     """Return pixels uint8 [h, w, 3] of an opened picture, by the rules of `decode`.
 

@@ -9,6 +9,8 @@ Truncated = Literal["accept", "refuse"]
 """Whether a JPEG is read that lacks its end marker, but no part of the picture."""
 
 START, SCAN, END = b"\xff\xd8", 0xDA, b"\xff\xd9"
+COLOURS = ("GRAY", "CMYK")  # one of them fits, whatever the file's own colours
+PADDING = 64  # bytes that may follow the end marker
 FRAMES = {0xC0, 0xC1, 0xC2}  # headers of baseline, extended and progressive JPEGs
 COEFFICIENTS = 64  # of a block of 8 x 8 pixels
 MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")  # neither a stuffed byte, a restart nor padding
@@ -26,8 +28,14 @@ def completed(data: bytes) -> bytes | None:
     if not data.startswith(START) or not _all_scans_begun(data):
         return None
     whole = data.removesuffix(END[:1]) + END
-    colours = ("GRAY", "CMYK")  # one of them fits, whatever the file's own colours
-    return whole if any(_is_sound(whole, colour) for colour in colours) else None
+    return whole if any(_is_sound(whole, colour) for colour in COLOURS) else None
+
+
+def lacks_end_marker(data: bytes) -> bool:
+    """Return whether a file is a JPEG that lacks its end marker and nothing else."""
+    if END in data[-PADDING:] or any(_is_sound(data, colour) for colour in COLOURS):
+        return False
+    return completed(data) is not None
 
 
 def _is_sound(data: bytes, colours: str) -> bool:

@@ -5,16 +5,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageDraw
 
-from car_retrieval.reporting.style import DPI, GREEN, INK, MUTED, RED, printable
+from car_retrieval.reporting.style import GREEN, INK, MUTED, RED, font, printable
 
 RIGHT, WRONG = "✓", "✗"  # colour is not the only cue
-_CELL, _GAP, _HEADER, _FOOTER, _TITLE = 1.2, 0.1, 0.32, 0.5, 0.45  # inches
+_CELL, _GAP, _HEADER, _FOOTER, _TITLE = 132, 11, 35, 55, 50  # pixels
 
 
 @dataclass(frozen=True)
@@ -49,7 +46,7 @@ class GridRow:
     matches: Sequence[GridMatch]
 
 
-def retrieval_grid(title: str, rows: Sequence[GridRow], columns: int = 10) -> Figure:
+def retrieval_grid(title: str, rows: Sequence[GridRow], columns: int = 10) -> Image.Image:
     """A row per query: the photo, then its top matches, framed and marked right or wrong.
 
     Args:
@@ -60,60 +57,58 @@ def retrieval_grid(title: str, rows: Sequence[GridRow], columns: int = 10) -> Fi
     cells = [_cell_height(row, columns) for row in rows]
     width = (columns + 1) * (_CELL + _GAP) + 3 * _GAP
     height = _TITLE + max(sum(cells) + len(rows) * (_HEADER + _FOOTER), _CELL)
-    figure = Figure(figsize=(width, height), dpi=DPI * 0.75, facecolor="white")
-    axes = figure.add_axes((0, 0, 1, 1))  # one sheet, measured in inches from the top left
-    axes.axis("off")
-    _write(axes, _GAP, 0.28, title, 12, weight="bold")
+    sheet = Image.new("RGB", (width, height), "white")
+    pen = ImageDraw.Draw(sheet)
+    _write(pen, _GAP, 31, title, 18, bold=True)
     base = _TITLE
     for row, cell in zip(rows, cells, strict=True):
-        _write(axes, _GAP, base + 0.2, row.caption, 8.5, weight="bold")
+        _write(pen, _GAP, base + 22, row.caption, 13, bold=True)
         top, base = base + _HEADER, base + _HEADER + cell
-        _draw(axes, row.image, _GAP, top, cell, INK)
+        _draw(sheet, row.image, _GAP, top, cell, INK)
         for column, match in enumerate(row.matches[:columns]):
             left = 3 * _GAP + (column + 1) * (_CELL + _GAP)
             colour, sign = (GREEN, RIGHT) if match.right else (RED, WRONG)
-            _draw(axes, match.image, left, top, cell, colour)
+            _draw(sheet, match.image, left, top, cell, colour)
             score = "" if np.isnan(match.similarity) else f" {match.similarity:.3f}"
-            _write(axes, left, base + 0.17, sign + score, 8, colour, "bold")
-            _write(axes, left, base + 0.31, match.caption, 6.5, MUTED, length=23)
+            _write(pen, left, base + 19, sign + score, 12, colour, bold=True)
+            _write(pen, left, base + 34, match.caption, 10, MUTED, length=23)
         base += _FOOTER
     if not rows:
-        _write(axes, _GAP, _TITLE + 0.3, "nothing to show", 9, MUTED)
-    axes.set(xlim=(0, width), ylim=(height, 0), aspect="auto")
-    return figure
+        _write(pen, _GAP, _TITLE + 33, "nothing to show", 14, MUTED)
+    return sheet
 
 
-def _cell_height(row: GridRow, columns: int) -> float:
+def _cell_height(row: GridRow, columns: int) -> int:
     """Height of the flattest cells that hold a row's photos in full width; at most a square."""
     images = [row.image, *(match.image for match in row.matches[:columns])]
     tallest = max(image.shape[0] / image.shape[1] for image in images)
-    return _CELL * min(max(tallest, 0.5), 1.0)
+    return round(_CELL * min(max(tallest, 0.5), 1.0))
 
 
 def _write(
-    axes: Axes,
-    left: float,
-    base: float,
+    pen: ImageDraw.ImageDraw,
+    left: int,
+    base: int,
     text: str,
-    size: float,
+    size: int,
     colour: str = INK,
-    weight: str = "normal",
+    bold: bool = False,
     length: int = 150,
 ) -> None:
-    shown = printable(text, length)
-    axes.text(left, base, shown, size=size, color=colour, weight=weight, parse_math=False)
+    pen.text((left, base), printable(text, length), colour, font(size, bold), anchor="ls")
 
 
 def _draw(
-    axes: Axes, image: NDArray[np.uint8], left: float, top: float, cell: float, colour: str
+    sheet: Image.Image, image: NDArray[np.uint8], left: int, top: int, cell: int, colour: str
 ) -> None:
     """Draw a photo as large as its cell allows, in the middle, framed."""
     height, width = image.shape[:2]
     scale = min(_CELL / width, cell / height)
-    width, height = width * scale, height * scale
-    left, top = left + (_CELL - width) / 2, top + (cell - height) / 2
-    axes.imshow(image, extent=(left, left + width, top + height, top), aspect="auto")
-    axes.add_patch(Rectangle((left, top), width, height, fill=False, edgecolor=colour, lw=3))
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    left, top = left + (_CELL - size[0]) // 2, top + (cell - size[1]) // 2
+    sheet.paste(Image.fromarray(image).resize(size), (left, top))
+    frame = (left - 2, top - 2, left + size[0] + 1, top + size[1] + 1)
+    ImageDraw.Draw(sheet).rectangle(frame, outline=colour, width=4)
 
 
 def contact_sheet(images: NDArray[np.uint8], columns: int) -> Image.Image:

@@ -10,7 +10,6 @@ from typing import Any
 
 import pandas as pd
 from jinja2 import Environment, StrictUndefined
-from matplotlib.figure import Figure
 from PIL import Image
 
 from car_retrieval.reporting.metric_meanings import by_metric, meaning
@@ -23,7 +22,7 @@ class Section:
     Attributes:
         title: Heading.
         text: Paragraphs, separated by blank lines.
-        figures: Captions, each with a figure or the bytes of a PNG or JPEG.
+        figures: Captions, each with the bytes of a PNG or JPEG.
         table: Shown under the text.
         photos: Captions with pictures, folded behind a heading.
         facts: Names and values, by group; shown small and folded, at the end.
@@ -31,9 +30,9 @@ class Section:
 
     title: str
     text: str = ""
-    figures: Sequence[tuple[str, Figure | bytes]] = ()
+    figures: Sequence[tuple[str, bytes]] = ()
     table: pd.DataFrame | None = None
-    photos: Sequence[tuple[str, Figure | bytes]] = ()
+    photos: Sequence[tuple[str, bytes]] = ()
     facts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
@@ -129,17 +128,13 @@ def _cell(value: Any) -> str:
     return f"{number:.3f}" if abs(number) < 10 else f"{number:,.{1 if abs(number) < 100 else 0}f}"
 
 
-def _image(picture: Figure | bytes) -> dict[str, object]:
+def _image(picture: bytes) -> dict[str, object]:
     """A picture as a data address with its size; as JPEG where that halves it: photos."""
-    if isinstance(picture, Figure):
-        drawn = BytesIO()
-        picture.savefig(drawn, format="png")
-        picture = drawn.getvalue()
     with Image.open(BytesIO(picture), formats=("PNG", "JPEG")) as image:
         width, height = image.size
         kind = image.get_format_mimetype()
         compressed = BytesIO()
-        image.convert("RGB").save(compressed, "JPEG", quality=80, progressive=True)
+        image.convert("RGB").save(compressed, "JPEG", quality=80)
     if 2 * compressed.tell() < len(picture):
         kind, picture = "image/jpeg", compressed.getvalue()
     address = f"data:{kind};base64,{b64encode(picture).decode()}"

@@ -21,43 +21,36 @@ OFFSETS = [
 
 
 def recall_against_speed(table: pd.DataFrame) -> Figure:
-    """One panel a split: the best searchers are at the top and to the right.
+    """Draw recall against speed: the best searchers are at the top and to the right.
 
     Args:
-        table: A row a split and searcher: `split`, `searcher`, one column `recall@k` and
-            `batch q/s 1 thread`. Rows without a number are left out. The dotted line joins the
-            searchers of which no other finds as much faster.
+        table: A row per searcher: `searcher`, one column `recall@k` and `batch q/s 1 thread`. Rows
+            without a number are left out. The dotted line joins the searchers of which no other
+            finds as much faster.
     """
     score = next(name for name in table.columns if name.startswith("recall@"))
     drawn = table.dropna(subset=[score, SPEED])
-    names = list(dict.fromkeys(table["searcher"]))
-    splits = list(dict.fromkeys(table["split"])) or [""]
-    figure = new_figure(9.8, 3.9)
+    figure = new_figure()
     FigureCanvasAgg(figure)  # measures text
-    panels = figure.subplots(1, len(splits), sharex=True, sharey=True, squeeze=False)[0]
-    for axes, split in zip(panels, splits, strict=True):
-        own = drawn[drawn["split"] == split]
-        _draw_front(axes, own[SPEED], own[score])
-        for name, speed, recall in zip(own["searcher"], own[SPEED], own[score], strict=True):
-            place = names.index(name)
-            axes.plot(
-                speed,
-                recall,
-                MARKERS[place % len(MARKERS)],
-                color=PALETTE[place % len(PALETTE)],
-                markersize=7,
-                mec="white",
-                clip_on=False,
-                zorder=3,
-            )
-        title = f"{split.capitalize()}: recall against speed"
-        dress(axes, title, "queries per second, one thread (log)", score, empty=own.empty)
+    axes = figure.subplots()
+    _draw_front(axes, drawn[SPEED], drawn[score])
+    for place, speed, recall in zip(drawn.index, drawn[SPEED], drawn[score], strict=True):
+        axes.plot(
+            speed,
+            recall,
+            MARKERS[place % len(MARKERS)],
+            color=PALETTE[place % len(PALETTE)],
+            markersize=7,
+            mec="white",
+            clip_on=False,
+            zorder=3,
+        )
+    title = "Recall against speed"
+    dress(axes, title, "queries per second, one thread (log)", score, empty=drawn.empty)
     if len(drawn):
-        _scale(panels[0], drawn[SPEED], drawn[score])
+        _scale(axes, drawn[SPEED], drawn[score])
         figure.draw_without_rendering()
-        for axes, split in zip(panels, splits, strict=True):
-            own = drawn[drawn["split"] == split]
-            _label(axes, list(zip(own[SPEED], own[score], own["searcher"], strict=True)))
+        _label(axes, list(zip(drawn[SPEED], drawn[score], drawn["searcher"], strict=True)))
     return figure
 
 

@@ -6,6 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.font_manager import findfont, get_font
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+from PIL import ImageFont
 
 INK, MUTED, GRID = "#1f2933", "#66727f", "#e4e8ec"
 # After Okabe and Ito (2008) and Tol (2021): told apart under every common colour blindness.
@@ -50,6 +51,12 @@ def printable(text: str, length: int = 200) -> str:
     """
     shown = "".join(letter if ord(letter) in _letters() else "□" for letter in text)
     return shown if len(shown) <= length else shown[: length - 1].rstrip() + "…"
+
+
+@cache
+def font(size: int, bold: bool = False) -> ImageFont.FreeTypeFont:
+    """Matplotlib's own font for Pillow, `size` pixels high."""
+    return ImageFont.truetype(findfont("DejaVu Sans:bold" if bold else "DejaVu Sans"), size)
 
 
 @cache

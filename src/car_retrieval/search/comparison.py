@@ -12,7 +12,7 @@ from car_retrieval.io.matrix import Matrix
 from car_retrieval.io.memory import MemoryWatch
 from car_retrieval.search.build import fill, id_blocks, make_index
 from car_retrieval.search.exact import Block, search_exact
-from car_retrieval.search.index import Vectors
+from car_retrieval.search.index import Index, Vectors
 from car_retrieval.search.products import inner_products
 from car_retrieval.search.result import RetrievalResult
 from car_retrieval.search.searcher import Searcher
@@ -88,7 +88,7 @@ def measure_exact(task: Task) -> tuple[Row, RetrievalResult]:
 
 def measure(
     kind: str, settings: Mapping[str, Any], rerank: int, task: Task, seed: int
-) -> tuple[Row, RetrievalResult]:
+) -> tuple[Index, Row, RetrievalResult]:
     """Build a searcher, search all queries and time it.
 
     Args:
@@ -99,7 +99,7 @@ def measure(
         seed: seed of the training sample and the fit.
 
     Returns:
-        Measurements, and the first k hits of every query with the searcher's own scores.
+        The index, measurements, and the first k hits of every query with the searcher's scores.
 
     Raises:
         ValueError: the index cannot be fitted to these vectors.
@@ -112,7 +112,7 @@ def measure(
         hits = _answers(search, task)
         row = _speeds(search, task)
         peak = watch.reset() - before
-    return _row(fit_seconds, add_seconds, row, index.bytes_per_vector, peak), hits
+    return index, _row(fit_seconds, add_seconds, row, index.bytes_per_vector, peak), hits
 
 
 def exact_scores(result: RetrievalResult, task: Task) -> np.ndarray:

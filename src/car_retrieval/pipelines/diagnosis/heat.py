@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 import torch
-from matplotlib.figure import Figure
+from PIL.Image import Image
 from tqdm import tqdm
 
 from car_retrieval.data.attributes import name_of
@@ -62,7 +62,7 @@ def draw_heat_maps(
     gallery_images: Matrix,
     encoder: WhitenedEncoder,
     params: EvaluationParams,
-) -> Figure:
+) -> Image:
     """Draw heat maps of median queries, with their first right and first wrong match."""
     picked = pick_queries(by_query, params.shown_queries)["median"][:SHOWN]
     scores = by_query.set_index("Query")[f"AP@{params.k}"]

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from PIL.Image import Image
 
 from car_retrieval.data.attributes import class_names
 from car_retrieval.data.compcars import VIEWPOINTS
@@ -45,7 +46,7 @@ def find_confusions(
     gallery_photos: pd.DataFrame,
     gallery_files: Mapping[str, bytes],
     params: EvaluationParams,
-) -> tuple[pd.DataFrame, Figure]:
+) -> tuple[pd.DataFrame, Image]:
     """Count which classes are taken for which, and show the most frequent confusions."""
     table = confusions(hits, query_labels, gallery_labels)
     names = class_names(gallery_photos)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 from matplotlib.figure import Figure
+from PIL.Image import Image
 
 from car_retrieval.metrics.retrieval import per_class
 from car_retrieval.metrics.verification import verification
@@ -23,7 +24,7 @@ def draw_figures(
     gallery_photos: pd.DataFrame,
     gallery_files: Mapping[str, bytes],
     params: EvaluationParams,
-) -> dict[str, Figure]:
+) -> dict[str, Figure | Image]:
     """Draw the curves, and the best, the median and the worst queries with what they found.
 
     Returns:
@@ -31,7 +32,7 @@ def draw_figures(
     """
     check = verification(pairs["Similarity"], pairs["Same"]) if len(pairs) else None
     same = pairs["Same"] == 1
-    curves = {
+    curves: dict[str, Figure | Image] = {
         "recall": figures.recall_curve({"exact": by_query}),
         "roc": figures.roc_figure({"exact": check} if check else {}),
         "similarity": figures.similarity_histogram(

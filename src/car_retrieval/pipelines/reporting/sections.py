@@ -33,10 +33,11 @@ SEARCHED = {
     "classes validate, the other validation photos",
 }
 SEARCHERS = (
-    "Compressed indexes against exact search, over all classes: what they find and what they cost. "
-    "recall@k is the share of exact search's first k hits that a searcher finds; equally similar "
-    "hits count. Queries per second are the best of a few repeats on this machine, in one batch "
-    "and one by one; peak memory is counted from before the searcher was built."
+    "Compressed indexes against exact search, for the test queries of all classes: what they find "
+    "and what they cost. recall@k is the share of exact search's first k hits that a searcher "
+    "finds; equally similar hits count. Queries per second are the best of a few repeats on this "
+    "machine, in one batch and one by one; peak memory is counted from before the searcher was "
+    "built."
 )
 DIAGNOSIS = (
     "Confusions count first hits: how many queries of a model find another model first. Scores by "
