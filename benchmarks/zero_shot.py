@@ -18,6 +18,7 @@ from car_retrieval.data.compcars import list_web
 from car_retrieval.data.folder import walk_photos
 from car_retrieval.data.folder_lists import classes_of_folders
 from car_retrieval.datasets.image_files import ImageFiles
+from car_retrieval.gallery.store import GalleryStore
 from car_retrieval.metrics.retrieval import per_query, required_depth, summarise
 from car_retrieval.models.encoder import encode
 from car_retrieval.models.whitening import Whitening, fit_whitening
@@ -25,6 +26,8 @@ from car_retrieval.pipelines.data_processing.nodes import pack_images, select_ga
 from car_retrieval.search.exact import search_exact
 from car_retrieval.training.untrained import untrained_network
 from parameters import data_params, training_params
+
+UNCHANGED = GalleryStore("unchanged")
 
 SAMPLE = Path(__file__).parents[1] / "data" / "01_raw" / "sample"
 K = 20
@@ -34,7 +37,7 @@ def photos_of(folder: Path | None, classes: str | None) -> tuple[pd.DataFrame, M
     """Path and Class of the photos to search, and their files."""
     if folder is None:
         files = ImageFiles(SAMPLE / "data" / "image")
-        return select_gallery(list_web(SAMPLE), files, data_params())[0], files
+        return select_gallery(list_web(SAMPLE), files, UNCHANGED, data_params())[0], files
     table = classes_of_folders(walk_photos(folder).photos, folder)
     names = sorted(set(table["Name"]))
     if classes:

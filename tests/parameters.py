@@ -43,6 +43,7 @@ DATA_PROCESSING: dict[str, Any] = {
     "interpolation": "weights",
     "crop": "none",
     "fill": "gaussian",
+    "truncated": "accept",
     "max_rejected_fraction": 0.01,
     "validate_by": "image",
     "valid_ratio": 7,

@@ -10,7 +10,7 @@ FLOORS = [  # a room imports itself and rooms on floors below its own
     {"images", "io"},
     {"search", "data", "params"},
     {"models", "metrics"},
-    {"training", "explain", "reporting", "sample"},
+    {"training", "explain", "reporting", "sample", "gallery"},
     {"datasets", "pipelines", "hooks"},
     {"settings", "pipeline_registry"},
     {"serving"},

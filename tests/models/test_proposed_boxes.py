@@ -11,6 +11,7 @@ from tests.parameters import data_params, training_params
 
 from car_retrieval.data.compcars import BOX
 from car_retrieval.data.photo_table import boxes_of
+from car_retrieval.gallery.store import GalleryStore
 from car_retrieval.images.crop import Box
 from car_retrieval.models import proposed_boxes
 from car_retrieval.models.proposed_boxes import with_proposed_boxes
@@ -69,7 +70,7 @@ def test_packing_tells_what_photos_were_cut_to(
 ) -> None:
     params = data_params(crop=crop, image_size=16, fill="black", near_duplicates=None)
     nature = pd.DataFrame({"Path": list(SIZES), "Class": [0, 0, 1, 1]})
-    photos, _, _ = select_gallery(nature, files, params)
+    photos, _, _ = select_gallery(nature, files, GalleryStore("unchanged"), params)
     assert ("x1" in photos) == (crop == "auto")
     stream = pack_images(photos, files, params, training_params())
     assert stream.attributes["packing"]["crop"] == crop

@@ -1,25 +1,27 @@
 """Listing, splitting and packing as nodes: choices, refusals, counts."""
 
+import io
+
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 from tests.parameters import data_params, evaluation_params, training_params
 from tests.pipelines.made_up import photos
 
 from car_retrieval.data.fingerprint import digest
+from car_retrieval.gallery.store import GalleryStore
 from car_retrieval.params import (
     DataParams,
 )
 from car_retrieval.pipelines.data_processing import nodes as data
 from car_retrieval.pipelines.evaluation import nodes as evaluation
 
+UNCHANGED = GalleryStore("unchanged")
+
 
 @pytest.fixture
 def surveillance() -> tuple[pd.DataFrame, dict[str, bytes]]:
-    import io
-
-    from PIL import Image
-
     files = {}
     for number in range(4):
         buffer = io.BytesIO()
@@ -56,6 +58,24 @@ def test_a_missing_file_is_left_out_and_too_many_stop_the_run(
         data.select_queries(table, files, data_params(max_rejected_fraction=0.1))
 
 
+def test_a_jpeg_without_its_end_marker_is_kept_and_told_or_refused(
+    surveillance: tuple[pd.DataFrame, dict[str, bytes]], caplog: pytest.LogCaptureFixture
+) -> None:
+    table, files = surveillance
+    buffer = io.BytesIO()
+    Image.new("RGB", (20, 10)).save(buffer, "JPEG")
+    files["1.png"] = buffer.getvalue()[:-2]
+    photos, problems = data.select_queries(table, files, data_params())
+    assert len(photos) == 4
+    assert problems[["Path", "Action"]].to_numpy().tolist() == [["1.png", "kept"]]
+    assert "1.png" in caplog.text
+    packed = data.pack_images(photos, files, data_params(image_size=16), training_params())
+    assert sum(len(block) for block in packed.blocks) == 4
+    photos, problems = data.select_queries(table, files, data_params(truncated="refuse"))
+    assert len(photos) == 3
+    assert problems["Action"].tolist() == ["left out"]
+
+
 def test_photos_that_the_list_rejects_count_as_well(
     surveillance: tuple[pd.DataFrame, dict[str, bytes]],
 ) -> None:
@@ -85,18 +105,18 @@ def test_web_photos_without_labels_are_a_share_of_all_listed(
     views = pd.Series([1, None, 2, 2], dtype="Int64")
     web = table.assign(**{"View Point": views, "Problem": ["", "label file not found", "", ""]})
     photos, rear, problems = data.select_gallery(
-        web, files, data_params(max_rejected_fraction=0.25)
+        web, files, UNCHANGED, data_params(max_rejected_fraction=0.25)
     )
     assert (photos["Path"].tolist(), rear["Path"].tolist()) == (["0.png"], ["2.png", "3.png"])
     assert problems["Path"].tolist()[0] == "1.png"
     lost = web.assign(Problem=["", "label file not found"] * 2)
     with pytest.raises(ValueError, match=r"^2 of 4 .*: 1\.png: label file not found; 3\.png"):
-        data.select_gallery(lost, {}, data_params(max_rejected_fraction=0.2))
+        data.select_gallery(lost, {}, UNCHANGED, data_params(max_rejected_fraction=0.2))
     # Rear photos, which are not read, do not dilute the share of those that cannot be.
     web = web.assign(**{"View Point": pd.Series([1, 1, 1, 2], dtype="Int64"), "Problem": ""})
     files |= {"1.png": b"no picture", "2.png": b"no picture"}
     with pytest.raises(ValueError, match=r"^2 of 3 .*: 1\.png"):
-        data.select_gallery(web, files, data_params(max_rejected_fraction=0.4))
+        data.select_gallery(web, files, UNCHANGED, data_params(max_rejected_fraction=0.4))
 
 
 def test_all_labels_missing_is_said_before_that_no_view_fits(
@@ -106,13 +126,13 @@ def test_all_labels_missing_is_said_before_that_no_view_fits(
     views = pd.Series([None] * 4, dtype="Int64")
     web = table.assign(**{"View Point": views, "Problem": "label file not found"})
     with pytest.raises(ValueError, match=r"^4 of 4 .*: 0\.png: label file not found; 1"):
-        data.select_gallery(web, files, data_params(max_rejected_fraction=1))
+        data.select_gallery(web, files, UNCHANGED, data_params(max_rejected_fraction=1))
 
 
 def test_empty_lists_say_which(surveillance: tuple[pd.DataFrame, dict[str, bytes]]) -> None:
     table, files = surveillance
     with pytest.raises(ValueError, match="no gallery photo: the list is empty"):
-        data.select_gallery(table[:0], files, data_params())
+        data.select_gallery(table[:0], files, UNCHANGED, data_params())
     with pytest.raises(ValueError, match="no query photo: the list is empty"):
         data.select_queries(table[:0], files, data_params())
 

@@ -1,8 +1,7 @@
 """Queries that search each other, against a plain loop over a full matrix of similarities."""
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -11,12 +10,15 @@ from tests.parameters import data_params, evaluation_params
 
 from car_retrieval.data.fingerprint import digest
 from car_retrieval.data.protocols import trained_classes
+from car_retrieval.gallery.store import GalleryStore
 from car_retrieval.io.matrix import Matrix, MatrixStream, write_matrix
 from car_retrieval.pipelines.data_processing.nodes import report_problems
 from car_retrieval.pipelines.diagnosis.nodes import map_descriptors
 from car_retrieval.pipelines.evaluation import nodes
 from car_retrieval.pipelines.reporting.sections import _seen_in_training
 from car_retrieval.pipelines.splits import choose_gallery, choose_gallery_files
+
+UNCHANGED = GalleryStore("unchanged")
 
 PARAMS = evaluation_params(search_in="queries", k=5, recall_at=[1, 2, 4, 8], whole_ranking=True)
 SPLIT = pd.DataFrame({"Class": [100, 101, 102], "split": ["train", "valid", "train"]})
@@ -37,7 +39,7 @@ def scored(
     about = {"encoder": {"weights": "one"}, "photos": digest(photos)}
     write_matrix(folder / "t.npy", MatrixStream([vectors], about))
     queries = Matrix(folder / "t.npy")
-    gallery, searched = choose_gallery(queries, photos, queries, photos, params)
+    gallery, searched = choose_gallery(queries, photos, queries, photos, UNCHANGED, params)
     labels = nodes.select_test(photos, searched, SPLIT, params)[:2]
     compared = queries, gallery, *labels
     hits = nodes.search(*compared, params)
@@ -111,12 +113,15 @@ def test_map_of_the_whole_ranking_is_left_out_unless_asked_for(tmp_path: Path) -
     assert "mAP" not in metrics
 
 
-@pytest.mark.parametrize("choose", [choose_gallery, choose_gallery_files])
-def test_both_kinds_of_gallery_are_passed_on_as_they_are(choose: Callable[..., Any]) -> None:
-    handles = [object() for _ in range(4)]
+def test_both_kinds_of_gallery_are_passed_on_as_they_are() -> None:
+    one, two, three, four = handles = [cast(Any, object()) for _ in range(4)]
     for search_in, wanted in (("gallery", handles[:2]), ("queries", handles[2:])):
-        found = choose(*handles, evaluation_params(search_in=search_in))
-        assert all(one is other for one, other in zip(found, wanted, strict=True))
+        params = evaluation_params(search_in=search_in)
+        found = choose_gallery(*handles, UNCHANGED, params)
+        assert all(made is other for made, other in zip(found, wanted, strict=True))
+        described = cast(Any, (None, None))
+        files = choose_gallery_files(one, two, *described, UNCHANGED, three, four, params)
+        assert all(made is other for made, other in zip(files, wanted, strict=True))
 
 
 def test_classes_that_trained_are_counted_and_warned_of(

@@ -26,6 +26,7 @@ def test_the_main_job_is_all_stages() -> None:
 def test_the_main_job_needs_only_photos_and_parameters() -> None:
     inputs = PIPELINES["__default__"].inputs()
     assert {name for name in inputs if not name.startswith("params:")} == {
+        "gallery_store",
         "web_nature",
         "web_images",
         "surveillance_nature",

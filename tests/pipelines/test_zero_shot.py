@@ -11,6 +11,7 @@ from tests.conftest import command, kedro, make_project
 from tests.parameters import data_params
 
 from car_retrieval.datasets.photo_lists import read_index
+from car_retrieval.gallery.store import GalleryStore
 from car_retrieval.pipelines.data_processing.nodes import select_gallery, split_photos
 
 NOTE = "not trained on these photos"
@@ -93,7 +94,7 @@ def test_photos_without_classes_are_never_of_one(tmp_path: Path) -> None:
     listed = gallery(tmp_path, ",,")
     assert listed["Class"].isna().all()
     files = {f"{name}.jpg": photo(number) for number, name in enumerate("xyz")}
-    photos, _, problems = select_gallery(listed, files, data_params())
+    photos, _, problems = select_gallery(listed, files, GalleryStore("unchanged"), data_params())
     assert photos["Class"].isna().all()
     assert problems.empty
     with pytest.raises(ValueError, match="zero_shot"):

@@ -11,6 +11,7 @@ from PIL import Image
 from tests.parameters import data_params, encoding_params
 from tests.serving.conftest import ENV, catalog_of, write_run
 
+from car_retrieval.gallery.record import photo_id
 from car_retrieval.io.matrix import attributes_path
 from car_retrieval.models.descriptor import DescriptorConfig, DescriptorNet
 from car_retrieval.models.whitening import Whitening
@@ -33,8 +34,8 @@ def other_network() -> DescriptorNet:
 
 def reproduces_descriptors(project: Path) -> bool:
     retriever = open_retriever(ENV, project)
-    described = retriever.describe(retriever.packed(2)[None])[0]
-    return bool(np.allclose(described, retriever.descriptor(2), atol=1e-5))
+    described = retriever.describe(retriever.packed(photo_id("2.jpg"))[None])[0]
+    return bool(np.allclose(described, retriever.descriptor(photo_id("2.jpg")), atol=1e-5))
 
 
 def test_the_latest_run_is_opened(own_project: Path) -> None:
@@ -44,7 +45,7 @@ def test_the_latest_run_is_opened(own_project: Path) -> None:
     write_run(own_project, LATER, encoding_params(scales=[0.5, 1.0], flip=True))
     retriever = open_retriever(ENV, own_project)
     assert latest_versions(ENV, own_project) == retriever.versions == (LATER,) * 3
-    assert retriever.descriptor(0).shape == (32,)
+    assert retriever.descriptor(photo_id("0.jpg")).shape == (32,)
     assert reproduces_descriptors(own_project)
 
 
@@ -159,8 +160,8 @@ def test_an_index_of_other_descriptors_is_not_used(own_project: Path, part: str)
     assert retriever.version == LATER
     assert retriever.methods == ["exact"]
     with pytest.raises(ValueError, match=r"no LOPQ index .* pipeline searchers"):
-        retriever.search(retriever.descriptor(0), method="lopq")
-    assert retriever.search(retriever.descriptor(0))[0].matches[0].row == 0
+        retriever.search(retriever.descriptor(photo_id("0.jpg")), method="lopq")
+    assert retriever.search(retriever.descriptor(photo_id("0.jpg")))[0].matches[0].path == "0.jpg"
 
 
 @pytest.mark.parametrize(
@@ -177,7 +178,7 @@ def test_a_threshold_of_other_similarities_is_not_used(
     else:
         catalog.save("no_match_threshold", catalog.load("no_match_threshold") | change)
     retriever = open_retriever(ENV, own_project)
-    (result,) = retriever.search(retriever.descriptor(0))
+    (result,) = retriever.search(retriever.descriptor(photo_id("0.jpg")))
     assert result.threshold is None
     assert result.above_threshold is None
     assert result.matches

@@ -7,7 +7,7 @@ from kedro.framework.cli.utils import LazyGroup
 
 from car_retrieval.cli.errors import PlainErrorCommand, hide_known_errors
 
-MODULES = ("compcars_unpack", "index_folder", "prune", "search", "serve", "tune")
+MODULES = ("compcars_unpack", "gallery", "index_folder", "prune", "search", "serve", "tune")
 
 # Kedro deprecates --pipeline in favour of --pipelines; both work here, without a warning.
 warnings.filterwarnings("ignore", message="Option '--pipeline'")

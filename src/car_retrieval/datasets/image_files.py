@@ -9,19 +9,34 @@ from kedro.io import AbstractDataset, DatasetError
 
 from car_retrieval.datasets.preview import ImagePreview, png_preview
 
+ADDED = "added/"
+
 
 class ImageFiles(Mapping[str, bytes]):
-    """Files of a folder by relative path, read on access."""
+    """Files of a folder by relative path, read on access.
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    Args:
+        root: the folder.
+        added: folder of photos that `kedro gallery add` copied; their paths begin with `added/`.
+    """
+
+    def __init__(self, root: Path, added: Path | None = None) -> None:
+        self.root, self.added = root, added
 
     def __getitem__(self, path: str) -> bytes:
         try:
-            return (self.root / path).read_bytes()
+            return self.file(path).read_bytes()
         except (FileNotFoundError, IsADirectoryError, NotADirectoryError, ValueError):
             # ValueError: invalid file name, for example with a NUL character.
             raise KeyError(path) from None
+
+    def file(self, path: str) -> Path:
+        """Return where the file with a relative path lies."""
+        if self.added is not None and path.startswith(ADDED):
+            copied = self.added / path.removeprefix(ADDED)
+            if copied.is_file():
+                return copied
+        return self.root / path
 
     def __iter__(self) -> Iterator[str]:
         files = (file for file in self.root.rglob("*") if file.is_file())
@@ -41,13 +56,19 @@ class ImageFilesDataset(AbstractDataset[Any, ImageFiles]):
         filepath: folder of the photos; `~` is expanded. With `tree`: folder that is, or contains,
             the tree.
         tree: `data` or `sv_data` for a CompCars tree, whose photos are in `image/`.
+        added: folder of photos that `kedro gallery add` copied.
         metadata: ignored by Kedro, read by plugins.
     """
 
     def __init__(
-        self, filepath: str, tree: str | None = None, metadata: dict[str, Any] | None = None
+        self,
+        filepath: str,
+        tree: str | None = None,
+        added: str | None = None,
+        metadata: dict[str, Any] | None = None,
     ) -> None:
         self._root, self._tree, self.metadata = Path(filepath).expanduser(), tree, metadata
+        self._added = Path(added).expanduser() if added else None
 
     def load(self) -> ImageFiles:
         """Open the folder."""
@@ -56,7 +77,7 @@ class ImageFilesDataset(AbstractDataset[Any, ImageFiles]):
         root = find_tree(self._root, self._tree) / "image" if self._tree else self._root
         if not root.is_dir():
             raise FileNotFoundError(f"{root}: this folder of photos does not exist")
-        return ImageFiles(root)
+        return ImageFiles(root, self._added)
 
     def save(self, data: Any) -> None:
         """Raise an error: photos are input only."""

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 import pandas as pd
 from kedro.pipeline import Node, Pipeline
 
+from car_retrieval.gallery.enlarged import enlarged, enlarged_images
+from car_retrieval.gallery.store import GalleryStore
 from car_retrieval.io.matrix import Matrix
 from car_retrieval.params import EvaluationParams
 
@@ -40,17 +42,24 @@ def choose_gallery(
     gallery_photos: pd.DataFrame,
     query_descriptors: Matrix,
     query_photos: pd.DataFrame,
+    gallery_store: GalleryStore,
     params: EvaluationParams,
 ) -> tuple[Matrix, pd.DataFrame]:
-    """Choose what test queries search by `search_in`: descriptors and list, as they are."""
+    """Choose what test queries search by `search_in`: descriptors and list.
+
+    The gallery has the changes that were made since the run.
+    """
     if params.search_in == "queries":
         return query_descriptors, query_photos
-    return gallery_descriptors, gallery_photos
+    return enlarged(gallery_descriptors, gallery_photos, gallery_store)
 
 
 def choose_gallery_files(
     gallery_files: Mapping[str, bytes],
     gallery_images: Matrix,
+    gallery_descriptors: Matrix,
+    gallery_photos: pd.DataFrame,
+    gallery_store: GalleryStore,
     query_files: Mapping[str, bytes],
     query_images: Matrix,
     params: EvaluationParams,
@@ -58,7 +67,8 @@ def choose_gallery_files(
     """Choose the files and packed images of what test queries search."""
     if params.search_in == "queries":
         return query_files, query_images
-    return gallery_files, gallery_images
+    changed = gallery_descriptors, gallery_photos, gallery_store
+    return gallery_files, enlarged_images(gallery_images, gallery_files, *changed)
 
 
 def chosen_gallery() -> Pipeline:
@@ -69,7 +79,7 @@ def chosen_gallery() -> Pipeline:
                 choose_gallery,
                 inputs=[
                     *("gallery_descriptors", "gallery_photos"),
-                    *("query_descriptors", "query_photos", PARAMS),
+                    *("query_descriptors", "query_photos", "gallery_store", PARAMS),
                 ],
                 outputs=["test_gallery_descriptors", "test_gallery_photos"],
                 name="choose_gallery",
@@ -86,7 +96,8 @@ def chosen_gallery_files() -> Pipeline:
             Node(
                 choose_gallery_files,
                 inputs=[
-                    *("web_images", "gallery_images"),
+                    *("web_images", "gallery_images", "gallery_descriptors", "gallery_photos"),
+                    "gallery_store",
                     *("surveillance_images", "query_images", PARAMS),
                 ],
                 outputs=["test_gallery_files", "test_gallery_images"],

@@ -7,7 +7,7 @@ import faiss
 import numpy as np
 
 from car_retrieval.search.index import check_positive, checked_vectors
-from car_retrieval.search.products import inner_products, top_k
+from car_retrieval.search.products import inner_products, merged, top_k
 from car_retrieval.search.result import RetrievalResult
 
 SPARE = 8  # extra candidates, so that near-ties at the cut-off are rare
@@ -16,7 +16,7 @@ JOINED = 4_096  # rows to which small blocks are joined
 ROUNDING = 2e-6  # largest error of a float32 matrix product, relative to the product of the norms
 
 Block = tuple[np.ndarray, np.ndarray]
-"""Gallery ids int64 [m] and their descriptors float32 [m, d]."""
+"""Gallery ids int64 [m] and their descriptors float32 [m, d]; id -1: not to be found."""
 
 
 def search_exact(
@@ -35,7 +35,7 @@ def search_exact(
     Args:
         query_ids: int64 [q].
         queries: float32 [q, d].
-        gallery: blocks of ids and descriptors; ids are unique and not negative.
+        gallery: blocks of ids and descriptors; ids are unique, or -1 for rows to leave out.
         k: neighbours per query; fewer if the gallery is smaller.
         exclude: int64 [q], an id that each query must not find (its own); -1: none.
 
@@ -50,12 +50,8 @@ def search_exact(
     hits = np.full((len(queries), k), -1, np.int64)
     scores = np.full((len(queries), k), -np.inf, np.float32)
     for ids, vectors in _joined(gallery):
-        found_ids, found_scores = _block_top(queries, ids, vectors, k, exclude, scores[:, -1])
-        hits, scores = top_k(
-            np.concatenate([hits, found_ids], axis=1),
-            np.concatenate([scores, found_scores], axis=1),
-            k,
-        )
+        found = _block_top(queries, ids, vectors, k, exclude, scores[:, -1])
+        hits, scores = merged((hits, scores), found, k)
     return RetrievalResult(np.asarray(query_ids, np.int64), hits, scores)
 
 
@@ -107,7 +103,7 @@ def _candidates(
     """Return ids and scores of candidates that include the best `wanted` that reach the floor.
 
     The matrix product and `inner_products` differ in the last bits. If the last product of the list
-    is not clearly below the one at `wanted`, the list is extended.
+    is not clearly below the one at `wanted`, rows to leave out not counted, the list is extended.
     """
     depth = min(depth, len(vectors))
     rough, places = largest_products(queries, vectors, depth, product_device())
@@ -115,12 +111,16 @@ def _candidates(
     if not np.isfinite(longest):
         raise ValueError("the gallery has non-finite values: run the pipeline encoding again")
     margin = ROUNDING * longest * np.linalg.norm(queries, axis=1)
-    places[rough < (floor - margin)[:, None]] = -1
+    skipped = ids[places] < 0
+    places[skipped | (rough < (floor - margin)[:, None])] = -1
     scores = inner_products(queries, vectors, places)
     found = np.where(places < 0, -1, ids[places])
     if depth <= wanted or depth == len(vectors):
         return found, scores
-    close = (rough[:, wanted - 1] - rough[:, -1] <= margin) & (rough[:, -1] >= floor - margin)
+    last_wanted = rough[:, wanted - 1]
+    if skipped.any():
+        last_wanted = -np.sort(np.where(skipped, np.inf, -rough), axis=1)[:, wanted - 1]
+    close = (last_wanted - rough[:, -1] <= margin) & (rough[:, -1] >= floor - margin)
     close = np.flatnonzero(close)
     step = max(1, LISTED // (4 * depth))
     for part in (close[start : start + step] for start in range(0, len(close), step)):

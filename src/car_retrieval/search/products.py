@@ -44,6 +44,14 @@ def top_k(ids: np.ndarray, scores: np.ndarray, k: int) -> tuple[np.ndarray, np.n
     return np.take_along_axis(ids, order, 1), np.take_along_axis(scores, order, 1)
 
 
+def merged(
+    first: tuple[np.ndarray, np.ndarray], second: tuple[np.ndarray, np.ndarray], k: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the top k of two lists of ids and scores of the same queries, see `top_k`."""
+    ids, scores = (np.concatenate(pair, axis=1) for pair in zip(first, second, strict=True))
+    return top_k(ids, scores, k)
+
+
 @njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
 def _fill(queries: np.ndarray, vectors: np.ndarray, rows: np.ndarray, products: np.ndarray) -> None:
     for q in range(len(queries)):

@@ -1,4 +1,4 @@
-"""Filters of a search: make, model and years."""
+"""Filters of a search: make, model, years and conditions on any field."""
 
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -8,6 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from car_retrieval.data.attributes import makes_of, models_of, years_of
+from car_retrieval.gallery.conditions import Condition
 
 
 @dataclass(frozen=True)
@@ -18,17 +19,20 @@ class Filters:
         make: name of the make, case-insensitive.
         model: name of the model, case-insensitive.
         years: first and last year, both inclusive; photos without a year are left out.
+        where: further conditions, all of which hold.
     """
 
     make: str | None = None
     model: str | None = None
     years: tuple[int, int] | None = None
+    where: tuple[Condition, ...] = ()
 
     def mask(self, photos: pd.DataFrame) -> NDArray[np.bool_]:
         """Select the photos that meet all conditions, as bool [n].
 
         Raises:
-            ValueError: no photo has this make or model, or the first year is after the last.
+            ValueError: no photo has this make, model or field, or the first year is after the
+                last.
         """
         mask = np.ones(len(photos), bool)
         for attribute, wanted, names_of in (
@@ -46,6 +50,8 @@ class Filters:
             if first > last:
                 raise ValueError(f"years {first}-{last}: the first year is after the last")
             mask &= years_of(photos).between(first, last).fillna(False).to_numpy(bool)
+        for condition in self.where:
+            mask &= condition.mask(photos)
         return mask
 
 

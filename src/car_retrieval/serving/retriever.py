@@ -1,33 +1,31 @@
 """Search of a gallery by photo."""
 
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import pandas as pd
 import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from car_retrieval.data.attributes import makes_of, models_of, years_of
+from car_retrieval.data.attributes import makes_of, years_of
 from car_retrieval.data.photo_table import boxes_of
 from car_retrieval.explain.heat_map import heat_map
+from car_retrieval.gallery.approximate import GalleryIndex
+from car_retrieval.gallery.living import GallerySnapshot, LivingGallery
+from car_retrieval.gallery.record import GalleryRecord
 from car_retrieval.images import crop as crops
 from car_retrieval.images.crop import Box
 from car_retrieval.images.decode import Decoded, decode, upright_rgb
 from car_retrieval.images.inspect import digest_of
 from car_retrieval.images.pack import Packing, square
-from car_retrieval.io.matrix import Matrix
 from car_retrieval.models.car_box import DECODED, propose_box
 from car_retrieval.models.encoder import Encoder
 from car_retrieval.models.whitening import Whitening
-from car_retrieval.search.gallery import Gallery
 from car_retrieval.search.index import Index, check_positive
-from car_retrieval.search.searcher import rerank
 from car_retrieval.serving.filters import Filters
-from car_retrieval.serving.search_result import Match, SearchResult
+from car_retrieval.serving.search_result import Match, SearchResult, match_of
 
 __all__ = ["Crop", "Filters", "Match", "Retriever", "SearchResult"]
 
@@ -52,51 +50,56 @@ class Retriever:
     Args:
         versions: versions of the descriptors, the index and the threshold; the latest one
             identifies the run.
-        photos: table of the gallery photos; the row number is the Index.
+        gallery: photos of the run, with the changes made since.
         files: contents of the gallery files by path.
-        vectors: descriptors of the gallery, float32 [n, D], memory-mapped from disk.
         encoder: network that computed the descriptors, in evaluation mode on its device.
         whitening: transformation applied to the encoder's output.
         packing: settings with which the gallery photos were packed.
-        index: LOPQ index of all descriptors; None allows only exact search.
+        index: LOPQ index of the descriptors of the run; None allows only exact search.
         threshold: similarity from which a photo counts as a match.
         batch_size: number of photos that the encoder processes at a time.
+        untrained: note for the user if the network was not trained on these photos.
 
     Attributes:
-        untrained: note for the user if the network was not trained on these photos, else None.
-        labelled: whether the photos have classes.
+        labelled: whether the photos of the run have classes.
     """
 
     def __init__(
         self,
         versions: tuple[str, ...],
-        photos: pd.DataFrame,
+        gallery: LivingGallery,
         files: Mapping[str, bytes],
-        vectors: Matrix,
         encoder: Encoder,
         whitening: Whitening,
         packing: Packing,
         index: Index | None = None,
         threshold: float | None = None,
         batch_size: int = 64,
+        untrained: str | None = None,
     ) -> None:
         self.versions, self.version = versions, max(versions)
-        self.photos, self.files, self.threshold = photos, files, threshold
-        self.labelled = bool(photos["Class"].notna().any())
-        self.untrained: str | None = vectors.attributes.get("untrained")
-        self._vectors = np.asarray(vectors.mapped())
-        self._encoder, self._whitening, self._packing = encoder, whitening, packing
-        self._index, self._batch_size = index, batch_size
+        self.gallery, self.files, self.threshold = gallery, files, threshold
+        self.packing, self.untrained = packing, untrained
+        snapshot = gallery.snapshot()
+        self.labelled = bool(snapshot.listed["Class"].notna().any())
+        self._dimension = snapshot.run_vectors.shape[1]
+        self._encoder, self._whitening = encoder, whitening
+        self._index = None if index is None else GalleryIndex(index)
+        self._batch_size = batch_size
         self._device = next(encoder.parameters()).device
-        makes, models, years = makes_of(photos), models_of(photos), years_of(photos)
-        self._names = pd.DataFrame({"make": makes, "model": models, "year": years})
-        self._boxes = None if packing.crop == "none" else boxes_of(photos)
-        files_once = photos["Hash"].drop_duplicates()
-        self._row_of = dict(zip(files_once, files_once.index.tolist(), strict=True))
-        self.makes: list[str] = sorted(makes.dropna().unique())
-        dated = years.dropna()
-        self.years = (int(dated.min()), int(dated.max())) if len(dated) else None
+        self._cropped = packing.crop != "none" and _has_boxes(snapshot)
         self.methods = ["exact"] if index is None else ["exact", "lopq"]
+
+    @property
+    def makes(self) -> list[str]:
+        """Makes of the gallery photos, sorted."""
+        return sorted(makes_of(self.gallery.snapshot().photos).dropna().unique())
+
+    @property
+    def years(self) -> tuple[int, int] | None:
+        """First and last year of the gallery photos; None if none has a year."""
+        dated = years_of(self.gallery.snapshot().photos).dropna()
+        return (int(dated.min()), int(dated.max())) if len(dated) else None
 
     def prepare(
         self, photo: Path | str | bytes | Image.Image, crop: Crop | Auto | None = None
@@ -126,10 +129,10 @@ class Retriever:
         box = Box(*crop) if crop else None
         if box is None and isinstance(photo, bytes):
             box = self._labelled_box(photo)
-        pixels, width, height = _decoded(photo, self._packing.decoded_size, box)
+        decoded = _decoded(photo, self.packing.decoded_size, box)
         if box:
-            crops.check_inside(box, width, height)
-        return square(pixels, self._packing)
+            crops.check_inside(box, decoded.width, decoded.height)
+        return square(decoded.pixels, self.packing)
 
     def propose(self, photo: Path | str | bytes | Image.Image) -> Crop | None:
         """Propose a crop of a photo to its car, like the boxes of the gallery.
@@ -146,20 +149,20 @@ class Retriever:
                 the file.
             OSError: the file cannot be read.
         """
-        if self._boxes is None or np.isnan(self._boxes).all():
+        if not self._cropped:
             return None
         if not isinstance(photo, bytes | Image.Image):
             photo = Path(photo).read_bytes()
         box = self._labelled_box(photo) if isinstance(photo, bytes) else None
         if box is None:
-            pixels, width, height = _decoded(photo, DECODED)
+            pixels, width, height, _ = _decoded(photo, DECODED)
             box = propose_box(pixels)
             box = box and crops.scaled(box, pixels.shape[1], pixels.shape[0], width, height)
         return None if box is None else (int(box.x1), int(box.y1), int(box.x2), int(box.y2))
 
     def describe(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Compute unit-length descriptors, float32 [n, D], of packed photos, uint8 [n, 3, R, R]."""
-        parts = [np.empty((0, self._vectors.shape[1]), np.float32)]
+        parts = [np.empty((0, self._dimension), np.float32)]
         with torch.inference_mode():
             for start in range(0, len(images), self._batch_size):
                 pixels = torch.from_numpy(images[start : start + self._batch_size])
@@ -172,7 +175,7 @@ class Retriever:
         k: int = 10,
         method: str = "exact",
         filters: Filters = Filters(),  # noqa: B008  # frozen
-        exclude: Sequence[int] | None = None,
+        exclude: Sequence[str] = (),
     ) -> list[SearchResult]:
         """Find the most similar gallery photos for each descriptor.
 
@@ -184,14 +187,14 @@ class Retriever:
             k: maximum number of matches per query.
             method: one of `methods`.
             filters: conditions on the matches.
-            exclude: gallery rows to leave out.
+            exclude: ids of gallery photos to leave out.
 
         Returns:
             A result for each descriptor, in order.
 
         Raises:
             ValueError: k is less than 1, or the method, make or model is unknown.
-            IndexError: `exclude` contains a row outside the gallery.
+            KeyError: `exclude` contains an id that is not in the gallery.
         """
         check_positive(k=k)
         if method not in ("exact", "lopq"):
@@ -202,34 +205,56 @@ class Retriever:
                 "method exact"
             )
         descriptors = np.ascontiguousarray(np.atleast_2d(descriptors), np.float32)
-        mask = filters.mask(self.photos)
-        mask[[self._checked(row) for row in exclude or ()]] = False
+        snapshot = self.gallery.snapshot()
+        mask = snapshot.present & filters.mask(snapshot.photos)
+        mask[[self._row(photo) for photo in exclude]] = False
         rows = np.flatnonzero(mask)
         if self._index is None or method == "exact" or len(rows) <= ALWAYS_EXACT:
-            queries = np.arange(len(descriptors))
-            found = Gallery(self._vectors, rows).search(queries, descriptors, min(k, len(mask)))
-            return self._results(found.hits, found.scores)
-        wanted = max(CANDIDATES, PER_HIT * k) * len(mask) / len(rows)
-        hits, _ = self._index.search(descriptors, min(math.ceil(wanted), len(mask)))
-        hits = np.where(mask[hits], hits, -1)  # a missing hit, -1, remains -1 in either case
-        return self._results(*rerank(descriptors, hits, self._vectors, k))
+            hits, scores = snapshot.search(descriptors, rows, min(k, len(mask)))
+        else:
+            candidates = max(CANDIDATES, PER_HIT * k)
+            hits, scores = self._index.search(snapshot, descriptors, rows, k, candidates)
+        return [self._result(snapshot, *found) for found in zip(hits, scores, strict=True)]
 
-    def image(self, row: int) -> bytes:
-        """Read the file of a gallery photo."""
-        path = self.photos["Path"].iloc[self._checked(row)]
+    def image(self, photo: str) -> bytes:
+        """Read the file of a gallery photo.
+
+        Raises:
+            KeyError: no gallery photo has this id.
+            FileNotFoundError: the file no longer exists.
+        """
+        path = self.record(photo).path
         try:
             return self.files[path]
         except KeyError:
             raise FileNotFoundError(f"the gallery photo {path} no longer exists") from None
 
-    def packed(self, row: int) -> NDArray[np.uint8]:
+    def packed(self, photo: str) -> NDArray[np.uint8]:
         """Pack a gallery photo as it was encoded, uint8 [3, R, R]."""
-        decoded = decode(self.image(row), self._packing.decoded_size, self._box(row))
-        return square(decoded.pixels, self._packing)
+        box = self._box(self.record(photo))
+        return square(
+            decode(self.image(photo), self.packing.decoded_size, box).pixels, self.packing
+        )
 
-    def descriptor(self, row: int) -> NDArray[np.float32]:
+    def descriptor(self, photo: str) -> NDArray[np.float32]:
         """Return the descriptor of a gallery photo, float32 [D]."""
-        return np.array(self._vectors[self._checked(row)])
+        return self.gallery.snapshot().vector(self._row(photo))
+
+    def match(self, photo: str) -> Match:
+        """Return a gallery photo as the match that it would be of itself.
+
+        Raises:
+            KeyError: no gallery photo has this id.
+        """
+        return match_of(photo, self.gallery.snapshot().photo(self._row(photo)), 1.0)
+
+    def record(self, photo: str) -> GalleryRecord:
+        """Return the path and the labels of a gallery photo.
+
+        Raises:
+            KeyError: no gallery photo has this id.
+        """
+        return self.gallery.snapshot().record(self._row(photo))
 
     def heat(self, image: NDArray[np.uint8], other: NDArray[np.float32]) -> NDArray[np.float32]:
         """Map the contribution of each pixel to the similarity with a descriptor.
@@ -246,41 +271,39 @@ class Retriever:
         goal = torch.from_numpy(np.ascontiguousarray(other, np.float32)).to(self._device)
         return heat_map(self._encoder, pixels, goal, self._whitening).cpu().numpy()
 
-    def _results(self, hits: NDArray[np.int64], scores: NDArray[np.float32]) -> list[SearchResult]:
-        return [self._result(*pair) for pair in zip(hits, scores, strict=True)]
-
-    def _result(self, hits: NDArray[np.int64], scores: NDArray[np.float32]) -> SearchResult:
+    def _result(
+        self, snapshot: GallerySnapshot, hits: NDArray[np.int64], scores: NDArray[np.float32]
+    ) -> SearchResult:
         found = hits >= 0
         matches = [
-            self._match(int(row), float(score))
-            for row, score in zip(hits[found], scores[found], strict=True)
+            match_of(snapshot.ids[row], snapshot.photo(row), float(score))
+            for row, score in zip(hits[found].tolist(), scores[found], strict=True)
         ]
         above = None
         if matches and self.threshold is not None:
             above = matches[0].similarity >= self.threshold
         return SearchResult(matches, self.threshold, above)
 
-    def _match(self, row: int, similarity: float) -> Match:
-        photo, names = self.photos.iloc[row], self._names.iloc[row]
-        make, model, year = (None if pd.isna(value) else value for value in names)
-        year = None if year is None else int(year)
-        class_ = int(photo["Class"]) if self.labelled else None
-        return Match(row, photo["Path"], similarity, class_, make, model, year)
-
     def _labelled_box(self, data: bytes) -> Box | None:
         """Return the labelled box if a file is one of the gallery."""
-        row = self._row_of.get(digest_of(data))
-        return None if row is None else self._box(row)
+        record = self.gallery.find_file(digest_of(data))
+        return None if record is None else self._box(record)
 
-    def _box(self, row: int) -> Box | None:
-        if self._boxes is None or np.isnan(self._boxes[row]).any():
+    def _box(self, record: GalleryRecord) -> Box | None:
+        if self.packing.crop == "none" or record.labels.box is None:
             return None
-        return Box(*self._boxes[row])
+        return Box(*record.labels.box)
 
-    def _checked(self, row: int) -> int:
-        if not 0 <= row < len(self.photos):
-            raise IndexError(f"row {row} is outside the gallery's rows 0 to {len(self.photos) - 1}")
+    def _row(self, photo: str) -> int:
+        row = self.gallery.row_of(photo)
+        if row is None:
+            raise KeyError(f"no gallery photo has the id {photo}")
         return row
+
+
+def _has_boxes(snapshot: GallerySnapshot) -> bool:
+    boxes = boxes_of(snapshot.photos)
+    return boxes is not None and not np.isnan(boxes).all()
 
 
 def _decoded(photo: bytes | Image.Image, min_size: int, box: Box | None = None) -> Decoded:

@@ -2,16 +2,18 @@
 
 import os
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from kedro.config import OmegaConfigLoader
 from kedro.io import DataCatalog
 from kedro.io.core import AbstractVersionedDataset, VersionNotFoundError
 from kedro.utils import find_kedro_project
 
 from car_retrieval.data.fingerprint import digest
+from car_retrieval.gallery.living import LivingGallery, encoder_digest
 from car_retrieval.io.matrix import Matrix
 from car_retrieval.io.memory import keep_freed_memory
 from car_retrieval.settings import CONFIG_LOADER_ARGS
@@ -19,12 +21,14 @@ from car_retrieval.settings import CONFIG_LOADER_ARGS
 if TYPE_CHECKING:
     import pandas as pd
 
+    from car_retrieval.datasets.image_files import ImageFiles
     from car_retrieval.models.encoder import Encoder
     from car_retrieval.search.index import Index
     from car_retrieval.serving.retriever import Retriever
 
 WATCHED = ("gallery_descriptors", "lopq_index", "no_match_threshold")
 """Datasets whose versions identify the artifacts of a run."""
+SOURCES = ("gallery_photos", "web_images", "model", "checkpoints", "whitening", "gallery_store")
 
 
 def open_retriever(env: str | None = None, project: Path | str = ".") -> "Retriever":
@@ -81,7 +85,7 @@ class RunArtifacts:
     Attributes:
         versions: versions of the artifacts, as returned by `latest_versions`.
         descriptors: descriptors of the gallery photos.
-        photos: table of the gallery photos; the row number is the Index.
+        gallery: the gallery photos of the run, with the changes made since.
 
     Raises:
         FileNotFoundError: no run has finished yet.
@@ -94,8 +98,8 @@ class RunArtifacts:
         self._catalog = DataCatalog.from_config({**config})
         self.descriptors: Matrix = self._catalog.load("gallery_descriptors")
         self._attributes = self.descriptors.attributes
-        self.photos: pd.DataFrame = self._load_source("gallery_photos")
-        if self._attributes.get("photos") != digest(self.photos):
+        photos: pd.DataFrame = self._load_source("gallery_photos")
+        if self._attributes.get("photos") != digest(photos):
             raise ValueError(
                 "gallery_descriptors were computed from a different list of photos than "
                 "gallery_photos: run the pipeline encoding again"
@@ -106,6 +110,12 @@ class RunArtifacts:
                 "version): run `kedro run "
                 "--pipelines=data_processing,encoding,evaluation,searchers,diagnosis`"
             )
+        self.gallery = LivingGallery(
+            photos,
+            np.asarray(self.descriptors.mapped()),
+            self._catalog.load("gallery_store"),
+            encoder_digest(self._attributes["encoder"]),
+        )
 
     def load_retriever(self) -> "Retriever":
         """Load and check the network, the whitening and the index, and return a retriever.
@@ -129,16 +139,22 @@ class RunArtifacts:
             )
         return Retriever(
             self.versions,
-            self.photos,
-            self._catalog.load("web_images"),
-            self.descriptors,
+            self.gallery,
+            self.files,
             encoder,
             whitening,
             Packing(**packing),
             self._load_index(),
             self._load_threshold(),
             params.batch_size,
+            self._attributes.get("untrained"),
         )
+
+    @cached_property
+    def files(self) -> "ImageFiles":
+        """Files of the gallery photos."""
+        files: ImageFiles = self._catalog.load("web_images")
+        return files
 
     def _load_encoder(self, device: str) -> "Encoder":
         """Load the encoder that computed the descriptors, according to their attributes."""
@@ -202,10 +218,10 @@ def catalog_config(env: str | None, folder: Path) -> Mapping[str, Any]:
     project = find_kedro_project(folder) or folder
     arguments: dict[str, Any] = CONFIG_LOADER_ARGS
     loader = OmegaConfigLoader(str(project / "conf"), env, **arguments)
-    names = [*WATCHED, "gallery_photos", "web_images", "model", "checkpoints", "whitening"]
     entries = loader["catalog"]
-    catalog = {name: entries[name] for name in names}
+    catalog = {name: entries[name] for name in (*WATCHED, *SOURCES)}
     for entry in catalog.values():
-        entry["filepath"] = (project / Path(entry["filepath"]).expanduser()).as_posix()
+        for key in {"filepath", "added"}.intersection(entry):
+            entry[key] = (project / Path(entry[key]).expanduser()).as_posix()
     encoding = {"type": "MemoryDataset", "data": loader["parameters"]["encoding"]}
     return catalog | {"encoding": encoding}

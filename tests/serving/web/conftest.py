@@ -15,8 +15,12 @@ import uvicorn
 from fastapi.testclient import TestClient
 from PIL import Image
 
+from car_retrieval.gallery.living import LivingGallery
+from car_retrieval.gallery.record import GalleryRecord, photo_id
+from car_retrieval.gallery.store import GalleryStore
 from car_retrieval.images.decode import decode
-from car_retrieval.serving.retriever import Filters, Match, SearchResult
+from car_retrieval.serving.retriever import Filters, SearchResult
+from car_retrieval.serving.search_result import match_of
 from car_retrieval.serving.web.app import create_app
 from car_retrieval.serving.web.middleware import Limits
 from car_retrieval.serving.web.model_reloader import ModelReloader
@@ -38,6 +42,11 @@ def photo(
     return file.getvalue()
 
 
+def mean_of(colour: tuple[int, int, int]) -> np.ndarray:
+    mean = np.array(colour, float)
+    return (mean / np.linalg.norm(mean)).astype(np.float32)
+
+
 class ColourRetriever:
     """Descriptors are mean colours; the gallery is one photo of each of four colours."""
 
@@ -45,14 +54,18 @@ class ColourRetriever:
         self.version, self.threshold = version, threshold
         self.methods = ["exact", "lopq"]
         self.makes, self.years = ["Alpha", "Beta"], (2001, 2004)
-        self.photos = pd.DataFrame(
+        photos = pd.DataFrame(
             {
                 "Path": [f"cars/{name}.png" for name in COLOURS],
+                "Class": range(4),
                 "MakeName": ["Alpha", "Alpha", "Beta", "Beta"],
                 "Year": [2001, 2002, 2003, 2004],
+                "Hash": [f"{row:032x}" for row in range(4)],
             }
         )
-        self.files = [photo(name) for name in COLOURS]
+        vectors = np.array([mean_of(colour) for colour in COLOURS.values()])
+        self.gallery = LivingGallery(photos, vectors, GalleryStore("/nowhere"), "")
+        self.files = {photo_id(f"cars/{name}.png"): photo(name) for name in COLOURS}
         self.sizes: list[int] = []  # of the encoded batches
         self.pause = 0.0  # seconds that encoding takes
         self.threads: set[str] = set()
@@ -89,38 +102,41 @@ class ColourRetriever:
         k: int = 10,
         method: str = "exact",
         filters: Filters = Filters(),  # noqa: B008
-        exclude: Sequence[int] | None = None,
+        exclude: Sequence[str] = (),
     ) -> list[SearchResult]:
-        rows = [
-            row for row in np.flatnonzero(filters.mask(self.photos)) if row not in (exclude or [])
-        ]
-        gallery = [self.descriptor(row) for row in rows]
+        seen = self.gallery.snapshot()
+        passing = np.flatnonzero(seen.present & filters.mask(seen.photos))
+        rows = [row for row in passing if seen.ids[row] not in exclude]
+        gallery = [seen.vector(row) for row in rows]
         results = []
         for descriptor in descriptors:
             scores = [float(descriptor @ other) for other in gallery]
             best = sorted(range(len(rows)), key=lambda i: -scores[i])[:k]
-            matches = [self._match(int(rows[i]), scores[i]) for i in best]
+            matches = [match_of(seen.ids[rows[i]], seen.photo(rows[i]), scores[i]) for i in best]
             above = None
             if matches and self.threshold is not None:
                 above = matches[0].similarity >= self.threshold
             results.append(SearchResult(matches, self.threshold, above))
         return results
 
-    def _match(self, row: int, score: float) -> Match:
-        car = self.photos.iloc[row]
-        return Match(row, car["Path"], score, row, car["MakeName"], None, int(car["Year"]))
-
-    def image(self, row: int) -> bytes:
-        if self.files[row] is None:
+    def image(self, photo: str) -> bytes:
+        if self.files[photo] is None:
             raise FileNotFoundError("/home/somebody/photos/cars/red.png")
-        return self.files[row]
+        return self.files[photo]
 
-    def packed(self, row: int) -> np.ndarray:
-        return self.prepare(self.image(row))
+    def record(self, photo: str) -> GalleryRecord:
+        return self.gallery.snapshot().record(self._row(photo))
 
-    def descriptor(self, row: int) -> np.ndarray:
-        mean = np.array(list(COLOURS.values())[row], float)
-        return (mean / np.linalg.norm(mean)).astype(np.float32)
+    def packed(self, photo: str) -> np.ndarray:
+        return self.prepare(self.image(photo))
+
+    def descriptor(self, photo: str) -> np.ndarray:
+        return self.gallery.snapshot().vector(self._row(photo))
+
+    def _row(self, photo: str) -> int:
+        row = self.gallery.row_of(photo)
+        assert row is not None
+        return row
 
     def heat(self, image: np.ndarray, other: np.ndarray) -> np.ndarray:
         return np.tensordot(other, image.astype(np.float32), 1)

@@ -11,9 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from car_retrieval.gallery.record import photo_id
 from car_retrieval.serving.retriever import Filters
 from car_retrieval.serving.web.batching import Batcher
 from car_retrieval.serving.web.query_result import Query, SearchOptions, run_queries
+
+ID = [photo_id(f"cars/{name}.png") for name in ("red", "green", "blue")]
 
 
 def together(
@@ -136,10 +139,11 @@ def test_queries_are_encoded_together_and_searched_with_their_own_options(
         SearchOptions(1, "lopq", Filters(years=(2002, 2003))),
         None,
     ]
+    asked = (("red", None), ("blue", None), (None, ID[1]), (None, ID[2]), ("green", ID[1]))
     queries = [
-        Query(which, which.prepare(picture(colour)) if colour else None, row, how)
+        Query(which, which.prepare(picture(colour)) if colour else None, own, how)
         for which in (retriever, other)
-        for colour, row in (("red", None), ("blue", None), (None, 1), (None, 2), ("green", 1))
+        for colour, own in asked
         for how in options
     ]
     alone = [run_queries([query])[0] for query in queries]

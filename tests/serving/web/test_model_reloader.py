@@ -15,10 +15,13 @@ import pytest
 from fastapi.testclient import TestClient
 from tests.serving.conftest import ENV, catalog_of, write_run
 
+from car_retrieval.gallery.record import photo_id
 from car_retrieval.serving.run_artifacts import latest_versions, open_retriever
 from car_retrieval.serving.web.app import create_app
 from car_retrieval.serving.web.middleware import Limits
 from car_retrieval.serving.web.model_reloader import ModelReloader
+
+ID = [photo_id(f"cars/{name}.png") for name in ("red", "green")]
 
 
 def until(condition: Callable[[], bool]) -> None:
@@ -36,15 +39,13 @@ def test_a_newer_run_is_loaded(retriever: Any) -> None:
         assert client.get("/ready").json() == {"version": "one"}
         newest = "two"
         until(lambda: client.get("/ready").json() == {"version": "two"})
-        assert client.post("/search", data={"row": 0}).json()["version"] == "two"
-        assert client.post("/search", data={"row": 0, "version": "one"}).status_code == 409
-        assert client.get("/images/0?version=one").status_code == 409
+        assert client.post("/search", data={"id": ID[0]}).json()["version"] == "two"
 
 
 def test_requests_in_progress_keep_their_run(retriever: Any, picture: Callable[..., bytes]) -> None:
     newest = "one"
     other = type(retriever)("two")
-    other.files[0] = other.files[1]
+    other.files[ID[0]] = other.files[ID[1]]
     reloader = ModelReloader(retriever, lambda: (newest,), lambda: other, interval=0.01)
     begun, go = threading.Event(), threading.Event()
     prepare = retriever.prepare
@@ -80,7 +81,7 @@ def test_a_broken_run_does_not_replace_the_current_one(
     with caplog.at_level(logging.ERROR), TestClient(create_app(reloader)) as client:
         until(lambda: reloader.failures >= 2)
         assert client.get("/ready").json() == {"version": "one"}
-        assert client.post("/search", data={"row": 0}).status_code == 200
+        assert client.post("/search", data={"id": ID[0]}).status_code == 200
         assert f"car_retrieval_reload_failures {reloader.failures}." in client.get("/metrics").text
         broken = False
         until(lambda: client.get("/ready").json() == {"version": "two"})
@@ -174,7 +175,7 @@ def test_concurrent_clients_get_the_same_results_as_one(
             response = client.post(f"{service.url}/search", files={"photo": ("photo", data)})
             assert response.status_code == 200, response.text
             return [
-                (match["row"], pytest.approx(match["similarity"]))
+                (match["id"], pytest.approx(match["similarity"]))
                 for match in response.json()["matches"]
             ]
 
@@ -224,12 +225,12 @@ def test_heat_maps_leave_room_for_searches(
     with served(create_app(reloader)) as service, ThreadPoolExecutor(12) as pool:
 
         def draw(_: int) -> int:
-            data = {"row": 0, "match": 1}
+            data = {"id": ID[0], "match": ID[1]}
             return httpx2.post(f"{service.url}/heat", data=data, timeout=30).status_code
 
         asked = [pool.submit(draw, number) for number in range(12)]
         until(lambda: sum(one.done() for one in asked) == 4)  # 8 wait, or are drawn
-        assert httpx2.post(f"{service.url}/search", data={"row": 0}).status_code == 200
+        assert httpx2.post(f"{service.url}/search", data={"id": ID[0]}).status_code == 200
         go.set()
         assert sorted(one.result(10) for one in asked) == [200] * 8 + [503] * 4
     assert {name.rsplit("_", 1)[0] for name in drawing} == {"short-lived"}
@@ -250,7 +251,7 @@ def test_no_heat_map_is_drawn_after_a_disconnect(
     with served(create_app(reloader)) as service, ThreadPoolExecutor(1) as pool:
 
         def draw(timeout: float) -> int:
-            data = {"row": 0, "match": 1}
+            data = {"id": ID[0], "match": ID[1]}
             return httpx2.post(f"{service.url}/heat", data=data, timeout=timeout).status_code
 
         first = pool.submit(draw, 30)

@@ -65,9 +65,9 @@ def test_a_run_is_served_until_interrupted(finished_run: Path) -> None:
         found = httpx2.post(f"{address}/search", files={"photo": ("photo", photo)}, data={"k": 3})
         assert found.status_code == 200, found.text
         assert len(found.json()["matches"]) == 3
-        row = found.json()["matches"][0]["row"]
-        assert httpx2.get(f"{address}/images/{row}").headers["Content-Type"] == "image/jpeg"
-        heat = httpx2.post(f"{address}/heat", data={"row": row, "match": row}, timeout=60)
+        first = found.json()["matches"][0]["id"]
+        assert httpx2.get(f"{address}/images/{first}").headers["Content-Type"] == "image/jpeg"
+        heat = httpx2.post(f"{address}/heat", data={"id": first, "match": first}, timeout=60)
         assert heat.headers["Content-Type"] == "image/png"
         process.send_signal(signal.SIGINT)
         assert process.wait(30) == 0

@@ -13,6 +13,8 @@ from car_retrieval.data.fingerprint import digest
 from car_retrieval.data.near_duplicates import near_copies, near_elsewhere, near_groups, near_in
 from car_retrieval.data.protocols import valid_protocol
 from car_retrieval.data.splits import EXCLUDED, TRAIN, VALID, split_classes, split_gallery
+from car_retrieval.gallery.listing import with_changes
+from car_retrieval.gallery.store import GalleryStore
 from car_retrieval.images.inspect import inspect_all
 from car_retrieval.images.pack import Packing, pack
 from car_retrieval.io.matrix import MatrixStream
@@ -29,9 +31,12 @@ IN_QUERIES = "photos that are among the queries more than once"
 
 
 def select_gallery(
-    web_nature: pd.DataFrame, web_images: Mapping[str, bytes], params: DataParams
+    web_nature: pd.DataFrame,
+    web_images: Mapping[str, bytes],
+    gallery_store: GalleryStore,
+    params: DataParams,
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """List the gallery: web photos of the front views that can be read.
+    """List the gallery: web photos of the front views that can be read, and the store's changes.
 
     Returns:
         `gallery_photos`, whose Index is its row; `rear_photos`; and the problems found.
@@ -40,6 +45,7 @@ def select_gallery(
     front = photo_table.select_views(usable, params.front_views)
     if front.empty:
         raise ValueError(f"no gallery photo has a viewpoint of {params.front_views}")
+    front = with_changes(front, gallery_store.changes())
     photos, found = _readable(front, web_images, unusable, len(web_nature), params)
     labelled = bool(photos["Class"].notna().any())
     alike = photos if labelled else photos.assign(Class=0)
@@ -241,7 +247,7 @@ def _readable(
     params: DataParams,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The photos that can be read, and all problems: also the list's, which count with them."""
-    inspection = inspect_all(images, photos["Path"].tolist(), params.workers)
+    inspection = inspect_all(images, photos["Path"].tolist(), params.workers, params.truncated)
     readable, found = photo_table.readable_photos(
         photos, inspection, params.max_rejected_fraction, getattr(images, "root", None)
     )
@@ -250,4 +256,8 @@ def _readable(
     found = pd.concat([unusable, found], ignore_index=True)
     left_out = found[found["Action"] == "left out"]
     photo_table.refuse_too_many(left_out, listed, params.max_rejected_fraction)
+    for line in photo_table.by_kind(left_out):
+        log.warning("left out: %s", line)
+    for line in photo_table.by_kind(found[found["Action"] == "kept"]):
+        log.warning("kept: %s", line)
     return readable, found

@@ -14,7 +14,7 @@ def create_pipeline(**kwargs: Any) -> Pipeline:
         [
             Node(
                 nodes.select_gallery,
-                inputs=["web_nature", "web_images", params],
+                inputs=["web_nature", "web_images", "gallery_store", params],
                 outputs=["gallery_photos", "rear_photos", "gallery_problems"],
                 name="select_gallery",
             ),

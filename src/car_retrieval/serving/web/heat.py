@@ -11,12 +11,12 @@ from car_retrieval.serving.web.query_result import Query, run_queries
 Side = Literal["match", "query"]
 
 
-def heat_picture(query: Query, match: int, on: Side) -> bytes:
+def heat_picture(query: Query, match: str, on: Side) -> bytes:
     """Draw how much each part of one photo contributes to its similarity with the other.
 
     Args:
         query: the query photo.
-        match: gallery row of the match.
+        match: id of the match.
         on: the photo to draw on.
 
     Returns:

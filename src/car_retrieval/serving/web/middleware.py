@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 # The page and the health checks need no key; they reveal nothing about the photos.
 PUBLIC_PATHS = ("/", "/health", "/ready")
+WITH_BODY = ("POST", "PUT")
 FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
 HEADERS = {
     "Content-Security-Policy": (
@@ -76,7 +77,7 @@ class GuardMiddleware:
         refusal = self._check(scope)
         if refusal is not None:
             await refusal(scope, receive, send_with_headers)
-        elif scope["method"] != "POST":
+        elif scope["method"] not in WITH_BODY:
             await self.app(scope, receive, send_with_headers)
         else:
             self.in_progress += 1
@@ -89,10 +90,15 @@ class GuardMiddleware:
         """Return the response that refuses a request, or None if it is allowed."""
         headers = Headers(scope=scope)
         if self.hosts is not None and _host_name(headers.get("host", "")) not in self.hosts:
-            return error_response(400, f"invalid Host header: use {' or '.join(self.hosts)}")
-        if not self._is_authorized(scope["path"], headers):
+            return error_response(
+                400,
+                f"invalid Host header: use {' or '.join(self.hosts)}, or start the service with "
+                "--allowed-host=NAME",
+            )
+        path = scope["path"].removeprefix(scope.get("root_path", ""))
+        if not self._is_authorized(path, headers):
             return error_response(401, "missing or invalid API key", {"WWW-Authenticate": "Bearer"})
-        if scope["method"] != "POST":
+        if scope["method"] not in WITH_BODY:
             return None
         if headers.get("content-type", "").split(";")[0].strip().lower() not in FORMS:
             return error_response(415, f"the content type must be {' or '.join(FORMS)}")

@@ -1,14 +1,18 @@
 """Response schemas of the service, published in its OpenAPI description."""
 
+from dataclasses import asdict
+from typing import Literal
+
 from pydantic import BaseModel, Field
 
+from car_retrieval.serving.class_votes import class_votes
 from car_retrieval.serving.retriever import Crop, Match, Retriever, SearchResult
 
 
 class SearchMatch(BaseModel):
     """A gallery photo found by a search."""
 
-    row: int = Field(description="Row in the gallery; search from it or get its image.")
+    id: str = Field(description="Id of the photo in every run; search from it or get its image.")
     similarity: float = Field(description="Cosine similarity of the two descriptors.")
     class_: int | None = Field(
         serialization_alias="class", description="Null if the photos have no classes."
@@ -16,17 +20,32 @@ class SearchMatch(BaseModel):
     make: str | None
     model: str | None
     year: int | None
+    fields: dict[str, str | int | float | bool] = Field(description="Further values by name.")
     path: str = Field(description="Path relative to the folder of the gallery photos.")
     image: str = Field(description="URL of the photo.")
+
+
+class SearchGroup(BaseModel):
+    """A class among the matches."""
+
+    class_: int = Field(serialization_alias="class")
+    make: str | None
+    model: str | None
+    years: tuple[int, int] | None = Field(description="First and last year of these matches.")
+    matches: int = Field(description="Number of matches of this class.")
+    similarity: float = Field(description="Mean similarity of these matches.")
+    share: float = Field(
+        description="Their share of the sum of the similarities of all matches, negative ones as 0."
+    )
 
 
 class SearchResponse(BaseModel):
     """Matches of a photo, most similar first."""
 
-    version: str = Field(description="Version of the run; rows refer to its gallery.")
+    version: str = Field(description="Version of the run.")
     known: bool | None = Field(
         description="Whether the best match reaches the threshold; null if there is no threshold "
-        "for this search, or no match."
+        "for this search, several photos are combined, or there is no match."
     )
     threshold: float | None
     crop: Crop | None = Field(
@@ -35,7 +54,26 @@ class SearchResponse(BaseModel):
     untrained: str | None = Field(
         description="Note for the user if the network was not trained on these photos."
     )
+    groups: list[SearchGroup] = Field(
+        description="Classes of the matches, the largest share first; empty without classes."
+    )
     matches: list[SearchMatch]
+
+
+class GalleryPhoto(BaseModel):
+    """A gallery photo and what is known about it."""
+
+    id: str
+    status: Literal["added", "updated", "unchanged"] | None = Field(
+        description="What the request did; null if it changed nothing."
+    )
+    class_: int | None = Field(serialization_alias="class")
+    make: str | None
+    model: str | None
+    year: int | None
+    fields: dict[str, str | int | float | bool]
+    path: str
+    image: str = Field(description="URL of the photo.")
 
 
 class GalleryResponse(BaseModel):
@@ -43,10 +81,13 @@ class GalleryResponse(BaseModel):
 
     version: str
     photos: int
+    examples: list[str] = Field(description="Ids of some photos, spread over the gallery.")
     makes: list[str]
     years: tuple[int, int] | None
     methods: list[str]
     largest_k: int
+    fields: list[str] = Field(description="Further fields, which conditions can use.")
+    writable: bool = Field(description="Whether photos can be added and removed.")
     untrained: str | None
 
 
@@ -57,27 +98,67 @@ class ErrorResponse(BaseModel):
 
 
 def search_response(
-    retriever: Retriever, result: SearchResult, crop: Crop | None
+    retriever: Retriever, result: SearchResult, crop: Crop | None, root_path: str
 ) -> SearchResponse:
-    """Convert a search result to a response."""
+    """Convert a search result to a response.
+
+    Args:
+        retriever: retriever of the searched run.
+        result: result of the search.
+        crop: part of the photo that was searched with.
+        root_path: path before the addresses of pictures.
+    """
     return SearchResponse(
         version=retriever.version,
         known=result.above_threshold,
         threshold=result.threshold,
         crop=crop,
         untrained=retriever.untrained,
-        matches=[_search_match(match, retriever.version) for match in result.matches],
+        groups=[SearchGroup(**asdict(vote)) for vote in class_votes(result.matches)],
+        matches=[_search_match(match, root_path) for match in result.matches],
     )
 
 
-def _search_match(match: Match, version: str) -> SearchMatch:
+def gallery_photo(
+    retriever: Retriever,
+    photo: str,
+    root_path: str,
+    status: Literal["added", "updated", "unchanged"] | None = None,
+) -> GalleryPhoto:
+    """Return a gallery photo as a response.
+
+    Args:
+        retriever: retriever of the current run.
+        photo: id of the photo.
+        root_path: path before the address of its picture.
+        status: what a request has done to the photo.
+
+    Raises:
+        KeyError: no gallery photo has this id.
+    """
+    match = retriever.match(photo)
+    return GalleryPhoto(
+        id=photo,
+        status=status,
+        class_=match.class_,
+        make=match.make,
+        model=match.model,
+        year=match.year,
+        fields=dict(match.fields),
+        path=match.path,
+        image=f"{root_path}/images/{photo}",
+    )
+
+
+def _search_match(match: Match, root_path: str) -> SearchMatch:
     return SearchMatch(
-        row=match.row,
+        id=match.id,
         similarity=match.similarity,
         class_=match.class_,
         make=match.make,
         model=match.model,
         year=match.year,
+        fields=dict(match.fields),
         path=match.path,
-        image=f"/images/{match.row}?version={version}",
+        image=f"{root_path}/images/{match.id}",
     )

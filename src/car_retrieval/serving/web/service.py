@@ -4,10 +4,14 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 
+import numpy as np
 from fastapi import HTTPException
+from numpy.typing import NDArray
 
 from car_retrieval.search.threads import available_threads
+from car_retrieval.serving.gallery_writer import GalleryWriter
 from car_retrieval.serving.web.batching import Batcher
 from car_retrieval.serving.web.middleware import Limits
 from car_retrieval.serving.web.model_reloader import ModelReloader
@@ -26,10 +30,13 @@ class Service:
     Args:
         reloader: source of the current retriever.
         limits: limits of the requests.
+        writable: whether the gallery can be changed.
     """
 
-    def __init__(self, reloader: ModelReloader, limits: Limits) -> None:
+    def __init__(self, reloader: ModelReloader, limits: Limits, writable: bool = False) -> None:
         self.reloader, self.limits, self.telemetry = reloader, limits, Telemetry(reloader)
+        self.writable = writable
+        self.change_pool = ThreadPoolExecutor(available_threads(), "change")
         self.decode_pool = ThreadPoolExecutor(available_threads(), "photo")
         self.heat_pool = ThreadPoolExecutor(1, "heat")
         self._search_pool = ThreadPoolExecutor(1, "search")
@@ -44,13 +51,31 @@ class Service:
     @contextmanager
     def running(self) -> Iterator[None]:
         """Watch for newer runs, and shut the thread pools down at the end; needs an event loop."""
+        self._loop = asyncio.get_running_loop()
         watching = asyncio.create_task(self.reloader.watch())
         try:
             yield
         finally:
             watching.cancel()
-            for pool in (self.decode_pool, self.heat_pool, self._search_pool):
+            for pool in (self.decode_pool, self.heat_pool, self.change_pool, self._search_pool):
                 pool.shutdown(wait=False, cancel_futures=True)
+
+    def writer(self) -> GalleryWriter:
+        """Return a writer of the current gallery, which describes photos with those of searches.
+
+        Call it and its methods in `change_pool`.
+        """
+        retriever = self.reloader.retriever
+
+        def describe(images: NDArray[np.uint8]) -> NDArray[np.float32]:
+            async def submit() -> list[QueryResult]:
+                made = (partial(Query, retriever, image) for image in images)
+                return await asyncio.gather(*map(self.batcher.submit, made))
+
+            results = asyncio.run_coroutine_threadsafe(submit(), self._loop).result()
+            return np.stack([result.descriptor for result in results])
+
+        return GalleryWriter(retriever, describe)
 
     @asynccontextmanager
     async def heat_map_slot(self) -> AsyncIterator[None]:

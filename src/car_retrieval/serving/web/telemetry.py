@@ -60,7 +60,7 @@ class Telemetry:
             "Photos in the gallery.",
             registry=self.registry,
         )
-        photos.set_function(lambda: len(reloader.retriever.photos))
+        photos.set_function(lambda: len(reloader.retriever.gallery.snapshot()))
 
 
 class MetricsMiddleware:
@@ -97,5 +97,5 @@ class MetricsMiddleware:
 
 
 def _route(scope: Scope) -> str:
-    """Return the path template, such as `/images/{row}`, or `other` if no route matched."""
+    """Return the path template, such as `/images/{id}`, or `other` if no route matched."""
     return getattr(scope.get("route"), "path", "other")

@@ -1,0 +1,1 @@
+"""The living gallery: photos added, corrected and removed since a run."""

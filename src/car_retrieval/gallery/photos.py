@@ -1,0 +1,113 @@
+"""Records of the gallery as rows of a table of photos, and back."""
+
+from typing import Any
+
+import pandas as pd
+
+from car_retrieval.data.attributes import class_names
+from car_retrieval.data.compcars import BOX
+from car_retrieval.gallery.record import GalleryRecord, Labels
+
+OURS = {
+    *("Path", "Index", "Class", "MakeName", "ModelName", "Year", "Hash", "DHash", *BOX),
+    *("Width", "Height", "FileName", "View Point", "CarMake", "List"),
+}
+"""Columns of a table of photos that are no further fields."""
+
+
+class Classes:
+    """Classes of a table of photos by name; an unknown name becomes a new class.
+
+    A name is the number of the class, its model, or make and model separated by a slash or a
+    space; case, spaces and slashes do not matter.
+
+    Args:
+        photos: table of the photos of a run.
+    """
+
+    def __init__(self, photos: pd.DataFrame) -> None:
+        first = photos[photos["Class"].notna()].drop_duplicates("Class")
+        shown = class_names(first) if len(first) else pd.Series(dtype=str)
+        self._names: dict[int, tuple[str | None, str | None]] = {}
+        found: dict[str, set[int]] = {}
+        for _, photo in first.iterrows():
+            number = int(photo["Class"])
+            make, model = (text_of(photo.get(name)) for name in ("MakeName", "ModelName"))
+            self._names[number] = make, model
+            names = {str(number), shown[number], model, f"{make}/{model}" if make else None}
+            for name in names - {None}:
+                found.setdefault(_key(str(name)), set()).add(number)
+        self._numbers = {name: min(same) for name, same in found.items() if len(same) == 1}
+        self._named = any(model is not None for _, model in self._names.values())
+
+    def number(self, name: str) -> int:
+        """Return the number of a class; a new class gets the next one, or its own number."""
+        key = _key(name)
+        if key not in self._numbers:
+            following = max(self._names, default=-1) + 1
+            number = int(key) if key.isdecimal() and not self._named else following
+            make, slash, model = name.strip().partition("/")
+            self._names[number] = (
+                (make, model) if slash else (None, None if key.isdecimal() else make)
+            )
+            self._numbers[key] = number
+        return self._numbers[key]
+
+    def names(self, number: int) -> tuple[str | None, str | None]:
+        """Return make and model of a class; None: unknown."""
+        return self._names[number]
+
+
+def photo_row(record: GalleryRecord, classes: Classes) -> dict[str, Any]:
+    """Return a record as a row of a table of photos, without Index."""
+    labels = record.labels
+    number = None if labels.class_ is None else classes.number(labels.class_)
+    make, model = (None, None) if number is None else classes.names(number)
+    row = {
+        "Path": record.path,
+        "Class": number,
+        "MakeName": labels.make or make,
+        "ModelName": labels.model or model,
+        "Year": labels.year,
+        "Hash": record.hash,
+    }
+    return row | dict(zip(BOX, labels.box or (None,) * 4, strict=True)) | dict(labels.fields)
+
+
+def record_of(photo: pd.Series) -> GalleryRecord:
+    """Return a row of a table of photos as a record."""
+    values = {str(name): value for name, value in photo.items() if not pd.isna(value)}
+    box = [int(values[side]) for side in BOX if side in values]
+    labels = Labels(
+        str(int(values["Class"])) if "Class" in values else None,
+        values.get("MakeName"),
+        values.get("ModelName"),
+        int(values["Year"]) if "Year" in values else None,
+        (box[0], box[1], box[2], box[3]) if len(box) == len(BOX) else None,
+        {name: values[name] for name in fields_of(photo.index) if name in values},
+    )
+    return GalleryRecord(values["Path"], values["Hash"], labels)
+
+
+def fields_of(columns: pd.Index) -> list[str]:
+    """Return the columns of a table of photos that are further fields."""
+    return [str(name) for name in columns if name not in OURS]
+
+
+def is_listed_as(record: GalleryRecord, photo: pd.Series, classes: Classes) -> bool:
+    """Return whether a row of a table of photos has the file and the labels of a record."""
+    wanted = photo_row(record, classes)
+    return all(text_of(photo.get(name)) == text_of(value) for name, value in wanted.items())
+
+
+def text_of(value: object) -> str | None:
+    """Return a value for comparison: missing ones are None, 2012.0 is 2012."""
+    if value is None or pd.isna(value):  # type: ignore[call-overload]  # a scalar
+        return None
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return str(value)
+
+
+def _key(name: str) -> str:
+    return "".join(name.casefold().replace("/", " ").split())

@@ -1,0 +1,222 @@
+"""Add, correct and remove gallery photos."""
+
+import re
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from car_retrieval.datasets.image_files import ADDED, ImageFiles
+from car_retrieval.gallery.record import GalleryRecord, Labels, photo_id
+from car_retrieval.images.inspect import digest_of
+from car_retrieval.io.atomic import atomic
+from car_retrieval.search.threads import available_threads
+from car_retrieval.serving.removal import remove_records
+from car_retrieval.serving.retriever import Retriever
+
+LONGEST = 80  # characters of the name of a copied file; a file system takes 255 bytes
+Kind = Literal["added", "updated", "unchanged", "skipped"]
+
+
+@dataclass(frozen=True)
+class NewPhoto:
+    """A photo to add.
+
+    Attributes:
+        data: contents of the file.
+        name: file name.
+        labels: what is known about it; unknown values of a photo that is there are kept.
+        path: path relative to the folder of the gallery photos if it lies there; None: the file
+            is copied.
+    """
+
+    data: bytes
+    name: str
+    labels: Labels = field(default_factory=Labels)
+    path: str | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a photo.
+
+    Attributes:
+        kind: what was done.
+        record: the photo; None if it was skipped.
+        reason: why it was skipped.
+    """
+
+    kind: Kind
+    record: GalleryRecord | None
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class _Work:
+    """A photo to describe, or to store with the descriptor that it has."""
+
+    place: int
+    record: GalleryRecord
+    kind: Kind
+    image: NDArray[np.uint8] | None
+    data: bytes | None
+
+
+class GalleryWriter:
+    """Changes the gallery of a run; every search of any process sees a change at once.
+
+    Args:
+        retriever: the gallery, with the network that describes new photos.
+        describe: function that describes packed photos; None: that of the retriever.
+
+    Raises:
+        ValueError: the gallery does not lie in a folder.
+    """
+
+    def __init__(
+        self,
+        retriever: Retriever,
+        describe: Callable[[NDArray[np.uint8]], NDArray[np.float32]] | None = None,
+    ) -> None:
+        if not isinstance(retriever.files, ImageFiles) or retriever.files.added is None:
+            raise ValueError(
+                "web_images in conf/catalog.yml has no folder `added`, which photos are copied to"
+            )
+        self._retriever, self._gallery = retriever, retriever.gallery
+        self._describe = describe or retriever.describe
+        self._files, self._added = retriever.files, retriever.files.added
+
+    def add(self, photos: Sequence[NewPhoto | str], dry_run: bool = False) -> list[Outcome]:
+        """Add photos in one transaction; those that are there are corrected or left alone.
+
+        A photo is there if the gallery has a photo with the same content, or at the same path. A
+        photo that is no picture is skipped.
+
+        Args:
+            photos: the photos; for a file that cannot be read the reason, with which it is skipped.
+            dry_run: change nothing.
+
+        Returns:
+            What became of each photo, in order, once the change is on disk.
+        """
+        with ThreadPoolExecutor(min(len(photos), available_threads()) or 1) as pool:
+            planned = list(pool.map(self._plan, range(len(photos)), photos))
+        outcomes = {place: made for place, made in enumerate(planned) if isinstance(made, Outcome)}
+        latest: dict[str, _Work] = {}
+        for work in planned:
+            if isinstance(work, _Work):
+                twin = latest.get(work.record.id)
+                known = twin is not None and twin.record.hash == work.record.hash
+                kind: Kind = "unchanged" if known else work.kind
+                outcomes[work.place] = Outcome(kind, work.record)
+                latest[work.record.id] = work
+        if not dry_run:
+            self._store(list(latest.values()))
+        return [outcomes[place] for place in range(len(photos))]
+
+    def correct(self, photo: str, labels: Labels) -> GalleryRecord:
+        """Replace the labels of a photo.
+
+        Raises:
+            KeyError: no gallery photo has this id.
+        """
+        record = replace(self._retriever.record(photo), labels=labels)
+        if record.labels.box != self._retriever.record(photo).labels.box:
+            data = self._retriever.image(photo)
+            self._store([_Work(0, record, "updated", self._packed(data, labels), None)])
+        else:
+            self._store([_Work(0, record, "updated", None, None)])
+        return record
+
+    def remove(self, photos: Sequence[str]) -> list[GalleryRecord]:
+        """Remove photos in one transaction; deletes the files that `add` copied, and no others.
+
+        Raises:
+            KeyError: no gallery photo has one of these ids.
+        """
+        records = [self._retriever.record(photo) for photo in photos]
+        remove_records(self._gallery.store, self._files, records)
+        return records
+
+    @property
+    def waiting(self) -> int:
+        """Number of photos that another network described."""
+        return len(self._gallery.snapshot().waiting)
+
+    def describe_waiting(self) -> int:
+        """Describe the photos that another network described before; returns their number.
+
+        A photo whose file is missing or damaged keeps waiting.
+        """
+        done = 0
+        for record in self._gallery.snapshot().waiting:
+            with suppress(KeyError, OSError, ValueError):
+                image = self._packed(self._files[record.path], record.labels)
+                self._store([_Work(0, record, "updated", image, None)])
+                done += 1
+        return done
+
+    def _plan(self, place: int, photo: NewPhoto | str) -> _Work | Outcome:
+        if isinstance(photo, str):
+            return Outcome("skipped", None, photo)
+        digest = digest_of(photo.data)
+        there = self._gallery.find_file(digest)
+        path = photo.path or f"{ADDED}{digest[:12]}/{_file_name(photo.name)}"
+        if there is None and (row := self._gallery.row_of(photo_id(path))) is not None:
+            there = self._gallery.snapshot().record(row)
+        labels = photo.labels if there is None else _completed(photo.labels, there.labels)
+        if there is not None and there.hash == digest:
+            if self._gallery.lists(replace(there, labels=labels)):
+                return Outcome("unchanged", there)
+            return _Work(place, replace(there, labels=labels), "updated", None, None)
+        try:
+            if labels.box is None:
+                labels = replace(labels, box=self._retriever.propose(photo.data))
+            image = self._packed(photo.data, labels)
+        except ValueError as error:
+            return Outcome("skipped", None, str(error))
+        record = GalleryRecord(path, digest, labels)
+        kind: Kind = "added" if there is None else "updated"
+        return _Work(place, record, kind, image, photo.data if photo.path is None else None)
+
+    def _packed(self, data: bytes, labels: Labels) -> NDArray[np.uint8]:
+        return self._retriever.prepare(data, labels.box)
+
+    def _store(self, works: Sequence[_Work]) -> None:
+        if not works:
+            return
+        images = [work.image for work in works if work.image is not None]
+        described = iter(self._describe(np.stack(images)) if images else ())
+        vectors = [
+            self._retriever.descriptor(work.record.id) if work.image is None else next(described)
+            for work in works
+        ]
+        for work in works:
+            if work.data is not None:
+                with atomic(self._added / work.record.path.removeprefix(ADDED)) as part:
+                    part.write_bytes(work.data)
+        records = [work.record for work in works]
+        self._gallery.store.put(records, np.stack(vectors), self._gallery.encoder)
+
+
+def _file_name(name: str) -> str:
+    """Return the last part of a path as a name that any file system takes."""
+    plain = re.sub(r"[^\w. -]", "_", re.split(r"[/\\]", name)[-1]).strip(". ")
+    return plain[-LONGEST:] or "photo"
+
+
+def _completed(given: Labels, known: Labels) -> Labels:
+    """Fill the unknown values of given labels with known ones; a class has its own names."""
+    names = Labels() if given.class_ else known
+    return Labels(
+        given.class_ or known.class_,
+        given.make or names.make,
+        given.model or names.model,
+        given.year or known.year,
+        given.box or known.box,
+        {**known.fields, **given.fields},
+    )

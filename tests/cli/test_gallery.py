@@ -1,0 +1,207 @@
+"""`kedro gallery`, as a user calls it."""
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner, Result
+from PIL import Image
+from tests.serving.conftest import ENV, PHOTOS, own_project, searchable
+
+from car_retrieval.cli.gallery import command
+from car_retrieval.cli.search import command as search_command
+from car_retrieval.gallery.record import photo_id
+from car_retrieval.serving.run_artifacts import open_retriever
+
+__all__ = ["own_project", "searchable"]  # fixtures
+
+TRAINI = Path("data/01_raw/independent/traini")
+
+
+@pytest.fixture
+def here(own_project: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(own_project)
+    monkeypatch.setenv("KEDRO_ENV", ENV)
+    return own_project
+
+
+def gallery(*arguments: str, fails: bool = False, **options: Any) -> Result:
+    result = CliRunner().invoke(command, arguments, **options)
+    assert result.exit_code == (1 if fails else 0), result.output
+    return result
+
+
+def new_photo(file: Path, seed: int = 100, suffix: str = "JPEG") -> bytes:
+    coarse = np.random.default_rng(seed).integers(0, 256, (6, 6, 3), np.uint8)
+    data = io.BytesIO()
+    Image.fromarray(coarse).resize((90, 70), Image.Resampling.BICUBIC).save(data, suffix)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(data.getvalue())
+    return data.getvalue()
+
+
+def found(file: Path | str, *options: str) -> list[dict[str, Any]]:
+    result = CliRunner().invoke(search_command, [str(file), "--json", "--k=3", *options])
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)["matches"]  # type: ignore[no-any-return]
+
+
+def test_an_added_photo_is_found_at_once(here: Path) -> None:
+    data = new_photo(here / "new.jpg")
+    result = gallery("add", "new.jpg", "--class=Audi/A9", "--year=2031", "--field=colour=red")
+    assert "1 added, 0 updated, 0 unchanged, 0 skipped" in result.output
+    first = found("new.jpg")[0]
+    assert (first["make"], first["model"], first["year"]) == ("Audi", "A9", 2031)
+    assert first["fields"] == {"colour": "red"}
+    assert first["similarity"] == pytest.approx(1, abs=1e-5)
+    assert Path(first["path"]).read_bytes() == data
+    (here / "new.jpg").unlink()
+    assert open_retriever().image(first["id"]) == data, "the file was copied"
+
+
+def test_the_same_photo_again_changes_nothing(here: Path) -> None:
+    new_photo(here / "new.jpg")
+    new_photo(here / "sub" / "copy.jpg")
+    for name in ("new.jpg", "new.jpg", "sub/copy.jpg", str(TRAINI / "3.jpg")):
+        output = gallery("add", name).output
+    assert "0 added, 0 updated, 1 unchanged" in output
+    revision = open_retriever().gallery.store.revision
+    assert "1 unchanged" in gallery("add", "new.jpg").output
+    assert open_retriever().gallery.store.revision == revision == 1
+
+
+def test_changed_labels_and_files_are_updated(here: Path) -> None:
+    new_photo(here / "new.jpg")
+    gallery("add", "new.jpg", "--class=Audi A6", "--field=colour=red")
+    first = found("new.jpg")[0]
+    assert "1 updated" in gallery("add", "new.jpg", "--class=Octavia", "--field=doors=5").output
+    again = found("new.jpg")[0]
+    assert again["id"] == first["id"]
+    assert (again["make"], again["model"]) == ("Skoda", "Octavia")
+    assert again["fields"] == {"colour": "red", "doors": "5"}
+    assert "1 unchanged" in gallery("add", "new.jpg", "--class=skoda/octavia").output
+
+    new_photo(here / TRAINI / "3.jpg", seed=7)
+    assert "1 updated" in gallery("add", str(TRAINI / "3.jpg")).output
+    assert found(TRAINI / "3.jpg")[0]["id"] == photo_id("3.jpg")
+    assert len(open_retriever().gallery.snapshot()) == PHOTOS + 1
+
+
+def test_folders_csv_and_standard_input(here: Path) -> None:
+    for number, name in enumerate(("a/BMW/1.jpg", "a/BMW/2.jpg", "a/loose.png")):
+        new_photo(here / name, seed=200 + number)
+    assert "3 added" in gallery("add", "a").output
+    listed = pd.read_csv(io.StringIO(gallery("list", "--csv").stdout), dtype=str)
+    made = listed.iloc[PHOTOS:].set_index(listed["path"].str.rpartition("/")[2].iloc[PHOTOS:])
+    assert made.loc["1.jpg", "class"] == made.loc["2.jpg", "class"]
+    assert made.loc["1.jpg", "model"] == "BMW"
+    assert pd.isna(made.loc["loose.png", "class"])
+
+    table = "path,class,Colour,year\nBMW/1.jpg,Audi/A4,blue,2004\nloose.png,,green,\n"
+    (here / "a" / "list.csv").write_text(table)
+    assert "0 added, 2 updated" in gallery("add", "a/list.csv").output
+    assert found("a/BMW/1.jpg")[0]["year"] == 2004
+    new_photo(here / "b.jpg", seed=300)
+    output = gallery("add", "-", input="b.jpg\na/BMW/2.jpg\nnowhere.jpg\n").output
+    assert "1 added, 0 updated, 1 unchanged, 1 skipped" in output
+    assert "nowhere.jpg: no such file" in output
+    assert "1 updated" in gallery("add", "-", input="colour,path\nred,b.jpg\n").output
+
+
+def test_an_added_photo_inside_the_folder_is_not_copied(here: Path) -> None:
+    new_photo(here / TRAINI / "later" / "x.jpg")
+    gallery("add", str(TRAINI))
+    assert [match["path"] for match in found(TRAINI / "later" / "x.jpg")[:1]] == [
+        str(here / TRAINI / "later/x.jpg")
+    ]
+    assert not list(here.glob("data/01_raw/gallery_changes/*/added/*"))
+
+
+def test_what_is_no_photo_is_skipped(here: Path) -> None:
+    (here / "text.jpg").write_text("no photo")
+    new_photo(here / "new.jpg")
+    output = gallery("add", "text.jpg", "new.jpg").output
+    assert "skipped text.jpg: it is not a picture" in output
+    assert "1 added, 0 updated, 0 unchanged, 1 skipped" in output
+
+
+@pytest.mark.parametrize(
+    ("table", "why"),
+    [
+        ("class\nx\n", "line 1: a CSV needs one column path"),
+        ("path,class\nnew.jpg\n", "line 2: has fewer fields"),
+        ("path\nnew.jpg,x\n", "line 2: has more fields"),
+        ("path,year\nnew.jpg,old\n", "line 2: year 'old'"),
+        ("path,Hash\nnew.jpg,x\n", "line 1: the column name Hash"),
+        ('path\n""\n', "line 2: path is empty"),
+    ],
+)
+def test_a_bad_csv_is_refused_before_any_work(here: Path, table: str, why: str) -> None:
+    (here / "list.csv").write_text(table)
+    new_photo(here / "new.jpg")
+    result = gallery("add", "new.jpg", "list.csv", fails=True)
+    assert why in result.output
+    assert open_retriever().gallery.store.revision == 0
+
+
+def test_a_dry_run_changes_nothing(here: Path) -> None:
+    new_photo(here / "new.jpg")
+    assert "would be: 1 added" in gallery("add", "new.jpg", "--dry-run").output
+    assert "1 photo would be removed" in gallery("remove", "3.jpg", "--dry-run").output
+    assert open_retriever().gallery.store.revision == 0
+    assert not list(here.glob("data/01_raw/gallery_changes/**/*.jpg"))
+
+
+def test_photos_are_removed_by_path_id_file_and_condition(here: Path) -> None:
+    new_photo(here / "new.jpg")
+    gallery("add", "new.jpg")
+    copy = Path(found("new.jpg")[0]["path"])
+    gallery("remove", "1.jpg", photo_id("2.jpg"), str(TRAINI / "3.jpg"), found("new.jpg")[0]["id"])
+    assert not copy.exists(), "the copy is gone"
+    assert (here / TRAINI / "1.jpg").exists(), "your own file is not"
+    assert len(open_retriever().gallery.snapshot()) == PHOTOS - 3
+    assert found(TRAINI / "3.jpg")[0]["similarity"] < 1
+    result = gallery("remove", "--where=make=skoda")
+    kept = open_retriever().gallery.snapshot()
+    assert f"{PHOTOS - 3 - len(kept)} photos removed" in result.output
+    assert "skoda" not in set(kept.photos["MakeName"][kept.present].str.lower())
+    assert "not in the gallery: 1.jpg, x" in gallery("remove", "1.jpg", "x", fails=True).output
+    assert "with --where" in gallery("remove", fails=True).output
+
+
+def test_a_removed_photo_comes_back(here: Path) -> None:
+    gallery("remove", "3.jpg")
+    assert "1 added" in gallery("add", str(TRAINI / "3.jpg")).output
+    assert found(TRAINI / "3.jpg")[0]["id"] == photo_id("3.jpg")
+
+
+def test_list_and_info_count(here: Path) -> None:
+    assert "20 of 40" in gallery("list").output
+    assert "id" in gallery("list", "--where=year=2001..2003", "--limit=2").output
+    new_photo(here / "new.jpg")
+    gallery("add", "new.jpg")
+    gallery("remove", "0.jpg")
+    lines = gallery("info").output.splitlines()
+    assert lines[1] == "since then: 1 added or corrected, 1 removed or replaced"
+    assert lines[2] == f"searched: {PHOTOS} photos"
+
+
+def test_a_search_is_filtered_by_any_field(here: Path) -> None:
+    for number, colour in enumerate(("red", "blue", "green")):
+        new_photo(here / f"{colour}.jpg", seed=number)
+        gallery("add", f"{colour}.jpg", f"--field=colour={colour}", f"--field=price={number}")
+    names = lambda *options: {Path(match["path"]).stem for match in found("red.jpg", *options)}  # noqa: E731
+    assert names("--where=colour=red") == {"red"}
+    assert names("--where=Colour=RED,blue") == {"red", "blue"}
+    assert names("--where=colour!=red") == {"blue", "green"}
+    assert names("--where=price=1..") == {"blue", "green"}
+    assert names("--where=price=..1", "--where=colour!=red") == {"blue"}
+    assert len(names("--where=year=2001..2003")) == 3
+    for bad, why in (("colour", "no condition"), ("price=a..b", "numbers"), ("color=x", "colour?")):
+        result = CliRunner().invoke(search_command, ["red.jpg", f"--where={bad}"])
+        assert result.exit_code == 1
+        assert why in result.output

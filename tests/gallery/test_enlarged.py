@@ -1,0 +1,98 @@
+"""The enlarged gallery as evaluation reads it."""
+
+import io
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from car_retrieval.gallery.enlarged import enlarged, enlarged_images
+from car_retrieval.gallery.living import encoder_digest
+from car_retrieval.gallery.record import GalleryRecord, Labels
+from car_retrieval.gallery.store import GalleryStore
+from car_retrieval.images.pack import Packing
+from car_retrieval.io.matrix import Matrix, MatrixStream, write_matrix
+
+RNG = np.random.default_rng(5)
+VECTORS = RNG.standard_normal((5, 4)).astype(np.float32)
+PIXELS = RNG.integers(0, 256, (5, 3, 8, 8), np.uint8)
+PACKING = Packing(8, "black")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> GalleryStore:
+    return GalleryStore(tmp_path / "gallery.sqlite")
+
+
+@pytest.fixture
+def descriptors(tmp_path: Path) -> Matrix:
+    write_matrix(tmp_path / "d.npy", MatrixStream([VECTORS], {"encoder": {"weights": "w"}}))
+    return Matrix(tmp_path / "d.npy")
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Matrix:
+    write_matrix(tmp_path / "i.npy", MatrixStream([PIXELS], {"packing": asdict(PACKING)}))
+    return Matrix(tmp_path / "i.npy")
+
+
+def photos() -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "Path": [f"{row}.jpg" for row in range(5)],
+            "Index": np.arange(5),
+            "Class": np.arange(5) % 2,
+            "Hash": [f"{row:032x}" for row in range(5)],
+        }
+    )
+
+
+def change(store: GalleryStore) -> np.ndarray:
+    """Remove photo 1, add a photo of class 1, one without a class and one of another encoder."""
+    encoder = encoder_digest({"weights": "w"})
+    store.remove([GalleryRecord("1.jpg", "")])
+    added = RNG.standard_normal((3, 4)).astype(np.float32)
+    new = [GalleryRecord(f"n{n}.jpg", f"n{n}", Labels("1" if n == 0 else None)) for n in range(3)]
+    store.put(new[:2], added[:2], encoder)
+    store.put(new[2:], added[2:], "other")
+    return np.concatenate([VECTORS[[0, 2, 3, 4]], added[:1]])
+
+
+def test_without_changes_nothing_is_new(
+    store: GalleryStore, descriptors: Matrix, images: Matrix
+) -> None:
+    table = photos()
+    assert enlarged(descriptors, table, store) == (descriptors, table)
+    assert enlarged_images(images, {}, descriptors, table, store) is images
+
+
+def test_rows_are_those_of_the_table(store: GalleryStore, descriptors: Matrix) -> None:
+    expected = change(store)
+    matrix, table = enlarged(descriptors, photos(), store)
+    assert table["Path"].tolist() == ["0.jpg", "2.jpg", "3.jpg", "4.jpg", "n0.jpg"]
+    assert table["Class"].tolist() == [0, 0, 1, 0, 1]
+    assert table["Index"].tolist() == list(range(5))
+    assert table["Class"].dtype == np.int64
+    assert len(matrix) == matrix.shape[0] == 5
+    np.testing.assert_array_equal(matrix[:], expected)
+    order = np.array([4, 0, 4, 2, 3])
+    np.testing.assert_array_equal(matrix[order], expected[order])
+    np.testing.assert_array_equal(matrix[4], expected[4])
+    np.testing.assert_array_equal(np.concatenate(list(matrix.blocks(2))), expected)
+    np.testing.assert_array_equal(matrix.mapped(), expected)
+    assert matrix.attributes == descriptors.attributes
+
+
+def test_added_photos_are_packed_when_read(
+    store: GalleryStore, descriptors: Matrix, images: Matrix
+) -> None:
+    change(store)
+    red = io.BytesIO()
+    Image.new("RGB", (20, 20), (255, 0, 0)).save(red, "PNG")
+    seen = enlarged_images(images, {"n0.jpg": red.getvalue()}, descriptors, photos(), store)
+    np.testing.assert_array_equal(seen[1], PIXELS[2])
+    np.testing.assert_array_equal(seen[4][:, 4, 4], [255, 0, 0])
+    assert seen[np.array([4, 0])].shape == (2, 3, 8, 8)
