@@ -12,7 +12,6 @@ from tests.serving.conftest import ENV, PHOTOS, picture, searchable
 
 from car_retrieval.cli import cli
 from car_retrieval.serving import retriever
-from car_retrieval.serving.retriever import Retriever
 from car_retrieval.serving.run_artifacts import RunArtifacts, open_retriever
 
 __all__ = ["searchable"]  # a fixture
@@ -51,14 +50,12 @@ def test_each_photo_gets_a_table(here: Path) -> None:
 def test_long_paths_are_shortened_in_the_middle(
     here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    match = Retriever._match
+    match = retriever.match_of
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setattr(
-        Retriever,
-        "_match",
-        lambda self, row, similarity: replace(
-            match(self, row, similarity), path=f"{'folder/' * 20}{row}.jpg"
-        ),
+        retriever,
+        "match_of",
+        lambda *given: replace(match(*given), path=f"{'folder/' * 20}{given[1]['Index']}.jpg"),
     )
     lines = search("new.jpg", "--k=3").stdout.strip().splitlines()
     assert max(map(len, lines)) <= 80
