@@ -48,15 +48,16 @@ class Encoder(nn.Module):
 def choose_encoder(
     model: DescriptorNet, checkpoints: Mapping[int, Checkpoint], params: EncodingParams
 ) -> DescriptorNet:
-    """Select the network to encode with: the best one, or that of an epoch."""
+    """Select the network to encode with: the best one, or that of an epoch; and its features."""
     if params.checkpoint == "best":
-        return model
+        return _with_features(model, params.features != "head", params.features == "stage")
     if params.checkpoint not in checkpoints:
         found = ", ".join(map(str, checkpoints))
         raise ValueError(
             f"encoding.checkpoint = {params.checkpoint}: only epochs {found} have checkpoints"
         )
-    return network_of(checkpoints[params.checkpoint])
+    net = network_of(checkpoints[params.checkpoint])
+    return _with_features(net, params.features != "head", params.features == "stage")
 
 
 def network_of_descriptors(
@@ -64,7 +65,19 @@ def network_of_descriptors(
 ) -> DescriptorNet:
     """Return the network of given descriptors: the best one, or that of an epoch."""
     checkpoint = descriptors.attributes.get("checkpoint", "best")
-    return model if checkpoint == "best" else network_of(checkpoints[checkpoint])
+    net = model if checkpoint == "best" else network_of(checkpoints[checkpoint])
+    return with_features_of(net, descriptors.attributes.get("encoder") or {})
+
+
+def with_features_of(net: DescriptorNet, signature: Mapping[str, Any]) -> DescriptorNet:
+    """Return a network with the features that an encoder of this signature describes photos by."""
+    headless = not signature.get("projection", True)
+    return _with_features(net, headless, signature.get("stage", False))
+
+
+def _with_features(net: DescriptorNet, headless: bool, stage: bool) -> DescriptorNet:
+    own = (not net.config.projection, net.config.stage)
+    return net.without_head(stage) if headless and own != (True, stage) else net
 
 
 def encoder_of(

@@ -30,6 +30,12 @@ class EncodingParams(Params):
     """Descriptors of a collection (`parameters_encoding.yml`)."""
 
     checkpoint: Literal["best"] | Annotated[int, Field(ge=0)]
+    features: Literal["head", "pooled", "stage"] = Field(
+        default="head",
+        description="layers that describe photos: `head`, projection and neck as trained; "
+        "`pooled`, the pooling before them; `stage`, that and the pooled last stage of an "
+        "EfficientNet",
+    )
     scales: Annotated[list[Factor], Field(min_length=1)]
     flip: bool = Field(description="average the descriptors of photo and mirror image")
     whitening: WhiteningParams | None
