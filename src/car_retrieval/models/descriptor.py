@@ -190,6 +190,7 @@ def config_of(params: TrainingParams, image_size: int) -> DescriptorConfig:
         pooling=params.pooling,
         neck=params.neck if learnt else "none",
         projection=learnt,
+        stage=False,
         **mean_and_std(params.arch, params.normalisation),
     )
 

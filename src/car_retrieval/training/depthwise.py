@@ -39,7 +39,7 @@ class Depthwise(nn.Module):
         if torch.is_autocast_enabled("cpu"):
             features = features.to(torch.get_autocast_dtype("cpu"))
         features = features.contiguous(memory_format=torch.channels_last)
-        convolved: Tensor = _Convolve.apply(features, self.weight, self.stride, self.padding)  # type: ignore[no-untyped-call]
+        convolved: Tensor = _Convolve.apply(features, self.weight, self.stride, self.padding)
         return convolved
 
 
@@ -73,7 +73,7 @@ def _by_features(
         return F.conv2d(
             gradient, turned, None, 1, weight.shape[3] - 1 - padding, groups=len(weight)
         )
-    parts = (part.float() for part in (gradient, features, weight))
+    parts = (gradient.float(), features.float(), weight.float())
     return _backward(*parts, stride, padding, (True, False, False))[0].to(features.dtype)
 
 
