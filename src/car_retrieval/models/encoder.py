@@ -13,6 +13,7 @@ from car_retrieval.io.matrix import Matrix
 from car_retrieval.io.prefetch import prefetch
 from car_retrieval.models.checkpoint import Checkpoint
 from car_retrieval.models.descriptor import DescriptorNet, network_of
+from car_retrieval.params.encoding import FeatureLayers
 
 
 class Encoder(nn.Module):
@@ -66,7 +67,22 @@ def network_of_descriptors(
     descriptors: Matrix, model: DescriptorNet, checkpoints: Mapping[int, Checkpoint]
 ) -> DescriptorNet:
     """Return the network of given descriptors."""
-    return network_at(descriptors.attributes.get("checkpoint", "best"), model, checkpoints)
+    net = network_at(descriptors.attributes.get("checkpoint", "best"), model, checkpoints)
+    return with_features_of(net, descriptors.attributes.get("encoder") or {})
+
+
+def with_features(net: DescriptorNet, features: FeatureLayers) -> DescriptorNet:
+    """Return a network that describes photos by the head's output, or by what it pools."""
+    wanted = (True, features == "stage")
+    own = (not net.config.projection, net.config.stage)
+    return net if features == "head" or own == wanted else net.without_head(features == "stage")
+
+
+def with_features_of(net: DescriptorNet, signature: Mapping[str, Any]) -> DescriptorNet:
+    """Return a network with the features that an encoder of this signature describes photos by."""
+    if signature.get("projection", True):
+        return net
+    return with_features(net, "stage" if signature.get("stage") else "pooled")
 
 
 def encoder_of(
