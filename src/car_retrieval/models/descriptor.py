@@ -172,7 +172,10 @@ class DescriptorNet(nn.Module):
 
     def signature(self) -> dict[str, Any]:
         """Return the configuration and a hash of the weights."""
-        return asdict(self.config) | {"weights": self.fingerprint()}
+        config = asdict(self.config)
+        if not self.config.stage:
+            del config["stage"]  # descriptors of earlier versions stay comparable
+        return config | {"weights": self.fingerprint()}
 
 
 def _widens(backbone: nn.Module) -> bool:
