@@ -32,7 +32,7 @@ from car_retrieval.serving.retriever import Retriever
 from car_retrieval.serving.run_artifacts import open_retriever
 
 PHOTOS, CLIENTS, BOUNDARY = 64, (1, 4, 16), "photo"
-KEY, TURNS = "benchmark", 3
+KEY, TURNS, ADDERS = "benchmark", 3, 8
 ENVIRONMENT = {"PYTHONUNBUFFERED": "1", "CAR_RETRIEVAL_API_KEY": KEY}
 HEADERS = {
     "Content-Type": f"multipart/form-data; boundary={BOUNDARY}",
@@ -169,19 +169,24 @@ def watch_additions(
     address: str, bodies: list[bytes], files: list[bytes], adds: float, seconds: float
 ) -> None:
     """Latency of 4 clients without additions and with so many a second, in turns."""
-    connection, made = http.client.HTTPConnection(address), []
+    made: list[str] = []
+    failed: list[str] = []
     stop = threading.Event()
 
+    numbers = itertools.count()
+
     def add() -> None:
-        for number in itertools.count():
-            if stop.wait(1 / adds):
+        connection = http.client.HTTPConnection(address)
+        for number in numbers:
+            if stop.wait(ADDERS / adds):
                 return
             data = files[number % len(files)] + number.to_bytes(8)  # another file, the same photo
             connection.request("POST", "/gallery", form(data), HEADERS)
             answer = connection.getresponse()
             text = answer.read()
             if answer.status != 201:
-                raise SystemExit(f"the service answered {answer.status}: {text.decode()[:200]}")
+                failed.append(f"the service answered {answer.status}: {text.decode()[:200]}")
+                return
             made.append(json.loads(text)["id"])
 
     ratios = []
@@ -189,19 +194,22 @@ def watch_additions(
         p95 = []
         for with_additions in (False, True):
             stop.clear()
-            adder = threading.Thread(target=add)
-            if with_additions:
+            adders = [threading.Thread(target=add) for _ in range(ADDERS * with_additions)]
+            for adder in adders:
                 adder.start()
             end = time.monotonic() + seconds
             took = load(address, bodies, 4, lambda end=end: time.monotonic() > end)
             stop.set()
-            if with_additions:
+            for adder in adders:
                 adder.join()
+            if failed:
+                raise SystemExit(failed[0])
             p95.append(float(np.percentile(took, 95)))
         ratios.append(p95[1] / p95[0])
         print(f"p95 {1000 * p95[0]:.1f} ms, with additions {1000 * p95[1]:.1f} ms", flush=True)
     rate = len(made) / (TURNS * seconds)
     print(f"{len(made)} added, {rate:.1f} a second; p95 by {np.median(ratios):.2f} larger")
+    connection = http.client.HTTPConnection(address)
     for photo in made:
         connection.request("DELETE", f"/gallery/{photo}", headers=HEADERS)
         connection.getresponse().read()
