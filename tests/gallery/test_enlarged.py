@@ -113,7 +113,8 @@ def test_the_kept_index_has_the_rows_of_the_run(tmp_path: Path, store: GallerySt
     store.put(new, vectors[:2], encoder_digest({"weights": "w"}))
     searched, changed = enlarged(run, table, store)
     assert len(searched) == 41
-    params = evaluation_params(searchers={"lopq": {"kind": "lopq", "coarse": 2, "splits": 1}})
+    lopq = {"kind": "lopq", "coarse": 2, "splits": 1, "subquantisers": 4}
+    params = evaluation_params(searchers={"lopq": lopq})
     labels = changed.set_index("Index")["Class"]
     signed = compare_searchers(run, searched, table["Class"], labels, run, params)[2]
     assert len(signed.index) == 40
