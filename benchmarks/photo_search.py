@@ -126,7 +126,7 @@ def measure_parts(project: Path) -> None:
     queries = np.load(project / "queries.npy")
     exact, lopq = (retriever.search(queries, K, method) for method in ("exact", "lopq"))
     shared = [
-        len({m.row for m in a.matches} & {m.row for m in b.matches}) / K
+        len({m.id for m in a.matches} & {m.id for m in b.matches}) / K
         for a, b in zip(exact, lopq, strict=True)
     ]
     print(f"recall@{K} of lopq: {np.mean(shared):.3f}")

@@ -1,6 +1,6 @@
 """Latency, throughput and memory of `kedro serve` against bare preparing, forward and search.
 
-    python benchmarks/service.py [--env ENV] [--seconds 10] [--requests 2000]
+    python benchmarks/service.py [--env ENV] [--seconds 10] [--requests 2000] [--adds 10]
 
 The service runs as users start it, in a process of its own. Clients send photos of the gallery,
 each the next as soon as it is answered, so that they share the cores with the service. Overhead is
@@ -12,10 +12,12 @@ many requests as told are sent by 4 clients, and the memory of the process is re
 import argparse
 import http.client
 import itertools
+import json
 import os
 import re
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -30,7 +32,12 @@ from car_retrieval.serving.retriever import Retriever
 from car_retrieval.serving.run_artifacts import open_retriever
 
 PHOTOS, CLIENTS, BOUNDARY = 64, (1, 4, 16), "photo"
-HEADERS = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
+KEY, TURNS, ADDERS = "benchmark", 3, 8
+ENVIRONMENT = {"PYTHONUNBUFFERED": "1", "CAR_RETRIEVAL_API_KEY": KEY}
+HEADERS = {
+    "Content-Type": f"multipart/form-data; boundary={BOUNDARY}",
+    "Authorization": f"Bearer {KEY}",
+}
 
 
 def main() -> None:
@@ -38,10 +45,12 @@ def main() -> None:
     parser.add_argument("--env")
     parser.add_argument("--seconds", type=float, default=10, help="of each number of clients")
     parser.add_argument("--requests", type=int, default=2_000, help="while memory is watched")
+    parser.add_argument("--adds", type=float, default=0, help="photos added a second")
     args = parser.parse_args()
     retriever = open_retriever(args.env)
-    rows = np.linspace(0, len(retriever.photos) - 1, PHOTOS).astype(int)
-    files = [retriever.image(int(row)) for row in rows]
+    snapshot = retriever.gallery.snapshot()
+    rows = np.linspace(0, len(snapshot.ids) - 1, PHOTOS).astype(int)
+    files = [retriever.image(snapshot.ids[row]) for row in rows]
     parts = bare(retriever, files)
     del retriever
     bodies = [form(data) for data in files]
@@ -63,6 +72,8 @@ def main() -> None:
                 over = p50 - sum(parts.values())
         print(f"overhead: {over:.1f} ms, {over / parts['forward']:.0%} of the forward")
         watch_memory(address, bodies, process, args.requests)
+        if args.adds:
+            watch_additions(address, bodies, files, args.adds, args.seconds)
 
 
 def bare(retriever: Retriever, files: list[bytes]) -> dict[str, float]:
@@ -117,7 +128,7 @@ def service(env: str | None) -> Iterator[tuple[str, psutil.Process]]:
         *([f"--env={env}"] if env else []),
     ]
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"}
+        command, stdout=subprocess.PIPE, text=True, env=os.environ | ENVIRONMENT
     ) as process:
         try:
             assert process.stdout
@@ -152,6 +163,56 @@ def load(
 
     with ThreadPoolExecutor(clients) as pool:
         return [took for part in pool.map(client, range(clients)) for took in part]
+
+
+def watch_additions(
+    address: str, bodies: list[bytes], files: list[bytes], adds: float, seconds: float
+) -> None:
+    """Latency of 4 clients without additions and with so many a second, in turns."""
+    made: list[str] = []
+    failed: list[str] = []
+    stop = threading.Event()
+
+    numbers = itertools.count()
+
+    def add() -> None:
+        connection = http.client.HTTPConnection(address)
+        for number in numbers:
+            if stop.wait(ADDERS / adds):
+                return
+            data = files[number % len(files)] + number.to_bytes(8)  # another file, the same photo
+            connection.request("POST", "/gallery", form(data), HEADERS)
+            answer = connection.getresponse()
+            text = answer.read()
+            if answer.status != 201:
+                failed.append(f"the service answered {answer.status}: {text.decode()[:200]}")
+                return
+            made.append(json.loads(text)["id"])
+
+    ratios = []
+    for _ in range(TURNS):
+        p95 = []
+        for with_additions in (False, True):
+            stop.clear()
+            adders = [threading.Thread(target=add) for _ in range(ADDERS * with_additions)]
+            for adder in adders:
+                adder.start()
+            end = time.monotonic() + seconds
+            took = load(address, bodies, 4, lambda end=end: time.monotonic() > end)
+            stop.set()
+            for adder in adders:
+                adder.join()
+            if failed:
+                raise SystemExit(failed[0])
+            p95.append(float(np.percentile(took, 95)))
+        ratios.append(p95[1] / p95[0])
+        print(f"p95 {1000 * p95[0]:.1f} ms, with additions {1000 * p95[1]:.1f} ms", flush=True)
+    rate = len(made) / (TURNS * seconds)
+    print(f"{len(made)} added, {rate:.1f} a second; p95 by {np.median(ratios):.2f} larger")
+    connection = http.client.HTTPConnection(address)
+    for photo in made:
+        connection.request("DELETE", f"/gallery/{photo}", headers=HEADERS)
+        connection.getresponse().read()
 
 
 def watch_memory(address: str, bodies: list[bytes], process: psutil.Process, requests: int) -> None:

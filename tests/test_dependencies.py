@@ -45,7 +45,7 @@ def imported(source: str) -> Iterator[str]:
 @pytest.mark.parametrize(
     ("folder", "extras"),
     [
-        ("src", ["gpu", "export", "serve"]),
+        ("src", ["gpu", "export", "heic", "serve"]),
         ("tests", ["test", "export", "serve", "browser"]),
         ("benchmarks", ["benchmarks"]),
         ("notebooks", []),

@@ -11,7 +11,6 @@ import numpy as np
 import onnxruntime
 import pandas as pd
 import pytest
-import yaml
 
 from car_retrieval.datasets.model import ModelDataset
 from car_retrieval.datasets.whitening import WhiteningDataset
@@ -54,16 +53,6 @@ def test_the_tables_hold_what_the_run_holds(
         assert read[name].tolist() == photos[column].tolist()
     vectors = np.load(newest(exported, described, "04_feature"))
     np.testing.assert_array_equal(np.stack(read["Descriptor"]), vectors)
-
-
-def test_the_card_is_of_the_run(exported: Path) -> None:
-    card = newest(exported, "model_card.md", "08_reporting").read_text()
-    summary = pd.read_csv(newest(exported, "summary.csv", "08_reporting"))
-    [index] = yaml.safe_load(card.split("---\n")[1])["model-index"]
-    for result, row in zip(index["results"], summary.to_dict("records"), strict=True):
-        for metric in result["metrics"]:
-            assert metric["value"] == pytest.approx(row[metric["type"]], nan_ok=True)
-    assert newest(exported, "database.npy", "04_feature").parent.name in card
 
 
 def test_the_documents_search_needs_onnxruntime_only(

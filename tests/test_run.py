@@ -12,7 +12,6 @@ import torch
 from PIL import Image
 
 from car_retrieval.io.matrix import Matrix
-from car_retrieval.search.storage import load_index
 from tests.conftest import command, kedro, params
 
 OUTPUTS = {
@@ -101,22 +100,9 @@ def test_the_table_at_the_end(first_run: tuple[Path, str]) -> None:
     for stage in (*stages, "diagnosis", "reporting", "peak memory"):
         assert stage in printed
     for searcher in ("exact", "lopq", "ivfpq", "hnsw", "rabitq"):
-        assert re.search(rf"\btest +{searcher} ", printed), (searcher, printed)
+        assert re.search(rf"(?m)^ {searcher} +[01]\.", printed), (searcher, printed)
     assert "report: data/08_reporting/sample/report.html/" in printed
     assert "…" not in printed
-
-
-def test_summary_agrees_with_the_hits(finished_run: Path) -> None:
-    summary = pd.read_csv(newest(finished_run, "summary.csv", "08_reporting"))
-    row = summary.set_index(["split", "protocol"]).loc[("test", "all")]
-    hits = np.load(newest(finished_run, "test_all_exact_hits.npz", "07_model_output"))
-    front = pd.read_csv(newest(finished_run, "car_front.csv", "02_intermediate"))
-    labels = pd.read_csv(newest(finished_run, "tindexinfo.csv", "02_intermediate"))["Class"]
-    known = labels.isin(front["Class"]).to_numpy()
-    first = front["Class"].to_numpy()[hits["hits"][known, 0]]
-    assert row["R@1"] == pytest.approx((first == labels[known]).mean())
-    assert row["queries"] == known.sum()
-    assert row["gallery"] == len(front)
 
 
 def test_the_table_of_searchers(finished_run: Path) -> None:
@@ -162,16 +148,6 @@ def test_attributes_and_confusions_agree_with_the_scores(finished_run: Path) -> 
     confused = pd.read_csv(newest(finished_run, "test_all_confusions.csv", "08_reporting"))
     right = 1 - confused["Confused"].sum() / scores.loc["test", "queries"]
     assert right == pytest.approx(scores.loc["test", "R@1"])
-
-
-def test_the_index_holds_the_gallery(finished_run: Path) -> None:
-    file = newest(finished_run, "lopq_index.safetensors", "06_models")
-    database = Matrix(newest(finished_run, "database.npy", "04_feature"))
-    signature = {name: database.attributes[name] for name in ("encoder", "photos")}
-    index = load_index(file, signature)
-    assert len(index) == len(database)
-    found, _ = index.search(database[:5], 20)
-    assert all(row in hits for row, hits in enumerate(found))
 
 
 def test_report_needs_no_network(finished_run: Path) -> None:

@@ -10,6 +10,7 @@ from tests.conftest import ROOT, kedro
 from tests.serving.conftest import ENV, PHOTOS, picture, searchable
 
 from car_retrieval.cli import cli
+from car_retrieval.serving import retriever
 from car_retrieval.serving.run_artifacts import RunArtifacts, open_retriever
 
 __all__ = ["searchable"]  # a fixture
@@ -45,12 +46,37 @@ def test_each_photo_gets_a_table(here: Path) -> None:
     assert len(second.splitlines()) == 5
 
 
+def test_long_paths_are_shortened_in_the_middle(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "70")
+    lines = search("new.jpg", "--k=3").stdout.strip().splitlines()
+    assert max(map(len, lines)) == 70
+    for line in lines[2:]:
+        assert re.search(r" data/\S+…\S+/\d+\.jpg$", line)
+
+
+def test_each_photo_is_decoded_once(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    decoded = []
+    decode = retriever.decode
+    monkeypatch.setattr(retriever, "decode", lambda *given: decoded.append(1) or decode(*given))
+    assert search("new.jpg", own(1)).exit_code == 0
+    assert len(decoded) == 2
+
+
+def test_a_truncated_photo_is_named(here: Path) -> None:
+    (here / "half.jpg").write_bytes(picture(PHOTOS)[:-200])
+    result = search("new.jpg", "half.jpg")
+    assert result.exit_code == 1
+    assert "half.jpg: it cannot be decoded" in result.stderr
+
+
 def test_json_has_one_line_per_photo(here: Path) -> None:
     result = search("new.jpg", own(2), "--json", "--k=2", "--make=audi", "--year=2001-2005")
     lines = [json.loads(line) for line in result.stdout.splitlines()]
     assert [line["photo"] for line in lines] == ["new.jpg", own(2)]
     for line in lines:
-        assert set(line) == {"photo", "crop", "known", "threshold", "matches"}
+        assert set(line) == {"photo", "crop", "known", "threshold", "groups", "matches"}
         assert [match["rank"] for match in line["matches"]] == [1, 2]
         for match in line["matches"]:
             assert match["make"] == "Audi"
@@ -88,6 +114,48 @@ def test_matches_below_the_threshold_are_marked(
     assert "diagnosis" in result.stderr
 
 
+def test_several_photos_are_searched_together(here: Path) -> None:
+    apart = [json.loads(line) for line in search(own(1), own(2), "--json").stdout.splitlines()]
+    result = search(own(1), own(2), "--together", "--json", "--k=40")
+    both = json.loads(result.stdout)
+    assert both["photos"] == [own(1), own(2)]
+    assert both["known"] is both["threshold"] is None
+    assert "single photos" in result.stderr
+    similarity = {match["path"]: match["similarity"] for match in both["matches"]}
+    first, second = (similarity[str(here / own(row))] for row in (1, 2))
+    assert first == pytest.approx(second, abs=1e-5)  # both, to their mean
+    assert len(apart) == 2
+
+
+def test_matches_should_not_look_like_a_photo(here: Path) -> None:
+    plain = json.loads(search("new.jpg", "--json", "--k=40").stdout)["matches"]
+    avoided = plain[0]["path"]
+    asked = ["new.jpg", "--unlike", avoided, "--k=40"]
+    result = json.loads(search(*asked, "--json").stdout)
+    assert result["unlike"] == [avoided]
+    similarity = {match["path"]: match["similarity"] for match in result["matches"]}
+    assert similarity[avoided] < plain[0]["similarity"]
+    assert search(*asked).stdout.startswith(f"new.jpg − {avoided}")
+    none = json.loads(search(*asked, "--gamma=0", "--json").stdout)["matches"]
+    assert [match["id"] for match in none] == [match["id"] for match in plain]
+
+
+def test_photos_that_cancel_out(here: Path) -> None:
+    result = search("new.jpg", "--unlike", "new.jpg", "--gamma=1")
+    assert result.exit_code == 1
+    assert "nothing is left to search for" in result.stderr.splitlines()[-1]
+
+
+def test_classes_vote(here: Path) -> None:
+    lines = search("new.jpg", "--k=40", "--group").stdout.splitlines()
+    votes = [line for line in lines if " of 40, mean similarity " in line]
+    assert len(votes) == 4
+    assert sum(int(re.search(r"(\d+) of 40", vote)[1]) for vote in votes) == 40
+    assert any(vote.startswith("Audi A4 2000–2008, 10 of 40") for vote in votes)
+    groups = json.loads(search("new.jpg", "--k=40", "--json").stdout)["groups"]
+    assert sum(group["share"] for group in groups) == pytest.approx(1)
+
+
 def test_no_photo_matches_the_filters(here: Path) -> None:
     result = search("new.jpg", "--year", "1950")
     assert result.exit_code == 0
@@ -105,6 +173,7 @@ def test_no_photo_matches_the_filters(here: Path) -> None:
         (["conf"], "conf: Is a directory"),
         (["conf/base/catalog.yml"], "conf/base/catalog.yml: it is not a picture in a known format"),
         (["new.jpg", "--crop=5,5,4000,10"], "new.jpg: the crop 5,5,4000,10 does not lie inside"),
+        (["new.jpg", "--unlike=no.jpg"], "no.jpg: No such file"),
         (["new.jpg", own(1), "--crop=1,1,9,9"], "--crop=x1,y1,x2,y2 needs a single photo, got 2"),
         (["new.jpg", "--make=Audy"], "make 'Audy'; did you mean Audi?"),
         (["new.jpg", "--model=Octavio"], "model 'Octavio'; did you mean Octavia?"),

@@ -24,7 +24,7 @@ def inspection():
     frame = pd.DataFrame(
         {"Path": list("abcdef"), "Width": 100, "Height": 80, "Hash": list("uvwxyz")}
     )
-    return frame.assign(Problem="")
+    return frame.assign(Truncated=False, Problem="")
 
 
 def with_broken(inspection, *rows):
@@ -43,6 +43,7 @@ class TestReadablePhotos:
         assert kept["Class"].tolist() == [3, -1, 5, 6]
         assert (kept["Index"].dtype, kept["Class"].dtype) == (np.int64, np.int64)
         assert "Problem" not in kept
+        assert "Truncated" not in kept
         broken = problems[problems["Action"] == "left out"]
         assert broken[["Path", "Problem"]].to_numpy().tolist() == [
             ["a", "cut off"],
@@ -153,3 +154,22 @@ def test_duplicates():
         "d": True,
     }
     assert photo_table.duplicates(photos[:2]).empty
+
+
+def test_problems_by_kind() -> None:
+    heic = [(f"a/{number}.HEIC", "needs the extra") for number in range(12)]
+    found = table(
+        ("b.jpg", "broken: 9"),
+        *heic,
+        ("c", "broken: 8"),
+        ("d.jpg", "broken: 7"),
+        columns=["Path", "Problem"],
+    )
+    lines = photo_table.by_kind(found)
+    assert lines == [
+        "12 .heic, for example a/0.HEIC: needs the extra",
+        "2 .jpg, for example b.jpg: broken: 9",
+        "1 without suffix, for example c: broken: 8",
+    ]
+    assert photo_table.by_kind(found, shown=1)[1:] == ["3 with other problems"]
+    assert photo_table.by_kind(found[:0]) == []

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from tests.parameters import evaluation_params
 
 from car_retrieval.gallery.enlarged import enlarged, enlarged_images
 from car_retrieval.gallery.living import encoder_digest
@@ -15,6 +16,7 @@ from car_retrieval.gallery.record import GalleryRecord, Labels
 from car_retrieval.gallery.store import GalleryStore
 from car_retrieval.images.pack import Packing
 from car_retrieval.io.matrix import Matrix, MatrixStream, write_matrix
+from car_retrieval.pipelines.searchers.nodes import compare_searchers
 
 RNG = np.random.default_rng(5)
 VECTORS = RNG.standard_normal((5, 4)).astype(np.float32)
@@ -84,6 +86,9 @@ def test_rows_are_those_of_the_table(store: GalleryStore, descriptors: Matrix) -
     np.testing.assert_array_equal(np.concatenate(list(matrix.blocks(2))), expected)
     np.testing.assert_array_equal(matrix.mapped(), expected)
     assert matrix.attributes == descriptors.attributes
+    assert not matrix.is_same(descriptors)
+    assert not descriptors.is_same(matrix)
+    assert matrix.is_same(matrix)
 
 
 def test_added_photos_are_packed_when_read(
@@ -96,3 +101,22 @@ def test_added_photos_are_packed_when_read(
     np.testing.assert_array_equal(seen[1], PIXELS[2])
     np.testing.assert_array_equal(seen[4][:, 4, 4], [255, 0, 0])
     assert seen[np.array([4, 0])].shape == (2, 3, 8, 8)
+
+
+def test_the_kept_index_has_the_rows_of_the_run(tmp_path: Path, store: GalleryStore) -> None:
+    vectors = RNG.standard_normal((40, 4)).astype(np.float32)
+    write_matrix(tmp_path / "g.npy", MatrixStream([vectors], {"encoder": {"weights": "w"}}))
+    run, table = Matrix(tmp_path / "g.npy"), pd.concat([photos()] * 8, ignore_index=True)
+    table = table.assign(Path=[f"{row}.jpg" for row in range(40)], Index=range(40))
+    store.remove([GalleryRecord("0.jpg", "")])
+    new = [GalleryRecord("n1.jpg", "n1", Labels("1")), GalleryRecord("n2.jpg", "n2", Labels("1"))]
+    store.put(new, vectors[:2], encoder_digest({"weights": "w"}))
+    searched, changed = enlarged(run, table, store)
+    assert len(searched) == 41
+    lopq = {"kind": "lopq", "coarse": 2, "splits": 1, "subquantisers": 4}
+    params = evaluation_params(searchers={"lopq": lopq})
+    labels = changed.set_index("Index")["Class"]
+    signed = compare_searchers(run, searched, table["Class"], labels, run, params)[2]
+    assert len(signed.index) == 40
+    hits, _ = signed.index.search(vectors, 1)
+    assert hits[:, 0].tolist() == list(range(40))

@@ -8,10 +8,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from car_retrieval.gallery import approximate
+from car_retrieval.gallery.approximate import GalleryIndex
 from car_retrieval.gallery.living import LivingGallery
 from car_retrieval.gallery.photos import record_of
 from car_retrieval.gallery.record import GalleryRecord, Labels, photo_id
 from car_retrieval.gallery.store import GalleryStore
+from car_retrieval.search.build import fill
+from car_retrieval.search.gallery import Gallery
+from car_retrieval.search.lopq.fit import LopqParams
+from car_retrieval.search.lopq.index import LopqIndex
 
 DIMENSION, LISTED = 6, 12
 
@@ -164,3 +170,33 @@ def test_it_finds_what_a_new_gallery_finds(
         candidates = np.tile(rows, (3, 1))
         for found, exact in zip(seen.rerank(queries, candidates, k), (hits, scores), strict=True):
             np.testing.assert_array_equal(found, exact[:, : found.shape[1]])
+
+
+@pytest.mark.parametrize("missing", [0, 1, 3, 40, 120])
+def test_photos_that_are_not_searched_are_not_found(missing: int) -> None:
+    vectors = unit(3, 150)
+    rows = np.sort(np.random.default_rng(missing).permutation(150)[missing:])
+    hits = Gallery(vectors, rows).search(np.arange(5), unit(4, 5), 10).hits
+    expected = rows[np.argsort(-(unit(4, 5) @ vectors[rows].T), axis=1)[:, :10]]
+    np.testing.assert_array_equal(hits[:, : expected.shape[1]], expected)
+
+
+def test_an_index_takes_added_rows_and_leaves_out_removed_ones(
+    store: GalleryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(approximate, "TAIL", 8)
+    gallery = living(store)
+    inner = LopqIndex(LopqParams(splits=1, coarse=2, subquantisers=6, bits=8))
+    fill(inner, np.asarray(unit(1, LISTED)), np.arange(LISTED), seed=0)
+    index = GalleryIndex(inner)
+    for step in range(30):
+        store.put([GalleryRecord(f"n{step}.jpg", str(step))], unit(50 + step), "e")
+        if step % 3 == 0:
+            store.remove([GalleryRecord(f"n{step // 2}.jpg", "")])
+        seen = gallery.snapshot()
+        rows = np.flatnonzero(seen.present)
+        exact = seen.search(unit(9, 2), rows, 5)
+        found = index.search(seen, unit(9, 2), rows, 5, candidates=200)
+        np.testing.assert_array_equal(found[0], exact[0])
+        np.testing.assert_array_equal(found[1], exact[1])
+    assert len(inner) > LISTED

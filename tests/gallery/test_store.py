@@ -114,11 +114,12 @@ def _add_until_killed(path: Path, said: Path) -> None:
                 file.write(f"-{first}\n")
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_what_was_acknowledged_survives_a_kill(store: GalleryStore, seed: int) -> None:
+def test_what_was_acknowledged_survives_kills(store: GalleryStore) -> None:
+    """At full size: GALLERY_KILLS=50 pytest tests/gallery/test_store.py -k kills."""
     said = store.path.with_name("said.txt")
     store.path.parent.mkdir()
-    delays = np.random.default_rng(seed).uniform(0.02, 0.3, 4)
+    kills = int(os.environ.get("GALLERY_KILLS", "8"))
+    delays = np.random.default_rng(kills).uniform(0.02, 0.3, kills)
     for delay in delays:
         process = multiprocessing.get_context("fork").Process(
             target=_add_until_killed, args=(store.path, said)

@@ -1,3 +1,4 @@
+import re
 from contextlib import suppress
 from io import BytesIO
 
@@ -8,6 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
+from car_retrieval.images import decode as decode_module
+from car_retrieval.images import heif
 from car_retrieval.images.crop import Box
 from car_retrieval.images.decode import UnreadableImageError, decode
 
@@ -20,7 +23,7 @@ def difference(a: np.ndarray, b: np.ndarray) -> int:
 
 
 @pytest.mark.parametrize(
-    "kind", ["PNG", "BMP", "TIFF", "GIF", "JPEG", "MPO", "WEBP", "AVIF", "JPEG2000", "PPM"]
+    "kind", ["PNG", "BMP", "TIFF", "GIF", "JPEG", "MPO", "WEBP", "AVIF", "HEIF", "JPEG2000", "PPM"]
 )
 def test_pixels_size_and_type(encode, smooth, kind):
     picture = np.full((30, 40, 3), (200, 100, 50), np.uint8)
@@ -28,7 +31,7 @@ def test_pixels_size_and_type(encode, smooth, kind):
     assert (decoded.width, decoded.height) == (40, 30)
     assert decoded.pixels.dtype == np.uint8
     assert difference(decoded.pixels, picture) <= (
-        4 if kind in ("JPEG", "MPO", "WEBP", "AVIF") else 0
+        4 if kind in ("JPEG", "MPO", "WEBP", "AVIF", "HEIF") else 0
     )
 
 
@@ -44,6 +47,33 @@ def test_every_orientation_comes_out_upright(encode, smooth, kind, orientation):
     assert (decoded.height, decoded.width) == upright.shape[:2]
     assert (decoded.height > decoded.width) == (orientation >= 5)
     assert difference(decoded.pixels, upright) <= 2
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_heic_photo_is_turned_once(encode, smooth, orientation):
+    exif = Image.Exif()
+    exif[ORIENTATION] = orientation
+    data = encode(smooth(45, 70), "HEIF", exif=exif.tobytes(), quality=95)  # turned by `irot`
+    turned = Image.fromarray(smooth(45, 70))
+    turned.getexif()[ORIENTATION] = orientation
+    upright = np.asarray(ImageOps.exif_transpose(turned))
+    decoded = decode(data)
+    assert (decoded.height, decoded.width) == upright.shape[:2]
+    assert np.abs(decoded.pixels.astype(int) - upright).mean() < 12  # if turned wrongly: over 50
+
+
+def test_the_extra_for_heic_is_named(encode, smooth, monkeypatch):
+    data = encode(smooth(20, 30), "HEIF")
+    monkeypatch.setattr(decode_module, "FORMATS", ("JPEG",))
+    monkeypatch.setattr(heif, "FORMATS", ())
+    with pytest.raises(UnreadableImageError, match=r"HEIC photo: .*pip install -e '\.\[heic\]'"):
+        decode(data)
+    assert decode(encode(smooth(20, 30))).width == 30
+
+
+def test_a_damaged_heic_photo(encode, smooth):
+    with pytest.raises(UnreadableImageError, match="damaged HEIC"):
+        decode(encode(smooth(20, 30), "HEIF")[:60])
 
 
 @pytest.mark.parametrize("orientation", [0, 9, 77])
@@ -139,13 +169,40 @@ def test_a_box_outside_the_picture_is_the_boxs_fault(encode, smooth):
 
 
 @pytest.mark.parametrize("min_size", [None, 1])
-@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"kind": "PNG"}], ids=str)
+@pytest.mark.parametrize(
+    "options", [{}, {"progressive": True}, {"kind": "PNG"}, {"kind": "HEIF"}], ids=str
+)
 @pytest.mark.parametrize("share", [0.0, 0.05, 0.5, 0.9, 0.99])
 def test_a_cut_off_file_is_refused(encode, smooth, options, share, min_size):
     data = encode(smooth(200, 300), **options)
     assert decode(data).pixels.shape == (200, 300, 3)
     with pytest.raises(UnreadableImageError):
         decode(data[: int(share * len(data))], min_size)
+
+
+@pytest.mark.parametrize("min_size", [None, 30])
+@pytest.mark.parametrize("lacking", [1, 2])
+@pytest.mark.parametrize("mode", ["L", "RGB", "CMYK"])
+@pytest.mark.parametrize("progressive", [False, True])
+def test_a_jpeg_may_lack_its_end_marker(encode, smooth, min_size, lacking, mode, progressive):
+    whole = encode(Image.fromarray(smooth(200, 300)).convert(mode), progressive=progressive)
+    decoded = decode(whole[:-lacking], min_size)
+    assert decoded.truncated
+    assert difference(decoded.pixels, decode(whole, min_size).pixels) == 0
+    assert not decode(whole, min_size).truncated
+    with pytest.raises(UnreadableImageError, match="truncated"):
+        decode(whole[:-lacking], min_size, truncated="refuse")
+    with pytest.raises(UnreadableImageError):
+        decode(whole[: -lacking - 3], min_size)
+
+
+def test_a_progressive_jpeg_cut_between_its_scans_is_refused(encode, smooth):
+    data = encode(smooth(200, 300), progressive=True)
+    scans = [found.start() for found in re.finditer(b"\xff\xda", data)]
+    assert len(scans) > 3
+    for start in scans:
+        with pytest.raises(UnreadableImageError):
+            decode(data[:start])
 
 
 def test_a_decompression_bomb_is_refused(encode):

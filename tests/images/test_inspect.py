@@ -7,7 +7,7 @@ from PIL import Image
 from car_retrieval.images.decode import UnreadableImageError
 from car_retrieval.images.inspect import inspect, inspect_all
 
-COLUMNS = ["Path", "Width", "Height", "Hash", "DHash", "Problem"]
+COLUMNS = ["Path", "Width", "Height", "Hash", "DHash", "Truncated", "Problem"]
 
 
 def test_size_is_full_and_upright(encode, smooth):

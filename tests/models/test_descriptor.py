@@ -104,6 +104,52 @@ def test_the_dimension_is_the_backbones_also_of_two_poolings(images):
     assert net.dimension == net(images).shape[1] == 512
 
 
+class TestWithoutHead:
+    LITE = DescriptorConfig("timm/tf_efficientnet_lite0", 8, 32, neck="bnneck")
+
+    def test_the_pooled_features_are_the_descriptor(self, net, images):
+        pooled = net.without_head(stage=False)
+        torch.testing.assert_close(pooled(images), F.normalize(net.pool(net.features(images))))
+        assert pooled.dimension == 512
+        assert pooled.signature() != net.signature()
+        again = restored(pooled.config, pooled.state_dict())
+        assert torch.equal(again(images), pooled(images))
+
+    def test_the_last_stage_is_pooled_next_to_them(self, images):
+        net = network(self.LITE)
+        both = net.without_head(stage=True)
+        found, pooled = both.embed(images), net.without_head(stage=False).embed(images)
+        assert found.shape == (4, both.dimension) == (4, 1280 + 320)
+        torch.testing.assert_close(found[:, :1280], pooled)
+        maps = []
+        with net.backbone.net.blocks.register_forward_hook(lambda *call: maps.append(call[2])):
+            net(images)
+        torch.testing.assert_close(found[:, 1280:], net.pool(maps[0]))
+        again = restored(both.config, both.state_dict())
+        assert torch.equal(again(images), both(images))
+
+    def test_it_keeps_what_is_known_of_the_network(self, net):
+        net.provenance = {"data": "ab"}
+        pooled = net.without_head(stage=False)
+        assert pooled.provenance == net.provenance
+        assert not pooled.training
+        assert net.train().without_head(stage=False).training
+
+    @pytest.mark.parametrize(
+        "config",
+        [
+            CONFIG,
+            replace(CONFIG, arch="timm/mobilenetv3_small_050"),
+            replace(CONFIG, arch="vit_b_32"),
+        ],
+    )
+    def test_a_network_whose_last_stage_is_the_last_map(self, config):
+        with pytest.raises(
+            ValueError, match=r"encoding\.features: .* no convolution after its last"
+        ):
+            network(config).without_head(stage=True)
+
+
 def test_an_images_own_normalisation_forgives_darkness(images):
     net = network(replace(CONFIG, normalisation="image"))
     dark = net(0.3 * images.float() + 5)

@@ -4,11 +4,17 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812
-from tests.parameters import encoding_params
 
 from car_retrieval.io.matrix import Matrix, write_matrix
 from car_retrieval.models.descriptor import DescriptorConfig, DescriptorNet
-from car_retrieval.models.encoder import Encoder, choose_encoder, encode, resized
+from car_retrieval.models.encoder import (
+    Encoder,
+    encode,
+    network_at,
+    resized,
+    with_features,
+    with_features_of,
+)
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (7, 3, 32, 32), dtype=np.uint8)
 
@@ -135,4 +141,26 @@ def test_a_factor_that_is_none_is_refused(scale):
 
 def test_an_epoch_that_was_not_saved_cannot_encode() -> None:
     with pytest.raises(ValueError, match=r"encoding\.checkpoint = 7: .* epochs 0, 1"):
-        choose_encoder(None, {0: {}, 1: {}}, encoding_params(checkpoint=7))  # type: ignore
+        network_at(7, None, {0: {}, 1: {}})  # type: ignore
+
+
+def test_the_features_are_chosen_and_found_again(net) -> None:
+    networks = {"head": net, "pooled": net.without_head(stage=False)}
+    for features, wanted in networks.items():
+        found = with_features(net, features)  # type: ignore[arg-type]  # two of them
+        assert found.signature() == wanted.signature()
+        assert with_features_of(net, found.signature()).signature() == wanted.signature()
+    assert with_features_of(net, {}) is net  # descriptors of an earlier version
+
+
+def test_a_network_without_a_head_has_one_kind_of_features(net) -> None:
+    pooled = net.without_head(stage=False)
+    for features in ("head", "pooled"):
+        assert with_features(pooled, features) is pooled  # type: ignore[arg-type]
+
+
+def test_the_last_stage_is_found_again() -> None:
+    net = DescriptorNet(DescriptorConfig("timm/tf_efficientnet_lite0", 8, 32)).eval()
+    found = with_features(net, "stage")
+    assert found.config.stage
+    assert with_features_of(net, found.signature()).signature() == found.signature()

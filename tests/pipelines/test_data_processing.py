@@ -1,8 +1,11 @@
 """Listing, splitting and packing as nodes: choices, refusals, counts."""
 
+import io
+
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 from tests.parameters import data_params, evaluation_params, training_params
 from tests.pipelines.made_up import photos
 
@@ -21,10 +24,6 @@ UNCHANGED = GalleryStore("unchanged")
 
 @pytest.fixture
 def surveillance() -> tuple[pd.DataFrame, dict[str, bytes]]:
-    import io
-
-    from PIL import Image
-
     files = {}
     for number in range(4):
         buffer = io.BytesIO()
@@ -59,6 +58,24 @@ def test_a_missing_file_is_left_out_and_too_many_stop_the_run(
     del files["3.png"]
     with pytest.raises(ValueError, match=r"max_rejected_fraction.*2\.png: file not found; 3\.png"):
         data.select_queries(table, files, data_params(max_rejected_fraction=0.1))
+
+
+def test_a_jpeg_without_its_end_marker_is_kept_and_told_or_refused(
+    surveillance: tuple[pd.DataFrame, dict[str, bytes]], caplog: pytest.LogCaptureFixture
+) -> None:
+    table, files = surveillance
+    buffer = io.BytesIO()
+    Image.new("RGB", (20, 10)).save(buffer, "JPEG")
+    files["1.png"] = buffer.getvalue()[:-2]
+    photos, problems = data.select_queries(table, files, data_params())
+    assert len(photos) == 4
+    assert problems[["Path", "Action"]].to_numpy().tolist() == [["1.png", "kept"]]
+    assert "1.png" in caplog.text
+    packed = data.pack_images(photos, files, data_params(image_size=16), training_params())
+    assert sum(len(block) for block in packed.blocks) == 4
+    photos, problems = data.select_queries(table, files, data_params(truncated="refuse"))
+    assert len(photos) == 3
+    assert problems["Action"].tolist() == ["left out"]
 
 
 def test_photos_that_the_list_rejects_count_as_well(

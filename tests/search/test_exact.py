@@ -24,6 +24,7 @@ def oracle(queries, ids, vectors, k, exclude=None):
     for row, query in enumerate(queries.astype(float)):
         products = vectors.astype(float) @ query
         order = np.lexsort((ids, -products))
+        order = order[ids[order] >= 0]
         if exclude is not None:
             order = order[ids[order] != exclude[row]]
         order = order[:k]
@@ -48,6 +49,8 @@ def test_equals_sorting_everything(data):
     width, n, q = (data.draw(st.integers(low, high)) for low, high in ((1, 3), (0, 40), (0, 25)))
     vectors, queries = data.draw(small_integers(n, width)), data.draw(small_integers(q, width))
     ids = np.array(data.draw(st.permutations(range(0, 3 * n, 3))), dtype=np.int64)
+    left_out = data.draw(hnp.arrays(bool, n, elements=st.booleans()))
+    ids[left_out] = -1
     k, size = data.draw(st.integers(1, 12)), data.draw(st.integers(1, 50))
     exclude = None
     if data.draw(st.booleans()):

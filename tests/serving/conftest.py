@@ -50,7 +50,7 @@ def listed(folder: Path) -> pd.DataFrame:
         about = inspect((folder / path).read_bytes())
         box = (5, 7, about.width - 11, about.height - 3) if number % 3 else (None,) * 4
         year = 2000 + number % 10 if number % 7 else None
-        rows.append((path, class_, *NAMES[class_], year, *box, number, *about))
+        rows.append((path, class_, *NAMES[class_], year, *box, number, *about[:4]))
     columns = ["Path", "Class", "MakeName", "ModelName", "Year", "x1", "y1", "x2", "y2"]
     table = pd.DataFrame(rows, columns=[*columns, "Index", "Width", "Height", "Hash", "DHash"])
     return table.astype({name: "Int64" for name in ("Year", "x1", "y1", "x2", "y2")})

@@ -14,6 +14,7 @@ from PIL import Image
 from tests.serving.conftest import PHOTOS, picture
 
 from car_retrieval.explain.heat_map import heat_map
+from car_retrieval.gallery.approximate import GalleryIndex
 from car_retrieval.gallery.record import photo_id
 from car_retrieval.images.crop import Box
 from car_retrieval.images.decode import UnreadableImageError
@@ -201,8 +202,8 @@ def test_lopq_fetches_more_candidates_when_photos_are_filtered_out(
     retriever: Retriever, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = []
-    index = retriever._index
-    assert index is not None
+    assert retriever._index is not None
+    index = retriever._index._index
 
     class Spy:
         def __len__(self) -> int:
@@ -212,7 +213,7 @@ def test_lopq_fetches_more_candidates_when_photos_are_filtered_out(
             asked.append(k)
             return index.search(queries, k)
 
-    monkeypatch.setattr(retriever, "_index", Spy())
+    monkeypatch.setattr(retriever, "_index", GalleryIndex(Spy()))
     monkeypatch.setattr(module, "ALWAYS_EXACT", 0)
     monkeypatch.setattr(module, "CANDIDATES", 4)
     monkeypatch.setattr(module, "PER_HIT", 2)

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import torch
 from tests.parameters import training_params
+from torchvision.models import resnet18
 
 from car_retrieval.metrics.verification import sample_pairs
 from car_retrieval.models.descriptor import network_of
@@ -113,13 +114,6 @@ def test_a_resumed_run_equals_one_that_was_not_stopped(make, way):
     assert resumed["report"]["epoch"] == 1
     for name in ("loss", "lr", "images", *SCORES):
         assert straight["report"][name] == resumed["report"][name]
-
-
-def test_a_trivial_set_is_learnt(make):
-    checkpoints = list(make(epochs=4, augmentation=None).epochs())
-    losses = [checkpoint["report"]["loss"] for checkpoint in checkpoints]
-    assert losses[-1] < 0.7 * losses[0]
-    assert checkpoints[-1]["report"]["mAP@5"] > 0.9
 
 
 def test_what_a_checkpoint_holds(make):
@@ -243,12 +237,6 @@ class TestRestore:
                 make(loss={"name": loss}).restore(checkpoint)
 
 
-def test_a_miner(make):
-    miner = {"name": "MultiSimilarityMiner", "args": {"epsilon": 0.5}}
-    checkpoint = next(make(epochs=1, loss={"name": "MultiSimilarityLoss"}, miner=miner).epochs())
-    assert np.isfinite(checkpoint["report"]["loss"])
-
-
 def test_scale_and_normalisation(make):
     whole, half = (next(make(epochs=1, scale=scale).epochs()) for scale in (1.0, 0.5))
     assert not torch.equal(weight(whole), weight(half))
@@ -367,8 +355,9 @@ def test_batch_norms_keep_their_statistics(make):
         assert torch.equal(value, after[name]) == kept, name
 
 
-def test_frozen_blocks_stay_and_keep_their_statistics(make):
-    trainer = make(epochs=1, frozen_blocks=3)
+def test_frozen_blocks_stay_and_keep_their_statistics(make, tmp_path):
+    torch.save(resnet18().state_dict(), tmp_path / "weights.pth")
+    trainer = make(epochs=1, frozen_blocks=3, weights=str(tmp_path / "weights.pth"))
     before = {name: value.clone() for name, value in trainer.net.state_dict().items()}
     after = next(trainer.epochs())["model"]
     frozen = ("backbone.0.", "backbone.1.", "backbone.4.", "backbone.5.0.")

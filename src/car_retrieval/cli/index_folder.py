@@ -22,14 +22,13 @@ from car_retrieval.data.folder_lists import (
     numbered_classes,
     read_classes,
 )
-from car_retrieval.data.photo_table import counted
+from car_retrieval.data.photo_table import by_kind, counted
 from car_retrieval.datasets.image_files import ImageFiles
 from car_retrieval.images.inspect import inspect_all
 from car_retrieval.io.atomic import atomic
 
 LISTS = ("indexinfo.csv", "tindexinfo.csv", "test.npy")
 WORKERS = 2
-SHOWN = 5
 
 
 class Ratio(click.ParamType):
@@ -176,7 +175,7 @@ def index_folder(
     seen = [
         photos.assign(Class=photos["Name"].map(numbers.get)).join(
             inspect_all(ImageFiles(folder), photos["Path"].tolist(), WORKERS).drop(
-                columns=["Path", "Width", "Height"]
+                columns=["Path", "Width", "Height", "Truncated"]
             )
         )
         for photos, folder in zip(named, folders, strict=True)
@@ -315,8 +314,8 @@ def _walked(folder: Path, say: Callable[[str], None]) -> list[str]:
     """Find the photos of a folder; prints a summary of other files."""
     walk = walk_photos(folder)
     if walk.other:
-        kinds = ", ".join(f"{count:,} {suffix}" for suffix, count in walk.other.most_common(SHOWN))
-        say(f"{folder}: {counted(walk.other.total(), 'file', 'files')} of other kinds: {kinds}")
+        files = counted(walk.other.total(), "file", "files")
+        say(f"{folder}: {files} of other kinds: {walk.other_kinds()}")
     for name, why in walk.bad_names.items():
         say(f"{folder}/{name} is left out: {why}")
     if not walk.photos:
@@ -376,5 +375,5 @@ def _tell_unreadable(photos: pd.DataFrame, file: Path, say: Callable[[str], None
         return
     write_csv(bad, file)
     say(f"{counted(len(bad), 'photo', 'photos')} cannot be read and are left out, see {file}:")
-    for path, problem in bad.head(SHOWN).itertuples(index=False):
-        say(f"  {path}: {problem}")
+    for line in by_kind(bad):
+        say(f"  {line}")

@@ -1,42 +1,33 @@
 """`kedro search`: search by photo in the terminal."""
 
-import json
 import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import redirect_stdout
-from dataclasses import asdict
+from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
 import numpy as np
 from kedro.framework.cli.utils import env_option
-from rich.console import Console
-from rich.table import Table
 
 from car_retrieval.cli.errors import PlainErrorCommand
+from car_retrieval.cli.search_output import Crop, as_json_line, print_table
 from car_retrieval.gallery.conditions import parse_condition
 from car_retrieval.images.crop import Box, check_inside
-from car_retrieval.images.inspect import inspect
+from car_retrieval.images.decode import UnreadableImageError, upright_size
+from car_retrieval.images.truncated import lacks_end_marker
+from car_retrieval.search.rocchio import GAMMA, rocchio
 from car_retrieval.serving.filters import Filters
 from car_retrieval.serving.run_artifacts import RunArtifacts
 from car_retrieval.serving.search_result import SearchResult
 
 if TYPE_CHECKING:
-    from car_retrieval.datasets.image_files import ImageFiles
     from car_retrieval.serving.retriever import Retriever
 
 BATCH = 64  # photos that are searched together
-WIDTH = 1_000  # columns, so that paths are not truncated
-COLUMNS: dict[str, Literal["left", "right"]] = {
-    "rank": "right",
-    "similarity": "right",
-    "make": "left",
-    "model": "left",
-    "year": "right",
-    "path": "left",
-}
 NO_THRESHOLD = (
     "no match threshold for these descriptors; run the pipelines evaluation and diagnosis without "
     "evaluation.reranking"
@@ -44,8 +35,10 @@ NO_THRESHOLD = (
 NO_CLASSES = (
     "no match threshold, because the photos have no classes to measure it with; compare them by eye"
 )
+NO_THRESHOLD_COMBINED = (
+    "no match threshold, because it was measured for single photos; compare the matches by eye"
+)
 
-Crop = tuple[int, int, int, int]
 Auto = Literal["auto"]
 
 
@@ -111,6 +104,24 @@ CROP = CropType("auto, none or x1,y1,x2,y2", ",".join([r"(\d{1,9})"] * 4))
     metavar="CROP",
     help="Part of the photo: x1,y1,x2,y2 in pixels from 1; auto: the car; none: all of it.",
 )
+@click.option(
+    "--together", is_flag=True, help="The photos show one car: search once, with their mean."
+)
+@click.option(
+    "--unlike",
+    multiple=True,
+    metavar="PHOTO",
+    type=click.Path(path_type=Path),
+    help="Photo that matches should not look like; repeatable. Implies --together.",
+)
+@click.option(
+    "--gamma",
+    type=click.FloatRange(0, 1),
+    default=GAMMA,
+    show_default=True,
+    help="Weight of the photos after --unlike.",
+)
+@click.option("--group", is_flag=True, help="Show the classes of the matches, with their votes.")
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON per photo.")
 @env_option
 def command(
@@ -122,25 +133,51 @@ def command(
     year: tuple[int, int] | None,
     where: tuple[str, ...],
     crop: Any,
+    together: bool,
+    unlike: tuple[Path, ...],
+    gamma: float,
+    group: bool,
     as_json: bool,
     env: str | None,
 ) -> None:
-    """Find the gallery photos most similar to each PHOTO.
+    """Find the gallery photos most similar to each PHOTO, or to several together.
 
     The search uses the network and the descriptors of the latest run. A similarity in brackets is
     below the match threshold.
     """
+    searches = [photos] if together or unlike else [(photo,) for photo in photos]
     filters = Filters(make, model, year, tuple(map(parse_condition, where)))
-    search_photos(photos, k, method, filters, crop, as_json, env)
+    options = SearchOptions(k, method, filters, crop, unlike, gamma)
+    search_photos(searches, options, as_json, group, env)
+
+
+@dataclass(frozen=True)
+class SearchOptions:
+    """Options of all searches of a call.
+
+    Attributes:
+        k: maximum number of matches per search.
+        method: `exact` or `lopq`.
+        filters: conditions on the matches.
+        crop: part of the photo to search with, for a single photo only; `auto`: the detected car of
+            each photo.
+        unlike: photos that matches should not look like.
+        gamma: weight of `unlike`, see `rocchio`.
+    """
+
+    k: int
+    method: str
+    filters: Filters
+    crop: Crop | Auto | None = None
+    unlike: tuple[Path, ...] = ()
+    gamma: float = GAMMA
 
 
 def search_photos(
-    photos: Sequence[Path],
-    k: int,
-    method: str,
-    filters: Filters,
-    crop: Crop | Auto | None,
+    searches: Sequence[tuple[Path, ...]],
+    options: SearchOptions,
     as_json: bool,
+    group: bool,
     env: str | None,
 ) -> None:
     """Search the latest run of an environment for photos, and print the matches.
@@ -148,13 +185,10 @@ def search_photos(
     The input is validated before the network is loaded. Logs go to stderr.
 
     Args:
-        photos: paths of the query photos.
-        k: maximum number of matches per photo.
-        method: `exact` or `lopq`.
-        filters: conditions on the matches.
-        crop: part of the photo to search with, for a single photo only; `auto`: the detected car of
-            each photo.
-        as_json: print one line of JSON per photo instead of a table.
+        searches: paths of the query photos of each search.
+        options: options of all searches.
+        as_json: print one line of JSON per search instead of a table.
+        group: print the classes of the matches above them.
         env: Kedro environment.
 
     Raises:
@@ -163,24 +197,31 @@ def search_photos(
         FileNotFoundError: no run has finished yet.
     """
     with redirect_stdout(sys.stderr):
-        check_photos(photos, crop)
+        check_photos(
+            [*(photo for photos in searches for photo in photos), *options.unlike], options.crop
+        )
         artifacts = RunArtifacts(env)
-        filters.mask(artifacts.gallery.snapshot().photos)
+        options.filters.mask(artifacts.gallery.snapshot().photos)
         retriever = artifacts.load_retriever()
-    results = _search(retriever, photos, k, method, filters, crop)
-    for photo, (part, result) in zip(photos, results, strict=True):
+    combined = len(searches[0]) > 1 or bool(options.unlike)
+    for photos, (part, result) in zip(searches, _search(retriever, searches, options), strict=True):
+        if combined:
+            result = result.without_threshold()
         if as_json:
-            click.echo(_json(photo, part, result, artifacts.files))
+            click.echo(as_json_line(photos, options.unlike, part, result, artifacts.files))
         else:
-            _print_table(photo, part, result, artifacts.files)
+            title = " + ".join(map(str, photos)) + "".join(f" − {one}" for one in options.unlike)
+            print_table(title, part, result, artifacts.files, group)
     if retriever.untrained:
         click.echo(retriever.untrained, err=True)
-    if retriever.threshold is None:
+    if combined:
+        click.echo(NO_THRESHOLD_COMBINED, err=True)
+    elif retriever.threshold is None:
         click.echo(NO_THRESHOLD if retriever.labelled else NO_CLASSES, err=True)
 
 
 def check_photos(photos: Sequence[Path], crop: Crop | Auto | None) -> None:
-    """Check that all files are pictures and that the crop lies inside its picture.
+    """Check by their headers that all files are pictures, and that the crop lies inside.
 
     Raises:
         ValueError: a file or the crop is invalid; one line lists all invalid files.
@@ -193,9 +234,9 @@ def check_photos(photos: Sequence[Path], crop: Crop | Auto | None) -> None:
     errors = []
     for photo in photos:
         try:
-            about = inspect(photo.read_bytes())
+            width, height = upright_size(photo.read_bytes())
             if box:
-                check_inside(box, about.width, about.height)
+                check_inside(box, width, height)
         except ValueError as error:
             errors.append(f"{photo}: {error}")
         except OSError as error:
@@ -205,68 +246,42 @@ def check_photos(photos: Sequence[Path], crop: Crop | Auto | None) -> None:
 
 
 def _search(
-    retriever: "Retriever",
-    photos: Sequence[Path],
-    k: int,
-    method: str,
-    filters: Filters,
-    crop: Crop | Auto | None,
+    retriever: "Retriever", searches: Sequence[tuple[Path, ...]], options: SearchOptions
 ) -> Iterator[tuple[Crop | None, SearchResult]]:
-    """Yield the crop and the result of each photo."""
-    for start in range(0, len(photos), BATCH):
-        batch = photos[start : start + BATCH]
+    """Yield the result of each search, and the crop of its first photo."""
+    with redirect_stdout(sys.stderr):
+        unlike, _ = _describe(retriever, options.unlike, options.crop)
+    for start in range(0, len(searches), BATCH):
+        batch = searches[start : start + BATCH]
         with redirect_stdout(sys.stderr):
-            parts = [retriever.propose(photo) if crop == "auto" else crop for photo in batch]
-            images = np.stack([*map(retriever.prepare, batch, parts)])
-            results = retriever.search(retriever.describe(images), k, method, filters)
-        yield from zip(parts, results, strict=True)
+            described, parts = _describe(retriever, [*chain(*batch)], options.crop)
+            ends = np.cumsum([len(photos) for photos in batch])
+            groups = np.split(described, ends[:-1])
+            queries = np.stack([rocchio(group, unlike, options.gamma) for group in groups])
+            results = retriever.search(queries, options.k, options.method, options.filters)
+        firsts = [parts[end - len(photos)] for end, photos in zip(ends, batch, strict=True)]
+        yield from zip(firsts, results, strict=True)
 
 
-def _json(photo: Path, part: Crop | None, result: SearchResult, files: "ImageFiles") -> str:
-    matches = []
-    for rank, match in enumerate(result.matches, start=1):
-        values = asdict(match)
-        values["class"] = values.pop("class_")
-        matches.append({"rank": rank} | values | {"path": str(files.file(match.path))})
-    about = {
-        "photo": str(photo),
-        "crop": part,
-        "known": result.above_threshold,
-        "threshold": result.threshold,
-    }
-    return json.dumps(about | {"matches": matches}, ensure_ascii=False)
+def _describe(
+    retriever: "Retriever", photos: Sequence[Path], crop: Crop | Auto | None
+) -> tuple[np.ndarray, list[Crop | None]]:
+    """Return the descriptors of photos, float32 [n, D], and the parts that they are of."""
+    prepared = [_prepared(retriever, photo, crop) for photo in photos]
+    images = [image for _, image in prepared]
+    stacked = np.stack(images) if images else np.empty((0, 3, 1, 1), np.uint8)
+    return retriever.describe(stacked), [part for part, _ in prepared]
 
 
-def _print_table(photo: Path, part: Crop | None, result: SearchResult, files: "ImageFiles") -> None:
-    labelled = any(match.class_ is not None for match in result.matches)
-    table = Table(box=None, pad_edge=False)
-    for name, justify in COLUMNS.items():
-        if labelled or name not in ("make", "model", "year"):
-            table.add_column(name, justify=justify)
-    for rank, match in enumerate(result.matches, start=1):
-        shown = f"{match.similarity:.3f}"
-        if result.threshold is not None and match.similarity < result.threshold:
-            shown = f"({shown})"
-        named = (match.make, match.model or f"class {match.class_}", match.year)
-        cells = ["–" if value is None else str(value) for value in named] if labelled else []
-        table.add_row(str(rank), shown, *cells, str(_from_here(files.file(match.path))))
-    console = Console(width=WIDTH, highlight=False, markup=False, emoji=False)
-    searched = f" ({','.join(map(str, part))})" if part else ""
-    console.print(f"{photo}{searched}{_verdict(result)}", soft_wrap=True, style="bold")
-    if result.matches:
-        console.print(table)
-    console.print()
-
-
-def _from_here(path: Path) -> Path:
-    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
-
-
-def _verdict(result: SearchResult) -> str:
-    if not result.matches:
-        return ": no gallery photo matches the filters"
-    if result.above_threshold is False:
-        return f": no match above {result.threshold:.3f}; nearest photos:"
-    if result.threshold is not None and result.matches[-1].similarity < result.threshold:
-        return f": photos below the match threshold {result.threshold:.3f} are in brackets"
-    return ""
+def _prepared(
+    retriever: "Retriever", photo: Path, crop: Crop | Auto | None
+) -> tuple[Crop | None, np.ndarray]:
+    """Return the crop of a photo, and the photo packed as uint8 [3, R, R]."""
+    data = photo.read_bytes()
+    if lacks_end_marker(data):
+        click.echo(f"{photo}: its end marker is missing; it may be damaged", err=True)
+    try:
+        part = retriever.propose(data) if crop == "auto" else crop
+        return part, retriever.prepare(data, part)
+    except UnreadableImageError as error:
+        raise ValueError(f"{photo}: {error}") from None

@@ -45,6 +45,30 @@ SPIN_COUNT = "10000"
     show_default=True,
     help="Maximum number of requests in progress.",
 )
+@click.option(
+    "--root-path", default="", metavar="/PATH", help="Path below which a proxy offers the service."
+)
+@click.option(
+    "--allowed-host",
+    "allowed_hosts",
+    multiple=True,
+    metavar="NAME",
+    help="Host name by which a proxy calls the service, if it has no API key; repeatable.",
+)
+@click.option(
+    "--forwarded-allow-ips",
+    default="127.0.0.1",
+    show_default=True,
+    metavar="IPS",
+    help="Proxies whose X-Forwarded headers are believed, separated by commas; *: all.",
+)
+@click.option(
+    "--cors-origin",
+    "cors_origins",
+    multiple=True,
+    metavar="ORIGIN",
+    help="Another site whose pages may use the service, as https://example.com; repeatable.",
+)
 @env_option
 def command(
     host: str,
@@ -53,6 +77,10 @@ def command(
     max_megapixels: float,
     max_k: int,
     max_requests: int,
+    root_path: str,
+    allowed_hosts: tuple[str, ...],
+    forwarded_allow_ips: str,
+    cors_origins: tuple[str, ...],
     env: str | None,
 ) -> None:
     """Serve search by photo in the latest run, in the browser and over HTTP.
@@ -65,10 +93,11 @@ def command(
         import python_multipart  # noqa: F401  # FastAPI would report it too late
 
         from car_retrieval.serving.web.middleware import Limits
-        from car_retrieval.serving.web.serve import serve
+        from car_retrieval.serving.web.serve import Deployment, serve
     except ModuleNotFoundError as error:
         raise ValueError(
             f"{error.name} is not installed: run `pip install -e '.[serve]'`"
         ) from error
     limits = Limits(int(max_mb * 1e6), int(max_megapixels * 1e6), max_k, max_requests)
-    serve(env, host, port, limits)
+    deployment = Deployment(root_path, allowed_hosts, cors_origins, forwarded_allow_ips)
+    serve(env, host, port, limits, deployment)

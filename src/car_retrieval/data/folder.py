@@ -9,6 +9,15 @@ from typing import NamedTuple
 SUFFIXES = {
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"),
     *(".avif", ".jp2", ".j2k", ".ppm", ".pgm", ".pnm"),
+    *(".heic", ".heif", ".hif", ".mpo"),
+}
+ADVICE = {
+    "videos are not read: save a frame as JPEG": {
+        *(".mov", ".mp4", ".m4v", ".avi", ".mkv", ".webm", ".3gp", ".mts"),
+    },
+    "raw photos are not read: export them as JPEG": {
+        *(".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2"),
+    },
 }
 NO_PHOTOS = {"__MACOSX", "@eaDir"}
 
@@ -25,6 +34,20 @@ class Walk(NamedTuple):
     photos: list[str]
     bad_names: dict[str, str]
     other: Counter[str]
+
+    def other_kinds(self, shown: int = 5) -> str:
+        """Describe the other files by kind: `3 .mov (videos are not read: …), 2 .txt`.
+
+        Args:
+            shown: largest number of kinds; the most frequent come first.
+        """
+        parts = [
+            f"{count:,} {suffix}" + "".join(f" ({why})" for why in ADVICE if suffix in ADVICE[why])
+            for suffix, count in self.other.most_common(shown)
+        ]
+        if len(self.other) > shown:
+            parts.append("…")
+        return ", ".join(parts)
 
 
 def walk_photos(folder: Path) -> Walk:

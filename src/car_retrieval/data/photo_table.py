@@ -1,6 +1,7 @@
 """Clean tables of photos, with Index equal to the row, from listings and inspections."""
 
 from collections.abc import Sequence
+from pathlib import PurePath
 
 import numpy as np
 import pandas as pd
@@ -79,7 +80,7 @@ def readable_photos(
 
     Args:
         listing: selected photos: Path, Class and further columns.
-        inspection: one row per photo in the same order: Path, Width, Height, Hash, DHash, Problem.
+        inspection: one row per photo in the same order, see `images.inspect.inspect_all`.
         max_rejected_fraction: largest allowed share of unreadable photos.
         folder: folder of the photos.
 
@@ -92,13 +93,38 @@ def readable_photos(
     broken = inspection[inspection["Problem"] != ""]
     refuse_too_many(broken, len(inspection), max_rejected_fraction, folder)
     photos = listing.drop(columns="Problem", errors="ignore").reset_index(drop=True)
-    seen = inspection.drop(columns=["Path", "Problem"]).reset_index(drop=True)
+    seen = inspection.drop(columns=["Path", "Truncated", "Problem"]).reset_index(drop=True)
     photos = pd.concat([photos, seen], axis=1)[(inspection["Problem"] == "").to_numpy()]
     if photos["Class"].notna().any():
         photos = photos.astype({"Class": np.int64})
     photos = numbered(photos)
     photos, boxes = without_bad_boxes(photos)
-    return photos, pd.concat([problems(broken, "left out"), boxes], ignore_index=True)
+    truncated = problems(inspection[inspection["Truncated"]], "kept", "end marker missing")
+    found = [problems(broken, "left out"), truncated, boxes]
+    return photos, pd.concat(found, ignore_index=True)
+
+
+def by_kind(found: pd.DataFrame, shown: int = SHOWN_REJECTS) -> list[str]:
+    """Summarise problems, one line per kind of file: `12 .heic, for example a.heic: …`.
+
+    Problems that differ only after a colon, where decoders give their reasons, are one kind.
+
+    Args:
+        found: photos with a problem: Path, Problem.
+        shown: largest number of lines; the most frequent kinds come first.
+    """
+    suffixes = found["Path"].map(lambda path: PurePath(path).suffix.lower() or "without suffix")
+    kinds = found["Problem"].str.partition(":")[0] if len(found) else found["Problem"]
+    groups = found.groupby([suffixes, kinds], sort=False)
+    lines = [
+        (len(group), f"{len(group):,} {suffix}, for example {path}: {problem}")
+        for (suffix, _), group in groups
+        for path, problem in group[["Path", "Problem"]].head(1).itertuples(index=False)
+    ]
+    lines.sort(key=lambda line: -line[0])
+    rest = sum(count for count, _ in lines[shown:])
+    more = [f"{rest:,} with other problems"] if rest else []
+    return [text for _, text in lines[:shown]] + more
 
 
 def without_bad_boxes(photos: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:

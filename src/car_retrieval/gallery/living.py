@@ -111,7 +111,7 @@ class GallerySnapshot:
         first_added = np.searchsorted(rows, count)
         yield from Gallery(self.run_vectors, rows[:first_added]).blocks()
         for places, vectors in Gallery(self.added_vectors, rows[first_added:] - count).blocks():
-            yield places + count, vectors
+            yield np.where(places < 0, -1, places + count), vectors
 
 
 class LivingGallery:

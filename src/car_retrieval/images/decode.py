@@ -9,11 +9,13 @@ import simplejpeg
 from PIL import Image, UnidentifiedImageError
 from PIL.ExifTags import Base
 
+from car_retrieval.images import heif
 from car_retrieval.images.colour import foreign_profile, to_rgb
 from car_retrieval.images.crop import Box, crop
+from car_retrieval.images.truncated import Truncated, completed
 
 # Photo formats only: for some others Pillow starts external programs (Ghostscript for EPS).
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "JPEG2000", "PPM")
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "JPEG2000", "PPM", *heif.FORMATS)
 
 
 class UnreadableImageError(ValueError):
@@ -27,14 +29,39 @@ class Decoded(NamedTuple):
         pixels: uint8 [h, w, 3], upright sRGB; possibly smaller than the full size.
         width: Full upright width in pixels.
         height: Full upright height in pixels.
+        truncated: Whether the end marker of the JPEG is missing.
     """
 
     pixels: np.ndarray
     width: int
     height: int
+    truncated: bool = False
 
 
-def decode(data: bytes, min_size: int | None = None, box: Box | None = None) -> Decoded:
+def open_picture(data: bytes) -> Image.Image:
+    """Read the header of a picture; its content decides the format, not the name of its file.
+
+    Raises:
+        UnreadableImageError: The data are not a picture, or one of a format that needs an extra.
+        Image.DecompressionBombError: The picture has more than 178 million pixels.
+        Exception: The header is broken.
+    """
+    try:
+        return Image.open(BytesIO(data), formats=FORMATS)
+    except UnidentifiedImageError:
+        if heif.is_heif(data):
+            reason = "it is a damaged HEIC photo" if heif.FORMATS else heif.NEEDS_EXTRA
+        else:
+            reason = f"it is not a picture in a known format ({', '.join(FORMATS)})"
+        raise UnreadableImageError(reason) from None
+
+
+def decode(
+    data: bytes,
+    min_size: int | None = None,
+    box: Box | None = None,
+    truncated: Truncated = "accept",
+) -> Decoded:
     """Decode a picture, or a box of it.
 
     Plain JPEGs are decoded strictly by libjpeg-turbo; all other files, and those it rejects, by
@@ -48,13 +75,14 @@ def decode(data: bytes, min_size: int | None = None, box: Box | None = None) -> 
             1/2, 1/4 or 1/8 of its size. Twice the final size costs no visible quality. None: full
             size.
         box: Part of the picture to return; None: the whole picture.
+        truncated: Whether a JPEG is decoded that lacks its end marker and nothing else.
 
     Raises:
         UnreadableImageError: The data are not one complete picture; the caller adds the file name.
         ValueError: The box is outside the picture.
     """
     try:
-        with Image.open(BytesIO(data), formats=FORMATS) as image:
+        with open_picture(data) as image:
             width, height = image.size
             long_side = max(image.size) if box is None else max(box.width, box.height)
             denominator = _denominator(long_side, min_size)
@@ -62,12 +90,13 @@ def decode(data: bytes, min_size: int | None = None, box: Box | None = None) -> 
             if pixels is None:
                 pixels = _decode_any(image, denominator)
             orientation = _orientation(image)
-    except UnidentifiedImageError:
-        known = ", ".join(FORMATS)
-        raise UnreadableImageError(f"it is not a picture in a known format ({known})") from None
+    except UnreadableImageError:
+        raise
     except Exception as error:  # decoders raise various exceptions on bad data
+        if truncated == "accept" and (whole := completed(data)) is not None:
+            return decode(whole, min_size, box, "refuse")._replace(truncated=True)
         if min_size is not None:  # a lossless JPEG is valid but cannot be scaled
-            return decode(data, None, box)
+            return decode(data, None, box, truncated)
         reason = " ".join(str(error).split()) or type(error).__name__
         raise UnreadableImageError(f"it cannot be decoded: {reason}") from error
     if orientation >= 5:
@@ -76,6 +105,22 @@ def decode(data: bytes, min_size: int | None = None, box: Box | None = None) -> 
     if box is not None:
         pixels = crop(pixels, box, width, height)
     return Decoded(pixels, width, height)
+
+
+def upright_size(data: bytes) -> tuple[int, int]:
+    """Return the upright width and height of a picture, from its header only.
+
+    Raises:
+        UnreadableImageError: The data are not a picture, or their header is broken.
+    """
+    try:
+        with open_picture(data) as image:
+            width, height = image.size
+            return (height, width) if _orientation(image) >= 5 else (width, height)
+    except UnreadableImageError:
+        raise
+    except Exception as error:
+        raise UnreadableImageError(f"it cannot be decoded: {error}") from error
 
 
 def upright_rgb(image: Image.Image) -> np.ndarray:

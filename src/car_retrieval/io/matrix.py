@@ -66,8 +66,8 @@ class Matrix:
         return self.path.parents[2].name, self.path.parent.name
 
     def is_same(self, other: "Matrix") -> bool:
-        """Return whether both matrices read the same file."""
-        return self.path == other.path
+        """Return whether both matrices have the same rows of the same file."""
+        return self.path == other.path and self.shape == other.shape and type(self) is type(other)
 
     def __len__(self) -> int:
         return self.shape[0]

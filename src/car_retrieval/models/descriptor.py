@@ -1,7 +1,7 @@
 """Descriptor network: backbone, pooling, projection, neck, L2 normalisation."""
 
 import hashlib
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 import torch
@@ -14,6 +14,7 @@ from car_retrieval.models.checkpoint import Checkpoint
 from car_retrieval.models.features import Features
 from car_retrieval.models.neck import BNNeck
 from car_retrieval.models.pooling import CLASS_TOKEN, POOLINGS
+from car_retrieval.models.timm_backbone import TimmBackbone
 from car_retrieval.models.weights import pixels_of
 from car_retrieval.params import TrainingParams
 
@@ -40,6 +41,8 @@ class DescriptorConfig:
         std: deviation to divide by.
         projection: whether a learnt projection follows the pooling. Without it the pooled features
             are the descriptor: `dimension` is None, and `neck` none.
+        stage: whether the map of the last stage, before the network's last convolution, is pooled
+            next to the last map.
     """
 
     arch: str
@@ -51,6 +54,7 @@ class DescriptorConfig:
     mean: list[float] = field(default_factory=lambda: list(IMAGENET_MEAN))
     std: list[float] = field(default_factory=lambda: list(IMAGENET_STD))
     projection: bool = True
+    stage: bool = False
 
 
 def mean_and_std(arch: str, normalisation: Normalisation) -> dict[str, list[float]]:
@@ -74,7 +78,7 @@ class DescriptorNet(nn.Module):
 
     Raises:
         ValueError: the network does not exist, does not support the image size, or has no class
-            token for pooling `cls`.
+            token for pooling `cls` or no convolution after its last stage for `stage`.
     """
 
     mean: Tensor
@@ -91,7 +95,18 @@ class DescriptorNet(nn.Module):
             raise ValueError(
                 f"training.pooling: {config.arch} has no class token; choose from {others}"
             )
+        if config.stage and not (config.pooling != CLASS_TOKEN and _widens(self.backbone)):
+            raise ValueError(
+                f"encoding.features: {config.arch}, pooled by {config.pooling}, has no convolution "
+                "after its last stage, as EfficientNets of timm have; choose pooled"
+            )
         self.pool = POOLINGS.get(config.pooling, nn.Identity)()
+        if config.stage:
+            with torch.no_grad():
+                black = torch.zeros(1, 3, config.image_size, config.image_size)
+                self.backbone.eval()
+                example = self._with_stage(black)
+                self.backbone.train()
         with torch.no_grad():
             width = self.pool(self._pooled_from(example)).shape[1]
         self.projection: nn.Module = nn.Identity()
@@ -114,13 +129,28 @@ class DescriptorNet(nn.Module):
 
     def features(self, images: Tensor) -> Tensor:
         """Compute the input of the pooling: feature map [b, c, h', w'], or class token [b, c]."""
-        pixels = self._normalised(images.float())
-        features = self.backbone(pixels.contiguous(memory_format=torch.channels_last))
-        return self._pooled_from(features)
+        pixels = self._normalised(images.float()).contiguous(memory_format=torch.channels_last)
+        describe = self._with_stage if self.config.stage else self.backbone
+        return self._pooled_from(describe(pixels))
 
     def head(self, features: Tensor) -> Tensor:
         """Compute descriptors before L2 normalisation from the result of `features`."""
         return self.neck(self.projection(self.pool(features)))
+
+    def without_head(self, stage: bool) -> "DescriptorNet":
+        """Return a network with the same backbone and pooling, but no projection and no neck.
+
+        Args:
+            stage: whether it also pools the last stage; see `DescriptorConfig`.
+        """
+        config = replace(self.config, dimension=None, neck="none", projection=False, stage=stage)
+        net = DescriptorNet(config).to(self.mean.device)
+        net.backbone, net.pool, net.provenance = self.backbone, self.pool, self.provenance
+        return net.train(self.training)
+
+    def _with_stage(self, pixels: Tensor) -> Features:
+        assert isinstance(self.backbone, TimmBackbone)  # checked when the network is built
+        return self.backbone.with_stage(pixels)
 
     def _pooled_from(self, features: Features) -> Tensor:
         if self.config.pooling != CLASS_TOKEN:
@@ -145,7 +175,14 @@ class DescriptorNet(nn.Module):
 
     def signature(self) -> dict[str, Any]:
         """Return the configuration and a hash of the weights."""
-        return asdict(self.config) | {"weights": self.fingerprint()}
+        config = asdict(self.config)
+        if not self.config.stage:
+            del config["stage"]  # descriptors of earlier versions stay comparable
+        return config | {"weights": self.fingerprint()}
+
+
+def _widens(backbone: nn.Module) -> bool:
+    return isinstance(backbone, TimmBackbone) and backbone.widens
 
 
 def config_of(params: TrainingParams, image_size: int) -> DescriptorConfig:
@@ -159,6 +196,7 @@ def config_of(params: TrainingParams, image_size: int) -> DescriptorConfig:
         pooling=params.pooling,
         neck=params.neck if learnt else "none",
         projection=learnt,
+        stage=False,
         **mean_and_std(params.arch, params.normalisation),
     )
 

@@ -1,7 +1,7 @@
 """Encoder: descriptors of photos from several views, block by block."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -13,7 +13,7 @@ from car_retrieval.io.matrix import Matrix
 from car_retrieval.io.prefetch import prefetch
 from car_retrieval.models.checkpoint import Checkpoint
 from car_retrieval.models.descriptor import DescriptorNet, network_of
-from car_retrieval.params import EncodingParams
+from car_retrieval.params.encoding import FeatureLayers
 
 
 class Encoder(nn.Module):
@@ -45,26 +45,44 @@ class Encoder(nn.Module):
         return F.normalize(plain + self.net(images.flip(-1))) if self.flip else plain
 
 
-def choose_encoder(
-    model: DescriptorNet, checkpoints: Mapping[int, Checkpoint], params: EncodingParams
+def network_at(
+    checkpoint: int | Literal["best"], model: DescriptorNet, checkpoints: Mapping[int, Checkpoint]
 ) -> DescriptorNet:
-    """Select the network to encode with: the best one, or that of an epoch."""
-    if params.checkpoint == "best":
+    """Return the best network, or that of an epoch.
+
+    Raises:
+        ValueError: the epoch has no checkpoint.
+    """
+    if checkpoint == "best":
         return model
-    if params.checkpoint not in checkpoints:
+    if checkpoint not in checkpoints:
         found = ", ".join(map(str, checkpoints))
         raise ValueError(
-            f"encoding.checkpoint = {params.checkpoint}: only epochs {found} have checkpoints"
+            f"encoding.checkpoint = {checkpoint}: only epochs {found} have checkpoints"
         )
-    return network_of(checkpoints[params.checkpoint])
+    return network_of(checkpoints[checkpoint])
 
 
 def network_of_descriptors(
     descriptors: Matrix, model: DescriptorNet, checkpoints: Mapping[int, Checkpoint]
 ) -> DescriptorNet:
-    """Return the network of given descriptors: the best one, or that of an epoch."""
-    checkpoint = descriptors.attributes.get("checkpoint", "best")
-    return model if checkpoint == "best" else network_of(checkpoints[checkpoint])
+    """Return the network of given descriptors."""
+    net = network_at(descriptors.attributes.get("checkpoint", "best"), model, checkpoints)
+    return with_features_of(net, descriptors.attributes.get("encoder") or {})
+
+
+def with_features(net: DescriptorNet, features: FeatureLayers) -> DescriptorNet:
+    """Return a network that describes photos by the head's output, or by what it pools."""
+    wanted = (True, features == "stage")
+    own = (not net.config.projection, net.config.stage)
+    return net if features == "head" or own == wanted else net.without_head(features == "stage")
+
+
+def with_features_of(net: DescriptorNet, signature: Mapping[str, Any]) -> DescriptorNet:
+    """Return a network with the features that an encoder of this signature describes photos by."""
+    if signature.get("projection", True):
+        return net
+    return with_features(net, "stage" if signature.get("stage") else "pooled")
 
 
 def encoder_of(

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from car_retrieval.models.features import Features, from_tokens
@@ -22,15 +23,21 @@ HUB_FILES = ("model.safetensors", "pytorch_model.bin")
 
 
 class TimmBackbone(nn.Module):
-    """Timm network whose features, including tokens, are converted to a map."""
+    """Timm network whose features, including tokens, are converted to a map.
+
+    Attributes:
+        widens: whether a last convolution follows the last stage, as in EfficientNet.
+    """
 
     def __init__(self, net: Any) -> None:
         super().__init__()
         from timm.layers.patch_embed import PatchEmbed
+        from timm.models.efficientnet import EfficientNet
 
         self.net: Any = net
         patches = getattr(net, "patch_embed", None)
         self.patch: int = patches.patch_size[0] if isinstance(patches, PatchEmbed) else 1
+        self.widens = isinstance(net, EfficientNet)
 
     def forward(self, images: Tensor) -> Features:
         """Compute features of images [b, 3, h, w]."""
@@ -41,6 +48,11 @@ class TimmBackbone(nn.Module):
         if getattr(self.net, "output_fmt", "NCHW") == "NHWC":
             features = features.permute(0, 3, 1, 2)
         return Features(features)
+
+    def with_stage(self, images: Tensor) -> Features:
+        """Compute features whose map also has the channels of the last stage, if it `widens`."""
+        last, (stage,) = self.net.forward_intermediates(images, indices=1)
+        return Features(torch.cat([last, stage], dim=1))
 
     def _tokens(self, features: Tensor, aspect: float) -> Features:
         prefix = getattr(self.net, "num_prefix_tokens", 0)

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from car_retrieval.images.letterbox import Fill, Interpolation
+from car_retrieval.images.truncated import Truncated
 from car_retrieval.params.base import Count, Fraction, Params
 
 
@@ -41,6 +42,10 @@ class DataParams(Params):
         description="crop to the labelled box; `auto`: without a label, to the detected car",
     )
     fill: Fill = Field(description="padding of letterboxed photos")
+    truncated: Truncated = Field(
+        description="JPEGs that lack only their end marker, while no part of the picture is "
+        "missing: `accept` or `refuse`"
+    )
     max_rejected_fraction: Fraction = Field(
         description="largest share of unusable photos; more stop the run"
     )

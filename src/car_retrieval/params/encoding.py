@@ -6,6 +6,8 @@ from pydantic import Field
 
 from car_retrieval.params.base import Count, Factor, Fraction, Params
 
+FeatureLayers = Literal["head", "pooled", "stage"]
+
 
 class WhiteningParams(Params):
     """Whitening of descriptors; see `car_retrieval.models.whitening.fit_whitening`."""
@@ -30,6 +32,11 @@ class EncodingParams(Params):
     """Descriptors of a collection (`parameters_encoding.yml`)."""
 
     checkpoint: Literal["best"] | Annotated[int, Field(ge=0)]
+    features: FeatureLayers = Field(
+        description="layers that describe photos: `head`, projection and neck as trained; "
+        "`pooled`, the pooling before them; `stage`, that and the pooled last stage of an "
+        "EfficientNet",
+    )
     scales: Annotated[list[Factor], Field(min_length=1)]
     flip: bool = Field(description="average the descriptors of photo and mirror image")
     whitening: WhiteningParams | None

@@ -151,7 +151,7 @@ class TrainingParams(Params):
         description="decay of the weight EMA, which is validated and saved; 0: no EMA"
     )
     frozen_blocks: Annotated[int, Field(ge=0)] = Field(
-        0, description="first blocks of the backbone to freeze, with the layers before them"
+        description="first blocks of the backbone to freeze, with the layers before them"
     )
     freeze_bn: bool = Field(description="keep the batch-norm statistics of the pretrained backbone")
     precision: Literal["float32", "bfloat16"] = Field(
@@ -178,6 +178,15 @@ class TrainingParams(Params):
     seed: Annotated[int, Field(ge=0)] = Field(
         description="random seed of weights, batches and augmentation"
     )
+
+    @model_validator(mode="after")
+    def _frozen_blocks_are_pretrained(self) -> "TrainingParams":
+        if self.frozen_blocks and self.weights is None:
+            raise ValueError(
+                f"frozen_blocks = {self.frozen_blocks} would keep random weights; set it to 0, or "
+                "weights to imagenet or a file"
+            )
+        return self
 
     @model_validator(mode="after")
     def _pooling_fits(self) -> "TrainingParams":

@@ -16,7 +16,7 @@ JOINED = 4_096  # rows to which small blocks are joined
 ROUNDING = 2e-6  # largest error of a float32 matrix product, relative to the product of the norms
 
 Block = tuple[np.ndarray, np.ndarray]
-"""Gallery ids int64 [m] and their descriptors float32 [m, d]."""
+"""Gallery ids int64 [m] and their descriptors float32 [m, d]; id -1: not to be found."""
 
 
 def search_exact(
@@ -35,7 +35,7 @@ def search_exact(
     Args:
         query_ids: int64 [q].
         queries: float32 [q, d].
-        gallery: blocks of ids and descriptors; ids are unique and not negative.
+        gallery: blocks of ids and descriptors; ids are unique, or -1 for rows to leave out.
         k: neighbours per query; fewer if the gallery is smaller.
         exclude: int64 [q], an id that each query must not find (its own); -1: none.
 
@@ -103,7 +103,7 @@ def _candidates(
     """Return ids and scores of candidates that include the best `wanted` that reach the floor.
 
     The matrix product and `inner_products` differ in the last bits. If the last product of the list
-    is not clearly below the one at `wanted`, the list is extended.
+    is not clearly below the one at `wanted`, rows to leave out not counted, the list is extended.
     """
     depth = min(depth, len(vectors))
     rough, places = largest_products(queries, vectors, depth, product_device())
@@ -111,12 +111,16 @@ def _candidates(
     if not np.isfinite(longest):
         raise ValueError("the gallery has non-finite values: run the pipeline encoding again")
     margin = ROUNDING * longest * np.linalg.norm(queries, axis=1)
-    places[rough < (floor - margin)[:, None]] = -1
+    skipped = ids[places] < 0
+    places[skipped | (rough < (floor - margin)[:, None])] = -1
     scores = inner_products(queries, vectors, places)
     found = np.where(places < 0, -1, ids[places])
     if depth <= wanted or depth == len(vectors):
         return found, scores
-    close = (rough[:, wanted - 1] - rough[:, -1] <= margin) & (rough[:, -1] >= floor - margin)
+    last_wanted = rough[:, wanted - 1]
+    if skipped.any():
+        last_wanted = -np.sort(np.where(skipped, np.inf, -rough), axis=1)[:, wanted - 1]
+    close = (last_wanted - rough[:, -1] <= margin) & (rough[:, -1] >= floor - margin)
     close = np.flatnonzero(close)
     step = max(1, LISTED // (4 * depth))
     for part in (close[start : start + step] for start in range(0, len(close), step)):

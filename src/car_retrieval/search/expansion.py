@@ -1,11 +1,12 @@
 """Query expansion and database-side augmentation."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
-from car_retrieval.search.gallery import Gallery
+from car_retrieval.search.exact import Block
+from car_retrieval.search.gallery import BLOCK, Gallery
 from car_retrieval.search.result import RetrievalResult
 
 
@@ -30,6 +31,10 @@ class AugmentedGallery(Gallery):
         near = self.neighbours_of
         plain = super().read
         return expanded(plain(rows), near.hits[at], near.scores[at], plain, self.alpha)
+
+    def blocks(self) -> Iterator[Block]:
+        """Yield the searched rows and their averaged descriptors."""
+        return self.parts(BLOCK)
 
 
 @dataclass(frozen=True)

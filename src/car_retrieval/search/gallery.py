@@ -11,6 +11,7 @@ from car_retrieval.search.index import Vectors
 from car_retrieval.search.result import RetrievalResult
 
 BLOCK = 16_384
+DENSE = 0.8  # share of searched rows from which all rows of a block are read
 ASKING = 4_096  # gallery rows per batch of a neighbour search
 
 
@@ -31,11 +32,27 @@ class Gallery:
         whole = len(rows) > 0 and np.array_equal(rows, np.arange(rows[0], rows[0] + len(rows)))
         return self.vectors[rows[0] : rows[0] + len(rows)] if whole else self.vectors[rows]
 
-    def blocks(self, size: int = BLOCK) -> Iterator[Block]:
-        """Yield the searched rows with their descriptors."""
+    def parts(self, size: int) -> Iterator[Block]:
+        """Yield the searched rows and their descriptors, and no others."""
         for start in range(0, len(self.rows), size):
             rows = self.rows[start : start + size]
             yield rows, self.read(rows)
+
+    def blocks(self) -> Iterator[Block]:
+        """Yield the searched rows with their descriptors.
+
+        Where few rows are missing, the rows between are read too, with the id -1, because copying
+        single rows costs more than comparing them.
+        """
+        for start in range(0, len(self.rows), BLOCK):
+            rows = self.rows[start : start + BLOCK]
+            first, stop = int(rows[0]), int(rows[-1]) + 1
+            if len(rows) < DENSE * (stop - first):
+                yield rows, self.vectors[rows]
+                continue
+            ids = np.full(stop - first, -1, np.int64)
+            ids[rows - first] = rows
+            yield ids, self.vectors[first:stop]
 
     def search(
         self, query_ids: np.ndarray, queries: np.ndarray, k: int, exclude: np.ndarray | None = None
@@ -47,7 +64,7 @@ class Gallery:
         """Find the k nearest other rows of each row, without m × m similarities."""
         with tqdm(total=len(self.rows), desc="neighbours", unit="photo", disable=None) as bar:
             parts = []
-            for rows, vectors in self.blocks(ASKING):
+            for rows, vectors in self.parts(ASKING):
                 parts.append(self.search(rows, vectors, k, exclude=rows))
                 bar.update(len(rows))
         return joined(parts, k)

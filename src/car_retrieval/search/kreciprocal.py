@@ -76,7 +76,7 @@ class KReciprocal:
         """Weighted set V of each gallery photo (eq. 7)."""
         reciprocal, parts = self._reciprocal(self.k1), []
         with tqdm(total=reciprocal.shape[0], desc="sets", unit="photo", disable=None) as bar:
-            for rows, vectors in self.gallery.blocks(PHOTOS):
+            for rows, vectors in self.gallery.parts(PHOTOS):
                 members = self._extended(reciprocal[self._places(rows)])
                 parts.append(self._weighted(vectors, members))
                 bar.update(len(rows))

@@ -1,6 +1,5 @@
 """Search of a gallery by photo."""
 
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
@@ -13,6 +12,7 @@ from PIL import Image
 from car_retrieval.data.attributes import makes_of, years_of
 from car_retrieval.data.photo_table import boxes_of
 from car_retrieval.explain.heat_map import heat_map
+from car_retrieval.gallery.approximate import GalleryIndex
 from car_retrieval.gallery.living import GallerySnapshot, LivingGallery
 from car_retrieval.gallery.record import GalleryRecord
 from car_retrieval.images import crop as crops
@@ -24,7 +24,6 @@ from car_retrieval.models.car_box import DECODED, propose_box
 from car_retrieval.models.encoder import Encoder
 from car_retrieval.models.whitening import Whitening
 from car_retrieval.search.index import Index, check_positive
-from car_retrieval.search.products import merged
 from car_retrieval.serving.filters import Filters
 from car_retrieval.serving.search_result import Match, SearchResult, match_of
 
@@ -85,7 +84,8 @@ class Retriever:
         self.labelled = bool(snapshot.listed["Class"].notna().any())
         self._dimension = snapshot.run_vectors.shape[1]
         self._encoder, self._whitening = encoder, whitening
-        self._index, self._batch_size = index, batch_size
+        self._index = None if index is None else GalleryIndex(index)
+        self._batch_size = batch_size
         self._device = next(encoder.parameters()).device
         self._cropped = packing.crop != "none" and _has_boxes(snapshot)
         self.methods = ["exact"] if index is None else ["exact", "lopq"]
@@ -129,10 +129,10 @@ class Retriever:
         box = Box(*crop) if crop else None
         if box is None and isinstance(photo, bytes):
             box = self._labelled_box(photo)
-        pixels, width, height = _decoded(photo, self.packing.decoded_size, box)
+        decoded = _decoded(photo, self.packing.decoded_size, box)
         if box:
-            crops.check_inside(box, width, height)
-        return square(pixels, self.packing)
+            crops.check_inside(box, decoded.width, decoded.height)
+        return square(decoded.pixels, self.packing)
 
     def propose(self, photo: Path | str | bytes | Image.Image) -> Crop | None:
         """Propose a crop of a photo to its car, like the boxes of the gallery.
@@ -155,7 +155,7 @@ class Retriever:
             photo = Path(photo).read_bytes()
         box = self._labelled_box(photo) if isinstance(photo, bytes) else None
         if box is None:
-            pixels, width, height = _decoded(photo, DECODED)
+            pixels, width, height, _ = _decoded(photo, DECODED)
             box = propose_box(pixels)
             box = box and crops.scaled(box, pixels.shape[1], pixels.shape[0], width, height)
         return None if box is None else (int(box.x1), int(box.y1), int(box.x2), int(box.y2))
@@ -212,7 +212,8 @@ class Retriever:
         if self._index is None or method == "exact" or len(rows) <= ALWAYS_EXACT:
             hits, scores = snapshot.search(descriptors, rows, min(k, len(mask)))
         else:
-            hits, scores = self._search_index(snapshot, mask, rows, descriptors, k)
+            candidates = max(CANDIDATES, PER_HIT * k)
+            hits, scores = self._index.search(snapshot, descriptors, rows, k, candidates)
         return [self._result(snapshot, *found) for found in zip(hits, scores, strict=True)]
 
     def image(self, photo: str) -> bytes:
@@ -269,25 +270,6 @@ class Retriever:
         pixels = torch.from_numpy(image).to(self._device)
         goal = torch.from_numpy(np.ascontiguousarray(other, np.float32)).to(self._device)
         return heat_map(self._encoder, pixels, goal, self._whitening).cpu().numpy()
-
-    def _search_index(
-        self,
-        snapshot: GallerySnapshot,
-        mask: NDArray[np.bool_],
-        rows: NDArray[np.int64],
-        descriptors: NDArray[np.float32],
-        k: int,
-    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """Search the rows of the run by the index, and those added since exactly."""
-        assert self._index is not None
-        wanted = max(CANDIDATES, PER_HIT * k) * len(mask) / len(rows)
-        hits, _ = self._index.search(descriptors, min(math.ceil(wanted), len(self._index)))
-        hits = np.where(mask[hits], hits, -1)  # a missing hit, -1, remains -1 in either case
-        found = snapshot.rerank(descriptors, hits, k)
-        added = rows[rows >= len(snapshot.listed)]
-        if not len(added):
-            return found
-        return merged(found, snapshot.search(descriptors, added, k), k)
 
     def _result(
         self, snapshot: GallerySnapshot, hits: NDArray[np.int64], scores: NDArray[np.float32]

@@ -159,7 +159,7 @@ class RunArtifacts:
     def _load_encoder(self, device: str) -> "Encoder":
         """Load the encoder that computed the descriptors, according to their attributes."""
         from car_retrieval.models.descriptor import network_of, pick_device
-        from car_retrieval.models.encoder import Encoder
+        from car_retrieval.models.encoder import Encoder, with_features_of
 
         checkpoint = self._attributes.get("checkpoint", "best")
         if checkpoint == "best":
@@ -167,6 +167,7 @@ class RunArtifacts:
         else:
             net = network_of(self._load_source("checkpoints")[checkpoint])
         settings = self._attributes["encoder"]
+        net = with_features_of(net, settings)
         return Encoder(net.to(pick_device(device)), settings["scales"], settings["flip"]).eval()
 
     def _load_index(self) -> "Index | None":

@@ -1,7 +1,7 @@
 """Result of a search by photo."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pandas as pd
 
@@ -49,6 +49,10 @@ class SearchResult:
     matches: list[Match]
     threshold: float | None
     above_threshold: bool | None
+
+    def without_threshold(self) -> "SearchResult":
+        """Return the result of a query for which the threshold does not hold."""
+        return replace(self, threshold=None, above_threshold=None)
 
 
 def match_of(photo_id: str, photo: pd.Series, similarity: float) -> Match:

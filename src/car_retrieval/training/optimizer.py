@@ -26,7 +26,9 @@ class Optimisation:
     def __init__(self, net: DescriptorNet, loss: nn.Module, params: TrainingParams) -> None:
         self.net, self.params = net, params
         self.average = average_of(net, params.ema) if params.ema else None
-        self.optimizer = torch.optim.AdamW(parameter_groups(net, loss, params), lr=params.lr)
+        self.optimizer = torch.optim.AdamW(
+            parameter_groups(net, loss, params), lr=params.lr, fused=True
+        )
 
     @property
     def kept(self) -> DescriptorNet:

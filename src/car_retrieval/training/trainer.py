@@ -31,6 +31,7 @@ from car_retrieval.models.encoder import resized
 from car_retrieval.params import TrainingParams
 from car_retrieval.training.activation_checkpointing import recompute_blocks
 from car_retrieval.training.augmentation import Augmentation
+from car_retrieval.training.depthwise import speed_up_depthwise
 from car_retrieval.training.losses import build_loss, build_miner, needs_pairs, with_memory
 from car_retrieval.training.optimizer import (
     Optimisation,
@@ -83,6 +84,8 @@ class Trainer:
             self.net = DescriptorNet(config, params.weights).to(self.device)
             self.loss, self.miner = self._loss_and_miner()
         freeze(self.net.backbone, params.frozen_blocks)
+        if self.device.type == "cpu" and not params.compile:
+            speed_up_depthwise(self.net.backbone)
         self.optimisation = Optimisation(self.net, self.loss, params)
         if params.checkpointing:
             recompute_blocks(self.net.backbone)

@@ -47,6 +47,21 @@ def test_a_photo_finds_the_most_similar(client: TestClient, picture: Picture) ->
     assert answer["version"] == "one"
 
 
+@pytest.mark.parametrize("form", ["HEIF", "AVIF"])
+def test_photos_of_phones(client: TestClient, picture: Picture, form: str) -> None:
+    assert searched(client, picture("red", form=form))["matches"][0]["id"] == ID[0]
+
+
+def test_a_format_that_browsers_cannot_show_is_converted(
+    client: TestClient, retriever: Any, picture: Picture
+) -> None:
+    retriever.files[ID[1]] = picture("green", size=(90, 60), form="HEIF")
+    response = client.get(f"/images/{ID[1]}")
+    assert response.headers["content-type"] == "image/jpeg"
+    assert Image.open(BytesIO(response.content)).size == (90, 60)
+    assert client.get(f"/images/{ID[0]}").content == retriever.files[ID[0]]
+
+
 def test_no_match_is_reported(client: TestClient, picture: Picture) -> None:
     assert searched(client, picture((255, 0, 255)))["known"] is False
     assert "car_retrieval_no_match_total 1.0" in client.get("/metrics").text
@@ -142,6 +157,8 @@ def test_the_gallery_lists_its_filters(client: TestClient) -> None:
         "years": [2001, 2004],
         "methods": ["exact", "lopq"],
         "largest_k": 100,
+        "fields": [],
+        "writable": False,
         "untrained": None,
     }
 
@@ -189,7 +206,12 @@ def test_a_cut_off_photo(client: TestClient) -> None:
 @pytest.mark.parametrize(
     ("form", "status", "why"),
     [
-        ({}, 422, "either a photo or an id"),
+        ({}, 422, "send a photo or an id"),
+        ({"id": [ID[1]] * 6, "unlike_id": [ID[2]] * 5}, 422, "at most 10 photos and ids, got 11"),
+        ({"id": [ID[1], ID[2]], "crop": "1,1,9,9"}, 422, "needs a single photo"),
+        ({"id": ID[1], "unlike_id": "0000000000000004"}, 404, "0000000000000004"),
+        ({"id": ID[1], "unlike_id": ID[2], "gamma": 1.5}, 422, "gamma: "),
+        ({"id": ID[1], "unlike_id": ID[1], "gamma": 1}, 422, "nothing is left to search for"),
         ({"id": "0000000000000004"}, 404, "0000000000000004"),
         ({"id": ID[1], "k": 0}, 422, "k must be between 1 and 100"),
         ({"id": ID[1], "k": 101}, 422, "k must be between 1 and 100"),
@@ -214,9 +236,56 @@ def test_bad_forms(client: TestClient, form: Any, status: int, why: str) -> None
 FORM = "application/x-www-form-urlencoded"
 
 
-def test_a_photo_and_a_row_are_refused_together(client: TestClient, picture: Picture) -> None:
-    response = client.post("/search", files={"photo": ("p", picture("red"))}, data={"id": ID[1]})
-    assert response.status_code == 422
+def test_several_photos_are_combined(client: TestClient, retriever: Any, picture: Picture) -> None:
+    photos = [("photo", ("p", picture("red"))), ("photo", ("p", picture("green")))]
+    answer = client.post("/search", files=photos).json()
+    similarity = {match["id"]: match["similarity"] for match in answer["matches"]}
+    assert similarity[ID[0]] == pytest.approx(similarity[ID[1]])  # both, to their mean
+    assert answer["known"] is answer["threshold"] is None  # measured for single photos
+    assert retriever.sizes == [2]
+    answer = client.post("/search", files=photos[:1], data={"id": ID[1:3]}).json()
+    assert {match["id"] for match in answer["matches"]} == {ID[0], ID[3]}  # not those of the query
+
+
+def test_matches_should_not_look_like_a_photo(client: TestClient, picture: Picture) -> None:
+    def of_blue(**parts: Any) -> float:
+        grey = {"photo": ("p", picture("grey"))}
+        return next(
+            match["similarity"]
+            for match in client.post("/search", files=grey | parts).json()["matches"]
+            if match["id"] == ID[2]
+        )
+
+    unlike = {"unlike": ("p", picture("blue"))}
+    assert of_blue(**unlike) < of_blue() - 0.05
+    ids = {"id": ID[3], "unlike_id": ID[2]}
+    found = client.post("/search", data=ids).json()["matches"]
+    assert {match["id"] for match in found} == set(ID[:2])
+    broken = client.post("/search", files=unlike | {"photo": ("p", b"x")})
+    assert broken.json()["detail"].startswith("photo: ")
+    broken = client.post("/search", files={"photo": ("p", picture("red")), "unlike": ("p", b"x")})
+    assert broken.json()["detail"].startswith("unlike: ")
+
+
+def test_classes_of_the_matches(client: TestClient, picture: Picture) -> None:
+    answer = searched(client, picture("red"), k=2)
+    first, _ = answer["groups"]
+    assert (first["class"], first["make"], first["matches"]) == (0, "Alpha", 1)
+    assert first["years"] == [2001, 2001]
+    assert first["similarity"] == answer["matches"][0]["similarity"]
+    assert sum(group["share"] for group in answer["groups"]) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("form", ["HEIF", "TIFF"])
+def test_a_preview_for_browsers(client: TestClient, picture: Picture, form: str) -> None:
+    data = picture("green", size=(3_000, 1_500), form=form)
+    response = client.post("/preview", files={"photo": ("p", data)})
+    assert response.headers["content-type"] == "image/jpeg"
+    shown = Image.open(BytesIO(response.content))
+    assert shown.size == (2_048, 1_024)
+    assert np.abs(np.asarray(shown)[9, 9] - np.array([20, 200, 40])).max() < 6
+    assert client.post("/preview", files={"photo": ("p", b"text")}).status_code == 415
+    assert client.post("/preview", files={"photo": ("p", data[:-999])}).status_code in (415, 422)
 
 
 def test_a_broken_form(client: TestClient) -> None:
@@ -439,8 +508,10 @@ def test_the_page_loads_nothing_from_other_hosts(client: TestClient) -> None:
     assert set(described["paths"]) == {
         "/search",
         "/heat",
+        "/preview",
         "/images/{id}",
         "/gallery",
+        "/gallery/{id}",
         "/metrics",
         "/health",
         "/ready",

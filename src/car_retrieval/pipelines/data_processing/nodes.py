@@ -270,7 +270,7 @@ def _readable(
     params: DataParams,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The photos that can be read, and all problems: also the list's, which count with them."""
-    inspection = inspect_all(images, photos["Path"].tolist(), params.workers)
+    inspection = inspect_all(images, photos["Path"].tolist(), params.workers, params.truncated)
     readable, found = photo_table.readable_photos(
         photos, inspection, params.max_rejected_fraction, getattr(images, "root", None)
     )
@@ -279,4 +279,8 @@ def _readable(
     found = pd.concat([unusable, found], ignore_index=True)
     left_out = found[found["Action"] == "left out"]
     photo_table.refuse_too_many(left_out, listed, params.max_rejected_fraction)
+    for line in photo_table.by_kind(left_out):
+        log.warning("left out: %s", line)
+    for line in photo_table.by_kind(found[found["Action"] == "kept"]):
+        log.warning("kept: %s", line)
     return readable, found

@@ -11,7 +11,7 @@ from car_retrieval.data.splits import TRAIN, VALID
 from car_retrieval.io.matrix import Matrix, MatrixStream
 from car_retrieval.models.checkpoint import Checkpoint
 from car_retrieval.models.descriptor import DescriptorNet, pick_device
-from car_retrieval.models.encoder import Encoder, choose_encoder, encode
+from car_retrieval.models.encoder import Encoder, encode, network_at, with_features
 from car_retrieval.models.whitening import Whitening, fit_whitening
 from car_retrieval.params import EncodingParams, WhiteningParams
 from car_retrieval.training.untrained import untrained
@@ -40,7 +40,7 @@ def encode_images(
     list of photos; `checkpoint`, where the network was taken from; and `untrained`, a line for
     readers if it was not trained on these photos.
     """
-    net = choose_encoder(model, checkpoints, params)
+    net = with_features(network_at(params.checkpoint, model, checkpoints), params.features)
     if images.shape[-1] != net.config.image_size:
         raise ValueError(
             f"the images have {images.shape[-1]} px, the network was trained at "

@@ -1,6 +1,7 @@
 """Compiled kernels of LOPQ search: distance tables, code scan, top k.
 
-Compiled by numba on first use and cached beside the file. Distances are squared.
+Compiled by numba on first use and cached beside the file. Distances are squared. Loops stand where
+numpy's functions of arrays would compile for seconds.
 """
 
 import numpy as np
@@ -157,10 +158,14 @@ def _fill_table(
                 entries[s, w] += difference * difference
     least = np.float32(0)
     for s in range(subspaces):
-        least += entries[s].min()
+        smallest = entries[s, 0]
+        for w in range(words):
+            smallest = min(smallest, entries[s, w])
+        least += smallest
     for b in range(len(table)):
         if words == 256:
-            table[b] = entries[b]
+            for w in range(words):
+                table[b, w] = entries[b, w]
         else:
             for high in range(16):
                 for low in range(16):

@@ -24,16 +24,23 @@ def nearest_cells(
     most = min(quota, int(np.count_nonzero(sizes)))  # each cell holds at least one point
     orders = np.empty((len(queries), most), np.int64)
     counts = np.empty(len(queries), np.int64)
-    _plan(distances, sizes, quota, orders, counts)
+    # Sorted here, for a sort takes numba seconds to compile; one split needs none.
+    ranks = np.argsort(distances if coarse.shape[0] == 2 else distances[..., :0], kind="stable")
+    _plan(distances, ranks, sizes, quota, orders, counts)
     return orders[:, : counts.max(initial=0)], counts
 
 
 @njit(cache=True, nogil=True)
 def _plan(
-    distances: np.ndarray, sizes: np.ndarray, quota: int, orders: np.ndarray, counts: np.ndarray
+    distances: np.ndarray,
+    ranks: np.ndarray,
+    sizes: np.ndarray,
+    quota: int,
+    orders: np.ndarray,
+    counts: np.ndarray,
 ) -> None:
     for q in range(len(distances)):
-        counts[q] = multi_sequence(distances[q], sizes, quota, orders[q])
+        counts[q] = multi_sequence(distances[q], ranks[q], sizes, quota, orders[q])
 
 
 def coarse_distances(queries: np.ndarray, coarse: np.ndarray) -> np.ndarray:
@@ -50,7 +57,9 @@ def coarse_distances(queries: np.ndarray, coarse: np.ndarray) -> np.ndarray:
 
 
 @njit(cache=True)
-def multi_sequence(distances: np.ndarray, sizes: np.ndarray, quota: int, order: np.ndarray) -> int:
+def multi_sequence(
+    distances: np.ndarray, ranks: np.ndarray, sizes: np.ndarray, quota: int, order: np.ndarray
+) -> int:
     """List cells by ascending distance until they hold `quota` points.
 
     The cell of coarse centroids i and j has the number i * V + j and the distance
@@ -59,6 +68,8 @@ def multi_sequence(distances: np.ndarray, sizes: np.ndarray, quota: int, order: 
 
     Args:
         distances: float32 [S, V].
+        ranks: int64 [S, V], centroids of each split by ascending distance, then number; not used
+            with one split.
         sizes: int64 [V ** S], points in each cell.
         quota: minimum number of points.
         order: int64 [m], filled with cells; m is at least the number of cells found.
@@ -70,8 +81,7 @@ def multi_sequence(distances: np.ndarray, sizes: np.ndarray, quota: int, order: 
     if splits == 1:
         return _nearest_first(distances[0], sizes, quota, order)
     visited, points = 0, 0
-    first = np.argsort(distances[0], kind="mergesort")
-    second = np.argsort(distances[1], kind="mergesort")
+    first, second = ranks[0], ranks[1]
     # One candidate per row: the next column of row i is `column[i]`; a heap of rows.
     column = np.zeros(centroids, np.int64)
     keys = np.empty(centroids, np.float32)

@@ -1,11 +1,12 @@
 """FastAPI application: routes, page, middleware and error handlers."""
 
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import FileResponse, Response
 from fastapi.staticfiles import StaticFiles
 
@@ -13,6 +14,7 @@ from car_retrieval import __version__
 from car_retrieval.serving.web.gallery_routes import gallery_routes
 from car_retrieval.serving.web.middleware import GuardMiddleware, Limits, error_response
 from car_retrieval.serving.web.model_reloader import ModelReloader
+from car_retrieval.serving.web.root_path import RootPathMiddleware
 from car_retrieval.serving.web.routes import routes
 from car_retrieval.serving.web.service import Service
 from car_retrieval.serving.web.telemetry import MetricsMiddleware
@@ -25,6 +27,8 @@ def create_app(
     limits: Limits | None = None,
     key: str | None = None,
     hosts: Collection[str] | None = None,
+    root_path: str = "",
+    cors_origins: Sequence[str] = (),
 ) -> FastAPI:
     """Create the service as an ASGI application.
 
@@ -34,6 +38,8 @@ def create_app(
         key: API key, expected as `Authorization: Bearer KEY`; None allows requests without one,
             but none that changes the gallery.
         hosts: allowed values of the Host header, without port; None allows any.
+        root_path: path below which a proxy offers the service, such as `/cars`.
+        cors_origins: other origins whose pages may use the service.
     """
     limits = limits or Limits()
     service = Service(reloader, limits, writable=key is not None)
@@ -54,6 +60,16 @@ def create_app(
     app.state.service = service
     app.add_middleware(GuardMiddleware, limits=limits, key=key, hosts=hosts)
     app.add_middleware(MetricsMiddleware, telemetry=service.telemetry)
+    if cors_origins:  # outside the guard: a preflight request has no key
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=cors_origins,
+            allow_methods=["GET", "POST", "PUT", "DELETE"],
+            allow_headers=["Authorization"],
+            expose_headers=["Retry-After"],
+        )
+    if root_path:
+        app.add_middleware(RootPathMiddleware, root_path=root_path)
     app.add_exception_handler(RequestValidationError, _validation_error)
     app.add_exception_handler(Exception, _internal_error)
     app.include_router(routes)
@@ -79,7 +95,7 @@ async def _validation_error(request: Request, error: Exception) -> Response:
     """Report the first invalid field of a request on one line."""
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
-    field = ".".join(str(part) for part in first["loc"][1:])
+    field = ".".join(part for part in first["loc"][1:] if isinstance(part, str))
     return error_response(422, f"{field}: {first['msg']}")
 
 

@@ -11,7 +11,12 @@ from fastapi.responses import Response
 from car_retrieval.gallery.record import Labels, Value
 from car_retrieval.serving.gallery_writer import NewPhoto, Outcome
 from car_retrieval.serving.web.errors import ERRORS
-from car_retrieval.serving.web.request_parsing import check_id, check_photo, service_of
+from car_retrieval.serving.web.request_parsing import (
+    check_id,
+    check_photo,
+    root_path_of,
+    service_of,
+)
 from car_retrieval.serving.web.schemas import GalleryPhoto, gallery_photo
 from car_retrieval.serving.web.service import Service
 
@@ -56,7 +61,9 @@ async def add(
     outcome = await _in_thread(service, write)
     if outcome.record is None or outcome.kind == "skipped":
         raise HTTPException(422, f"photo: {outcome.reason}")
-    return gallery_photo(service.reloader.retriever, outcome.record.id, outcome.kind)
+    return gallery_photo(
+        service.reloader.retriever, outcome.record.id, root_path_of(request), outcome.kind
+    )
 
 
 @gallery_routes.get("/{id}", summary="Get the labels of a photo")
@@ -64,7 +71,7 @@ async def labels_of(request: Request, id: str) -> GalleryPhoto:
     """Return what is known about a gallery photo."""
     retriever = service_of(request).reloader.retriever
     check_id(retriever, id)
-    return gallery_photo(retriever, id)
+    return gallery_photo(retriever, id, root_path_of(request))
 
 
 @gallery_routes.put("/{id}", summary="Replace the labels of a photo")
@@ -75,7 +82,7 @@ async def correct(
     service = _writable(request)
     check_id(service.reloader.retriever, id)
     await _in_thread(service, lambda: service.writer().correct(id, labels))
-    return gallery_photo(service.reloader.retriever, id, "updated")
+    return gallery_photo(service.reloader.retriever, id, root_path_of(request), "updated")
 
 
 @gallery_routes.delete("/{id}", summary="Remove a photo", status_code=204)

@@ -90,8 +90,13 @@ class GuardMiddleware:
         """Return the response that refuses a request, or None if it is allowed."""
         headers = Headers(scope=scope)
         if self.hosts is not None and _host_name(headers.get("host", "")) not in self.hosts:
-            return error_response(400, f"invalid Host header: use {' or '.join(self.hosts)}")
-        if not self._is_authorized(scope["path"], headers):
+            return error_response(
+                400,
+                f"invalid Host header: use {' or '.join(self.hosts)}, or start the service with "
+                "--allowed-host=NAME",
+            )
+        path = scope["path"].removeprefix(scope.get("root_path", ""))
+        if not self._is_authorized(path, headers):
             return error_response(401, "missing or invalid API key", {"WWW-Authenticate": "Bearer"})
         if scope["method"] not in WITH_BODY:
             return None

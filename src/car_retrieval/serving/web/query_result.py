@@ -3,10 +3,12 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from car_retrieval.search.rocchio import GAMMA, rocchio
 from car_retrieval.serving.retriever import Crop, Filters, Retriever, SearchResult
 
 
@@ -19,9 +21,21 @@ class SearchOptions:
     filters: Filters
 
 
+class Example(NamedTuple):
+    """A further photo of a query.
+
+    Attributes:
+        image: packed photo, uint8 [3, R, R]; None: the stored descriptor of `id` is used.
+        id: id of the photo if it is a gallery photo; it is left out of the matches.
+    """
+
+    image: NDArray[np.uint8] | None
+    id: str | None
+
+
 @dataclass(frozen=True, eq=False)
 class Query:
-    """A photo to describe and, with options, to search for.
+    """A photo to describe and, with options, to search for; or several, combined to one search.
 
     Attributes:
         retriever: retriever of the run to search in; a reload does not change it.
@@ -30,6 +44,9 @@ class Query:
         id: id of the query photo if it is a gallery photo; it is left out of the matches.
         options: options of the search; None: only the descriptor is computed.
         crop: part of the photo that the image shows; None: all of it.
+        also: further photos of what is sought.
+        unlike: photos that the matches should not look like.
+        gamma: weight of `unlike`, see `rocchio`.
     """
 
     retriever: Retriever
@@ -37,6 +54,19 @@ class Query:
     id: str | None = None
     options: SearchOptions | None = None
     crop: Crop | None = None
+    also: Sequence[Example] = ()
+    unlike: Sequence[Example] = ()
+    gamma: float = GAMMA
+
+    @property
+    def examples(self) -> list[Example]:
+        """All photos: the photo itself, `also`, and then `unlike`."""
+        return [Example(self.image, self.id), *self.also, *self.unlike]
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """Ids of the photos that are in the gallery."""
+        return tuple(example.id for example in self.examples if example.id is not None)
 
     def pixels(self) -> NDArray[np.uint8]:
         """Return the photo as the network sees it, uint8 [3, R, R]."""
@@ -51,8 +81,9 @@ class QueryResult:
     """Descriptor and matches of a query.
 
     Attributes:
-        descriptor: descriptor of the query photo, float32 [D].
-        result: result of the search; None if the query has no options.
+        descriptor: descriptor of the query photo or the combined ones, float32 [D].
+        result: result of the search, without the threshold, which was measured for single photos,
+            if several were combined; None if the query has no options.
         crop: part of the photo that was searched with; None: all of it.
     """
 
@@ -62,37 +93,57 @@ class QueryResult:
 
 
 def run_queries(queries: Sequence[Query]) -> list[QueryResult]:
-    """Describe the photos of all queries in one batch, and search by groups of equal options."""
+    """Describe the photos of all queries in one batch, and search by groups of equal options.
+
+    Raises:
+        NothingLeftError: the photos of a query cancel each other out.
+    """
     descriptors = _describe(queries)
     results = [QueryResult(descriptor) for descriptor in descriptors]
-    groups: dict[tuple[Retriever, SearchOptions, str | None], list[int]] = defaultdict(list)
+    groups: dict[tuple[Retriever, SearchOptions, tuple[str, ...]], list[int]] = defaultdict(list)
     for place, query in enumerate(queries):
         if query.options is not None:
-            groups[query.retriever, query.options, query.id].append(place)
+            groups[query.retriever, query.options, query.ids].append(place)
     for (retriever, options, own), places in groups.items():
         found = retriever.search(
             np.stack([descriptors[place] for place in places]),
             options.k,
             options.method,
             options.filters,
-            () if own is None else [own],
+            own,
         )
         for place, result in zip(places, found, strict=True):
-            results[place] = QueryResult(descriptors[place], result, queries[place].crop)
+            query = queries[place]
+            if query.also or query.unlike:
+                result = result.without_threshold()
+            results[place] = QueryResult(descriptors[place], result, query.crop)
     return results
 
 
 def _describe(queries: Sequence[Query]) -> list[NDArray[np.float32]]:
     """Return the descriptor of each query, float32 [D], in order."""
+    described = iter(_describe_examples([(q.retriever, e) for q in queries for e in q.examples]))
+    combined = []
+    for query in queries:
+        own = np.stack([next(described) for _ in query.examples])
+        unlike_from = len(own) - len(query.unlike)
+        combined.append(rocchio(own[:unlike_from], own[unlike_from:], query.gamma))
+    return combined
+
+
+def _describe_examples(
+    examples: Sequence[tuple[Retriever, Example]],
+) -> list[NDArray[np.float32]]:
+    """Return the descriptor of each photo, float32 [D], in order; images in one batch each run."""
     images: dict[Retriever, dict[int, NDArray[np.uint8]]] = defaultdict(dict)
     descriptors: dict[int, NDArray[np.float32]] = {}
-    for place, query in enumerate(queries):
-        if query.image is not None:
-            images[query.retriever][place] = query.image
+    for place, (retriever, example) in enumerate(examples):
+        if example.image is not None:
+            images[retriever][place] = example.image
         else:
-            assert query.id is not None
-            descriptors[place] = query.retriever.descriptor(query.id)
+            assert example.id is not None
+            descriptors[place] = retriever.descriptor(example.id)
     for retriever, by_place in images.items():
         described = retriever.describe(np.stack(list(by_place.values())))
         descriptors.update(zip(by_place, described, strict=True))
-    return [descriptors[place] for place in range(len(queries))]
+    return [descriptors[place] for place in range(len(examples))]

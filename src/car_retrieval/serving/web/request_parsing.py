@@ -1,71 +1,94 @@
 """Parse and validate requests; an invalid one is refused with a one-line reason."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 from fastapi import File, Form, HTTPException, Request, UploadFile
 from PIL.Image import DecompressionBombError
 
 from car_retrieval.gallery.conditions import Condition, parse_condition
-from car_retrieval.images.decode import FORMATS
+from car_retrieval.images.decode import UnreadableImageError
+from car_retrieval.search.rocchio import GAMMA
 from car_retrieval.serving.retriever import AUTO, Auto, Crop, Filters, Retriever
 from car_retrieval.serving.web.pictures import dimensions
-from car_retrieval.serving.web.query_result import Query, SearchOptions
+from car_retrieval.serving.web.query_result import Example, Query, SearchOptions
 from car_retrieval.serving.web.service import Service
 from car_retrieval.serving.web.short_lived_thread import run_in_short_lived_thread
 
-SUPPORTED = ", ".join(FORMATS)
+MAX_PHOTOS = 10  # of a request
+
+
+class Source(NamedTuple):
+    """A photo of a request: the contents of an uploaded file, or a gallery photo."""
+
+    data: bytes | None
+    id: str | None
 
 
 @dataclass(frozen=True)
 class SearchRequest:
-    """The query photo of a request: an uploaded file or a gallery photo, and the part of it to use.
+    """The query photos of a request, and the part of the first one to use.
 
     Attributes:
         retriever: retriever of the run that was current when the request arrived.
-        data: contents of the uploaded file; None if `id` is given.
-        id: id of a gallery photo; None if a file was uploaded.
-        crop: part of the photo; None: all of it.
+        photos: photos of what is sought, at least one.
+        unlike: photos that the matches should not look like.
+        crop: part of a single photo, or `auto`, which is found in each; None: all of it.
+        gamma: weight of `unlike`.
         max_pixels: maximum size of an uploaded photo in pixels.
     """
 
     retriever: Retriever
-    data: bytes | None
-    id: str | None
+    photos: list[Source]
+    unlike: list[Source]
     crop: Crop | Auto | None
+    gamma: float
     max_pixels: int
 
     def query(self, options: SearchOptions | None = None) -> Query:
-        """Decode and pack the photo; slow, so call it in a worker thread.
+        """Decode and pack the photos; slow, so call it in a worker thread.
 
         Raises:
-            HTTPException: the photo, the crop or the filters are invalid.
+            HTTPException: a photo, the crop or the filters are invalid.
         """
         if options is not None and options.filters != Filters():
             try:
                 options.filters.mask(self.retriever.gallery.snapshot().photos)
             except ValueError as error:
                 raise HTTPException(422, str(error)) from error
-        if self.data is None and self.crop in (None, AUTO):  # use the stored descriptor
-            return Query(self.retriever, None, self.id, options)
-        file = self._file()
+        (first, crop), *also = (self._example(source, "photo") for source in self.photos)
+        return Query(
+            self.retriever,
+            first.image,
+            first.id,
+            options,
+            crop,
+            [example for example, _ in also],
+            [self._example(source, "unlike")[0] for source in self.unlike],
+            self.gamma,
+        )
+
+    def _example(self, source: Source, field: str) -> tuple[Example, Crop | None]:
+        """Return a photo and the part of it that its image shows."""
+        if source.data is None and self.crop in (None, AUTO):  # use the stored descriptor
+            return Example(None, source.id), None
+        file = self._file(source, field)
         try:
             crop = (
                 run_in_short_lived_thread(lambda: self.retriever.propose(file))
                 if self.crop == AUTO
                 else self.crop
             )
-            image = self.retriever.prepare(file, crop)
+            return Example(self.retriever.prepare(file, crop), source.id), crop
         except ValueError as error:
-            raise HTTPException(422, f"photo: {error}") from error
-        return Query(self.retriever, image, self.id, options, crop)
+            raise HTTPException(422, f"{field}: {error}") from error
 
-    def _file(self) -> bytes:
-        if self.id is None:
-            assert self.data is not None
-            check_photo(self.data, self.max_pixels)
-            return self.data
-        return read_gallery_file(self.retriever, self.id)
+    def _file(self, source: Source, field: str) -> bytes:
+        if source.data is None:
+            assert source.id is not None
+            return read_gallery_file(self.retriever, source.id)
+        check_photo(source.data, self.max_pixels, field)
+        return source.data
 
 
 def service_of(request: Request) -> Service:
@@ -73,27 +96,56 @@ def service_of(request: Request) -> Service:
     return request.app.state.service
 
 
+def root_path_of(request: Request) -> str:
+    """Return the path below which the service is reached, without a slash at its end."""
+    return request.scope.get("root_path", "")
+
+
 async def parse_search_request(
     request: Request,
-    photo: Annotated[UploadFile | None, File(description="JPEG, PNG, WebP and others.")] = None,
-    id: Annotated[str | None, Form(description="Gallery photo to use instead.")] = None,
+    photo: Annotated[
+        list[UploadFile] | None,
+        File(description="JPEG, HEIC, PNG and others; of several, the mean is searched for."),
+    ] = None,
+    id: Annotated[
+        list[str] | None, Form(description="Gallery photos to use instead, or as well.")
+    ] = None,
+    unlike: Annotated[
+        list[UploadFile] | None, File(description="Photos that matches should not look like.")
+    ] = None,
+    unlike_id: Annotated[
+        list[str] | None, Form(description="Gallery photos that matches should not look like.")
+    ] = None,
+    gamma: Annotated[
+        float,
+        Form(ge=0, le=1, description="Weight of the photos that matches should not look like."),
+    ] = GAMMA,
     crop: Annotated[
         str | None,
         Form(
-            description="Part of the photo: x1,y1,x2,y2 in 1-based pixels, inclusive; or auto: "
-            "the car, if the gallery photos are cropped."
+            description="Part of a single photo: x1,y1,x2,y2 in 1-based pixels, inclusive; or "
+            "auto: the car in each photo, if the gallery photos are cropped."
         ),
     ] = None,
 ) -> SearchRequest:
-    """Read the query photo from a form; used as a FastAPI dependency."""
+    """Read the query photos from a form; used as a FastAPI dependency."""
     service = service_of(request)
     retriever = service.reloader.retriever
-    data = None if photo is None else await photo.read()
-    if (data is None) == (id is None):
-        raise HTTPException(422, "send either a photo or an id")
-    if id is not None:
-        check_id(retriever, id)
-    return SearchRequest(retriever, data, id, parse_crop(crop), service.limits.pixels)
+    photos = [Source(await file.read(), None) for file in photo or []]
+    photos += [Source(None, one) for one in id or []]
+    others = [Source(await file.read(), None) for file in unlike or []]
+    others += [Source(None, one) for one in unlike_id or []]
+    count, part = len(photos) + len(others), parse_crop(crop)
+    if not photos:
+        raise HTTPException(422, "send a photo or an id")
+    if count > MAX_PHOTOS:
+        raise HTTPException(422, f"send at most {MAX_PHOTOS} photos and ids, got {count}")
+    if count > 1 and isinstance(part, tuple):
+        raise HTTPException(422, "crop: x1,y1,x2,y2 needs a single photo; send auto")
+    for source in (*photos, *others):
+        if source.id is not None:
+            check_id(retriever, source.id)
+    return SearchRequest(retriever, photos, others, part, gamma, service.limits.pixels)
 
 
 def parse_options(
@@ -127,17 +179,17 @@ def read_gallery_file(retriever: Retriever, photo: str) -> bytes:
         raise HTTPException(404, f"the file of the photo {photo} is missing") from error
 
 
-def check_photo(data: bytes, max_pixels: int) -> None:
+def check_photo(data: bytes, max_pixels: int, field: str = "photo") -> None:
     """Refuse a file that is not a picture or has too many pixels, according to its header."""
     limit = f"the limit of {max_pixels / 1e6:g} megapixels"
     try:
         size = dimensions(data)
     except DecompressionBombError as error:
-        raise HTTPException(413, f"photo: too many pixels, above {limit}") from error
-    if size is None:
-        raise HTTPException(415, f"photo: not a picture in a supported format ({SUPPORTED})")
+        raise HTTPException(413, f"{field}: too many pixels, above {limit}") from error
+    except UnreadableImageError as error:
+        raise HTTPException(415, f"{field}: {error}") from error
     if size[0] * size[1] > max_pixels:
-        raise HTTPException(413, f"photo: {size[0]} x {size[1]} pixels exceed {limit}")
+        raise HTTPException(413, f"{field}: {size[0]} x {size[1]} pixels exceed {limit}")
 
 
 def parse_crop(text: str | None) -> Crop | Auto | None:

@@ -4,24 +4,27 @@ import asyncio
 from typing import Annotated
 
 import numpy as np
-from fastapi import APIRouter, Depends, Form, HTTPException, Query, Request
+from fastapi import APIRouter, Depends, File, Form, HTTPException, Query, Request, UploadFile
 from fastapi.responses import Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from car_retrieval.gallery.photos import fields_of
 from car_retrieval.images.decode import UnreadableImageError
+from car_retrieval.search.rocchio import NothingLeftError
 from car_retrieval.serving.retriever import Filters
 from car_retrieval.serving.web.errors import ERRORS
 from car_retrieval.serving.web.heat import Side, heat_picture
-from car_retrieval.serving.web.pictures import media_type, thumbnail
+from car_retrieval.serving.web.pictures import for_browsers, jpeg
 from car_retrieval.serving.web.request_parsing import (
     SearchRequest,
     check_id,
+    check_photo,
     parse_options,
     parse_search_request,
     parse_where,
     parse_years,
     read_gallery_file,
+    root_path_of,
     service_of,
 )
 from car_retrieval.serving.web.schemas import (
@@ -32,6 +35,7 @@ from car_retrieval.serving.web.schemas import (
 from car_retrieval.serving.web.short_lived_thread import run_in_short_lived_thread
 
 EXAMPLES = 8
+PREVIEW = 2048  # pixels, as in page/photos.js
 
 routes = APIRouter(responses=ERRORS)
 
@@ -51,17 +55,23 @@ async def search(
         Form(description="field=value, field=value,value, field=low..high or field!=value."),
     ] = None,
 ) -> SearchResponse:
-    """Search the gallery photos that pass the filters."""
+    """Search the gallery photos that pass the filters.
+
+    Several photos are combined to one search (`car_retrieval.search.rocchio`).
+    """
     service = service_of(request)
     retriever = search_request.retriever
     years = parse_years(retriever, year_from, year_to)
     filters = Filters(make or None, model or None, years, parse_where(where))
     options = parse_options(retriever, service.limits.k, k, method, filters)
-    found = await service.batcher.submit(lambda: search_request.query(options))
+    try:
+        found = await service.batcher.submit(lambda: search_request.query(options))
+    except NothingLeftError as error:
+        raise HTTPException(422, str(error)) from error
     assert found.result is not None
     if found.result.above_threshold is False:
         service.telemetry.no_match.inc()
-    return search_response(retriever, found.result, found.crop)
+    return search_response(retriever, found.result, found.crop, root_path_of(request))
 
 
 @routes.post(
@@ -88,9 +98,35 @@ async def heat(
                 run_in_short_lived_thread,
                 lambda: heat_picture(search_request.query(), match, on),
             )
+        except NothingLeftError as error:
+            raise HTTPException(422, str(error)) from error
         except (OSError, UnreadableImageError):
             raise HTTPException(404, "the file of a gallery photo is missing or damaged") from None
     return Response(drawn, media_type="image/png")
+
+
+@routes.post(
+    "/preview",
+    summary="Convert a photo that a browser cannot show to a JPEG",
+    response_class=Response,
+    responses={200: {"content": {"image/jpeg": {}}, "description": "The upright photo"}},
+)
+async def preview(
+    request: Request, photo: Annotated[UploadFile, File(description="HEIC, TIFF and others.")]
+) -> Response:
+    """Return the photo as a JPEG of at most 2,048 pixels."""
+    service = service_of(request)
+    data = await photo.read()
+
+    def convert() -> bytes:
+        check_photo(data, service.limits.pixels)
+        try:
+            return jpeg(data, PREVIEW)
+        except UnreadableImageError as error:
+            raise HTTPException(422, f"photo: {error}") from error
+
+    converted = await asyncio.get_running_loop().run_in_executor(service.decode_pool, convert)
+    return Response(converted, media_type="image/jpeg")
 
 
 @routes.get(
@@ -106,7 +142,10 @@ async def image(
         int | None, Query(ge=16, le=2048, description="Long side of the thumbnail in pixels.")
     ] = None,
 ) -> Response:
-    """Return the original file or a JPEG thumbnail."""
+    """Return the file or a JPEG of it.
+
+    Without a size, only formats that browsers cannot show, such as HEIC, are converted.
+    """
     service = service_of(request)
     retriever = service.reloader.retriever
     check_id(retriever, id)
@@ -119,8 +158,9 @@ async def image(
         data = read_gallery_file(retriever, id)
         try:
             if size is not None:
-                return Response(thumbnail(data, size), media_type="image/jpeg", headers=headers)
-            return Response(data, media_type=media_type(data), headers=headers)
+                return Response(jpeg(data, size), media_type="image/jpeg", headers=headers)
+            shown, media_type = for_browsers(data)
+            return Response(shown, media_type=media_type, headers=headers)
         except UnreadableImageError as error:
             raise HTTPException(404, f"the file of the photo {id} is damaged") from error
 

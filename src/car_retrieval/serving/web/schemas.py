@@ -1,9 +1,11 @@
 """Response schemas of the service, published in its OpenAPI description."""
 
+from dataclasses import asdict
 from typing import Literal
 
 from pydantic import BaseModel, Field
 
+from car_retrieval.serving.class_votes import class_votes
 from car_retrieval.serving.retriever import Crop, Match, Retriever, SearchResult
 
 
@@ -23,13 +25,27 @@ class SearchMatch(BaseModel):
     image: str = Field(description="URL of the photo.")
 
 
+class SearchGroup(BaseModel):
+    """A class among the matches."""
+
+    class_: int = Field(serialization_alias="class")
+    make: str | None
+    model: str | None
+    years: tuple[int, int] | None = Field(description="First and last year of these matches.")
+    matches: int = Field(description="Number of matches of this class.")
+    similarity: float = Field(description="Mean similarity of these matches.")
+    share: float = Field(
+        description="Their share of the sum of the similarities of all matches, negative ones as 0."
+    )
+
+
 class SearchResponse(BaseModel):
     """Matches of a photo, most similar first."""
 
     version: str = Field(description="Version of the run.")
     known: bool | None = Field(
         description="Whether the best match reaches the threshold; null if there is no threshold "
-        "for this search, or no match."
+        "for this search, several photos are combined, or there is no match."
     )
     threshold: float | None
     crop: Crop | None = Field(
@@ -37,6 +53,9 @@ class SearchResponse(BaseModel):
     )
     untrained: str | None = Field(
         description="Note for the user if the network was not trained on these photos."
+    )
+    groups: list[SearchGroup] = Field(
+        description="Classes of the matches, the largest share first; empty without classes."
     )
     matches: list[SearchMatch]
 
@@ -79,23 +98,40 @@ class ErrorResponse(BaseModel):
 
 
 def search_response(
-    retriever: Retriever, result: SearchResult, crop: Crop | None
+    retriever: Retriever, result: SearchResult, crop: Crop | None, root_path: str
 ) -> SearchResponse:
-    """Convert a search result to a response."""
+    """Convert a search result to a response.
+
+    Args:
+        retriever: retriever of the searched run.
+        result: result of the search.
+        crop: part of the photo that was searched with.
+        root_path: path before the addresses of pictures.
+    """
     return SearchResponse(
         version=retriever.version,
         known=result.above_threshold,
         threshold=result.threshold,
         crop=crop,
         untrained=retriever.untrained,
-        matches=[_search_match(match) for match in result.matches],
+        groups=[SearchGroup(**asdict(vote)) for vote in class_votes(result.matches)],
+        matches=[_search_match(match, root_path) for match in result.matches],
     )
 
 
 def gallery_photo(
-    retriever: Retriever, photo: str, status: Literal["added", "updated", "unchanged"] | None = None
+    retriever: Retriever,
+    photo: str,
+    root_path: str,
+    status: Literal["added", "updated", "unchanged"] | None = None,
 ) -> GalleryPhoto:
     """Return a gallery photo as a response.
+
+    Args:
+        retriever: retriever of the current run.
+        photo: id of the photo.
+        root_path: path before the address of its picture.
+        status: what a request has done to the photo.
 
     Raises:
         KeyError: no gallery photo has this id.
@@ -110,11 +146,11 @@ def gallery_photo(
         year=match.year,
         fields=dict(match.fields),
         path=match.path,
-        image=f"/images/{photo}",
+        image=f"{root_path}/images/{photo}",
     )
 
 
-def _search_match(match: Match) -> SearchMatch:
+def _search_match(match: Match, root_path: str) -> SearchMatch:
     return SearchMatch(
         id=match.id,
         similarity=match.similarity,
@@ -124,5 +160,5 @@ def _search_match(match: Match) -> SearchMatch:
         year=match.year,
         fields=dict(match.fields),
         path=match.path,
-        image=f"/images/{match.id}",
+        image=f"{root_path}/images/{match.id}",
     )

@@ -1,24 +1,36 @@
 // Searches of the page: each search is a step, and an entry in the browser history.
 
-import { cropper } from "./crop.js";
 import { call, show } from "./call.js";
+import { cropper } from "./crop.js";
+import { heatOff, heatOn } from "./heat.js";
+import { nameOf, number, onAction, openLarge } from "./large.js";
+import { remember, remembered } from "./memory.js";
+import { ofFile, ofId, prepared, thumbnail } from "./photos.js";
 
 const $ = (id) => document.getElementById(id);
-const steps = []; // { photo: File | null, id, url, crop, proposed, options, response }
+const narrow = matchMedia("(max-width: 52rem)"); // same as in page.css
+let steps = []; // { photos, unlike, crop, proposed, options, response }; a photo: { file, url } or { id, url }
 let current = -1;
 let latest = 0; // number of the latest search; responses to earlier ones are ignored
 
 const crop = cropper($("stage"), $("photo"), $("crop"), $("part"), (box) => {
-  begin({ ...steps[current], crop: box, proposed: false, response: null, small: null, heat: null });
+  begin({ ...steps[current], crop: box });
 });
 
-function begin(step) {
+function begin({ photos, unlike = [], crop }) {
+  const step = { photos, unlike, crop, proposed: false, response: null };
   steps.length = current + 1;
   steps.push(step);
   current += 1;
-  history[current ? "pushState" : "replaceState"]({ step: current }, "");
+  history[current ? "pushState" : "replaceState"]({ step: current }, "", addressOf(step));
   display(step);
   search(step);
+}
+
+// Returns the page's address, from which a search with one photo of the gallery can be repeated.
+function addressOf({ photos: [{ file, id }, ...others], unlike }) {
+  const alone = !file && !others.length && !unlike.length;
+  return location.pathname + (alone ? `?${new URLSearchParams({ id })}` : "");
 }
 
 addEventListener("popstate", (event) => {
@@ -26,38 +38,64 @@ addEventListener("popstate", (event) => {
   if (!step) return;
   current = event.state.step;
   latest += 1;
+  apply(step);
+});
+
+function apply(step) {
   for (const [name, value] of step.options ?? []) $(name).value = value;
   display(step);
   if (step.response) list(step);
   else search(step);
-});
+}
 
 function display(step) {
+  const [first] = step.photos;
   $("drop").hidden = true;
   $("selection").hidden = false;
   $("back").disabled = current === 0;
   heatOff();
-  if ($("photo").dataset.of !== step.url) {
-    $("photo").dataset.of = step.url;
+  if ($("photo").dataset.of !== first.url) {
+    $("photo").dataset.of = first.url;
     delete $("photo").dataset.wanted;
-    if (step.photo) $("photo").src = step.url;
-    else show($("photo"), step.url);
+    if (first.file) $("photo").src = first.url;
+    else show($("photo"), first.url);
+  }
+  for (const [kind, from] of [["photos", 1], ["unlike", 0]]) {
+    $(kind).hidden = step[kind].length <= from;
+    $(kind).querySelector("ul").replaceChildren(...step[kind].slice(from).map((one) => thumb(step, kind, one)));
   }
   mark(step);
 }
 
+function thumb(step, kind, one) {
+  const item = $("thumb").content.cloneNode(true).firstElementChild;
+  if (one.file) item.querySelector("img").src = one.url;
+  else show(item.querySelector("img"), thumbnail(one, 160));
+  item.querySelector("button").addEventListener("click", () =>
+    begin({ ...step, [kind]: step[kind].filter((other) => other !== one), crop: step.crop && "auto" }),
+  );
+  return item;
+}
+
 function mark(step) {
+  const several = step.photos.length + step.unlike.length > 1;
   crop.set(step.crop === "auto" ? null : step.crop);
+  $("stage").classList.toggle("fixed", several);
+  $("part").hidden = several;
+  $("hint").hidden = several;
   $("hint").textContent = step.proposed
     ? "Searched with the marked part. Drag its corners, or drag over the photo to select another part."
     : "Drag over the photo to search with part of it.";
 }
 
-function fields(step) {
+function fields({ photos, unlike, crop }) {
   const form = new FormData();
-  if (step.photo) form.set("photo", step.photo);
-  else form.set("id", step.id);
-  if (step.crop) form.set("crop", String(step.crop)); // joins an array with commas
+  for (const [list, file, id] of [[photos, "photo", "id"], [unlike, "unlike", "unlike_id"]])
+    for (const one of list) {
+      if (one.file) form.append(file, one.file);
+      else form.append(id, one.id);
+    }
+  if (crop) form.set("crop", photos.length + unlike.length > 1 ? "auto" : String(crop)); // joins an array with commas
   return form;
 }
 
@@ -73,6 +111,7 @@ async function search(step) {
     const response = await (await call("search", { method: "POST", body: form })).json();
     if (mine !== latest) return;
     step.response = { ...response, seconds: (performance.now() - start) / 1000 };
+    if (response.version !== $("gallery").dataset.version) loadGallery();
     if (step.crop === "auto") {
       step.crop = response.crop;
       step.proposed = Boolean(response.crop);
@@ -81,12 +120,17 @@ async function search(step) {
     list(step);
   } catch (error) {
     if (mine !== latest) return;
-    say(error.message, "", "wrong");
-    $("cars").replaceChildren();
-    if (error.status === 409) loadGallery();
+    fail(error);
   } finally {
     if (mine === latest) $("found").ariaBusy = "false";
   }
+  remember(steps, current);
+}
+
+function fail(error) {
+  say(error.message, "", "wrong");
+  $("groups").replaceChildren();
+  $("cars").replaceChildren();
 }
 
 function say(text, more, kind) {
@@ -95,9 +139,10 @@ function say(text, more, kind) {
   $("found").className = kind;
 }
 
+// ---------------------------------------------------------------- matches
 function list(step) {
   $("found").ariaBusy = "false";
-  const { matches, known, threshold, seconds } = step.response;
+  const { matches, groups, known, threshold, seconds } = step.response;
   const best = matches.length ? number(matches[0].similarity) : "";
   if (!matches.length) say("No gallery photo matches the filters.", "", "nothing");
   else if (known === false) {
@@ -112,122 +157,85 @@ function list(step) {
       known ? `A similarity of at least ${number(threshold)} counts as a match.` : "",
       "",
     );
+  const shown = narrow.matches ? 2 : 4;
+  const rest = groups.length - shown;
+  $("groups").replaceChildren(
+    ...groups.slice(0, shown).map((group) => vote(group, matches.length)),
+  );
+  if (rest > 0) {
+    const item = document.createElement("li");
+    item.textContent = rest === 1 ? "one more class" : `${rest} more classes`;
+    $("groups").append(item);
+  }
   $("cars").replaceChildren(...matches.map((car) => tile(step, car)));
 }
 
-function from(id) {
-  begin({ photo: null, id, url: `images/${id}`, crop: null, response: null });
-  $("says").focus({ preventScroll: true });
-  scrollTo({ top: 0 });
-}
-
-function number(similarity) {
-  return similarity.toFixed(3).replace(/^(-?)0\./, "$1.");
+function vote(group, count) {
+  const item = $("vote").content.cloneNode(true).firstElementChild;
+  const [first, last] = group.years ?? [];
+  item.querySelector(".name").textContent = nameOf(group);
+  item.querySelector(".year").textContent = first === last ? (first ?? "") : `${first}–${last}`;
+  item.querySelector(".votes").textContent = `${group.matches} of ${count}`;
+  item.querySelector(".number").textContent = number(group.similarity);
+  return item;
 }
 
 function tile(step, car) {
   const item = $("car").content.cloneNode(true).firstElementChild;
   const part = (name) => item.querySelector(`.${name}`);
   const { threshold } = step.response;
-  const unnamed = car.class === null ? car.path.split("/").at(-1) : `Class ${car.class}`;
-  const name = [car.make, car.model].filter(Boolean).join(" ") || unnamed;
-  const title = car.model?.startsWith(car.make) ? car.model : name;
-  part("name").textContent = title;
+  part("name").textContent = nameOf(car);
   part("year").textContent = car.year ?? "";
   part("number").textContent = number(car.similarity);
   part("bar").style.setProperty("--share", Math.max(0, Math.min(1, car.similarity)));
   item.classList.toggle("below", threshold !== null && car.similarity < threshold);
-  show(part("photo"), `images/${car.id}?size=480`);
-  part("from").addEventListener("click", () => from(car.id));
-  part("why").lastElementChild.textContent = `is ${title} similar`;
-  part("why").addEventListener("click", () => (heatItem === item && pinned ? heatOff() : heatOn(step, car, item, true)));
-  for (const event of ["pointerenter", "focusin"])
-    item.addEventListener(event, (e) => {
-      if (e.pointerType !== "touch" && !(pinned && heatItem === item)) heatOn(step, car, item, false);
-    });
-  item.addEventListener("pointerleave", () => pinned || heatOff());
-  item.addEventListener("focusout", (e) => item.contains(e.relatedTarget) || heatOff());
+  show(part("photo"), thumbnail(ofId(car.id), 480));
+  part("open").addEventListener("click", () => openLarge(car));
+  part("why").lastElementChild.textContent = `is ${nameOf(car)} similar`;
+  heatOn(item, step, car, fields);
   return item;
 }
 
-// ---------------------------------------------------------------- heat maps
-let heatItem = null;
-let pinned = false;
-let stop = new AbortController();
+onAction((action, photo) => {
+  const step = steps[current];
+  if (action === "from") from(photo);
+  else begin({ ...step, [action]: [...step[action], photo], crop: step.crop && "auto" });
+});
 
-function heatOff() {
-  stop.abort();
-  if (heatItem) {
-    heatItem.querySelector(".why").ariaPressed = "false";
-    heatItem.querySelector(".heat").hidden = true;
-  }
-  $("photo-heat").hidden = true;
-  heatItem = null;
-  pinned = false;
-}
-
-async function heatOn(step, car, item, pin) {
-  if (heatItem === item) {
-    pinned = pin;
-    item.querySelector(".why").ariaPressed = String(pin);
-    return;
-  }
-  heatOff();
-  heatItem = item;
-  pinned = pin;
-  item.querySelector(".why").ariaPressed = String(pin);
-  const { signal } = (stop = new AbortController());
-  try {
-    await new Promise((resolve) => setTimeout(resolve, pin ? 0 : 250)); // ignore a pointer that only passes over
-    if (signal.aborted) return;
-    const small = step.photo ? await (step.small ??= shrunk(step)) : null;
-    for (const [on, image] of [["match", item.querySelector(".heat")], ["query", $("photo-heat")]]) {
-      const form = small ? new FormData() : fields(step);
-      if (small) form.set("photo", small);
-      form.set("match", car.id);
-      form.set("on", on);
-      const key = `${step.response.version} ${on} ${car.id}`;
-      step.heat ??= new Map();
-      if (!step.heat.has(key)) {
-        const blob = await (await call("heat", { method: "POST", body: form, signal })).blob();
-        step.heat.set(key, URL.createObjectURL(blob));
-      }
-      if (signal.aborted) return;
-      image.src = step.heat.get(key);
-      image.hidden = false;
-    }
-  } catch (error) {
-    if (!signal.aborted) heatOff(); // without a heat map, the match is still shown
-  }
-}
-
-// Returns the searched part of the photo, scaled down because it is sent at each hover.
-async function shrunk(step) {
-  const picture = await createImageBitmap(step.photo).catch(() => null);
-  if (!picture) return step.photo;
-  const [x1, y1, x2, y2] = step.crop ?? [1, 1, picture.width, picture.height];
-  const [width, height] = [x2 - x1 + 1, y2 - y1 + 1];
-  const scale = Math.min(1, 640 / Math.max(width, height));
-  const canvas = new OffscreenCanvas(Math.max(1, width * scale), Math.max(1, height * scale));
-  const context = canvas.getContext("2d");
-  context.imageSmoothingQuality = "high";
-  context.drawImage(picture, x1 - 1, y1 - 1, width, height, 0, 0, canvas.width, canvas.height);
-  return canvas.convertToBlob();
+function from(photo) {
+  begin({ photos: [photo], crop: null });
+  $("says").focus({ preventScroll: true });
+  scrollTo({ top: 0 });
 }
 
 // ---------------------------------------------------------------- input of photos
-function take(file) {
-  if (!file) return;
-  begin({ photo: file, url: URL.createObjectURL(file), crop: "auto", response: null });
+// Searches with files: alone, or beside the current photos, or away from them.
+async function take(files, kind = null) {
+  if (!files.length) return;
+  const mine = (latest += 1);
+  $("found").ariaBusy = "true";
+  try {
+    const taken = (await Promise.all([...files].map(prepared))).map(ofFile);
+    if (mine !== latest) return;
+    const step = steps[current];
+    begin(kind ? { ...step, [kind]: [...step[kind], ...taken], crop: "auto" } : { photos: taken, crop: "auto" });
+  } catch (error) {
+    if (mine === latest) fail(error);
+  } finally {
+    if (mine === latest) $("found").ariaBusy = "false";
+  }
 }
 
-$("file").addEventListener("change", () => {
-  take($("file").files[0]);
-  $("file").value = "";
-});
-$("another").addEventListener("click", () => $("file").click());
+for (const [input, kind] of [["file", null], ["add", "photos"], ["avoid", "unlike"]]) {
+  $(input).addEventListener("change", () => {
+    take([...$(input).files], kind);
+    $(input).value = "";
+  });
+  for (const button of document.querySelectorAll(`[data-chooses="${input}"]`))
+    button.addEventListener("click", () => $(input).click());
+}
 $("back").addEventListener("click", () => history.back());
-addEventListener("paste", (event) => take([...event.clipboardData.files].find((f) => f.type.startsWith("image/"))));
+addEventListener("paste", (event) => take([...event.clipboardData.files].filter((f) => f.type.startsWith("image/"))));
 addEventListener("dragover", (event) => {
   event.preventDefault();
   document.body.classList.add("dropping");
@@ -236,7 +244,7 @@ addEventListener("dragleave", (event) => event.relatedTarget || document.body.cl
 addEventListener("drop", (event) => {
   event.preventDefault();
   document.body.classList.remove("dropping");
-  take(event.dataTransfer.files[0]);
+  take([...event.dataTransfer.files]);
 });
 $("how").addEventListener("submit", (event) => event.preventDefault());
 $("how").addEventListener("change", () => {
@@ -247,6 +255,7 @@ $("how").addEventListener("change", () => {
 async function loadGallery() {
   const gallery = await (await call("gallery")).json();
   const summary = [`${gallery.photos.toLocaleString("en")} photos, run ${gallery.version}`, gallery.untrained];
+  $("gallery").dataset.version = gallery.version;
   $("gallery").textContent = summary.filter(Boolean).join(" · ");
   const chosen = $("make").value;
   $("make").replaceChildren(new Option("any", ""), ...gallery.makes.map((make) => new Option(make)));
@@ -260,23 +269,34 @@ async function loadGallery() {
       $(field).placeholder = year;
       [$(field).min, $(field).max] = gallery.years;
     }
-  if (current < 0) $("cars").replaceChildren(...examples(gallery));
+  return gallery;
 }
 
-// Returns gallery photos to start from, for a visitor without a photo.
-function examples({ examples }) {
-  return examples.map((id, place) => {
-    const item = $("start").content.cloneNode(true).firstElementChild;
-    show(item.querySelector("img"), `images/${id}?size=480`);
-    item.querySelector(".unseen").textContent = `Search with gallery photo ${place + 1}`;
-    item.querySelector("button").addEventListener("click", () => from(id));
-    return item;
-  });
+// Begins with the search that was reloaded, or that the address names, or with photos to choose from.
+async function start() {
+  const gallery = await loadGallery();
+  if (current >= 0) return; // a photo was chosen meanwhile
+  const before = history.state && remembered(history.state.step);
+  const asked = new URLSearchParams(location.search);
+  if (before) {
+    ({ steps, current } = before);
+    apply(steps[current]);
+  } else if (asked.has("id")) from(ofId(asked.get("id")));
+  else $("cars").replaceChildren(...gallery.examples.map(example));
 }
 
-const narrow = matchMedia("(max-width: 52rem)"); // same as in page.css
+// Returns a gallery photo to start from, for a visitor without a photo.
+function example(id, place) {
+  const item = $("start").content.cloneNode(true).firstElementChild;
+  const photo = ofId(id);
+  show(item.querySelector("img"), thumbnail(photo, 480));
+  item.querySelector(".unseen").textContent = `Search with gallery photo ${place + 1}`;
+  item.querySelector("button").addEventListener("click", () => from(photo));
+  return item;
+}
+
 const unfold = () => ($("filters").open = !narrow.matches);
 narrow.addEventListener("change", unfold);
 unfold();
 
-loadGallery().catch((error) => say(error.message, "", "wrong"));
+start().catch((error) => say(error.message, "", "wrong"));
