@@ -48,6 +48,12 @@ def refusal(*arguments: object) -> str:
     return result.output.splitlines()[-1]
 
 
+def refusal_of_usage(*arguments: object) -> str:
+    result = CliRunner().invoke(cli, ["index-folder", *map(str, arguments)])
+    assert result.exit_code == 2
+    return result.output
+
+
 def loaded(out: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Gallery and queries as the environment independent loads them; each photo is there."""
     tables = (
@@ -127,9 +133,9 @@ def test_classes_of_a_csv(cars: Path, tmp_path: Path) -> None:
     assert (gallery["Year"] % 2 == gallery["ModelName"].astype(int)).all()
 
     for text, message in (
-        ("path\n", "exactly one column path and one column class"),
-        ("path,Path,class\n", "exactly one column path and one column class"),
-        ("path,class\nfiat/00.jpg, \n", "line 2: fiat/00.jpg has no class"),
+        ("class\n", "exactly one column path"),
+        ("path,Path,class\n", "exactly one column path"),
+        ("path,class\nfiat/00.jpg, \nx,1\n", "line 2: fiat/00.jpg has no class"),
         ("path,class\nfiat/00.jpg,1\nfiat/00.jpg,2\n", "line 3: fiat/00.jpg is a duplicate path"),
         ("path,class\nfiat/00.jpg,1\n\nx.jpg,2\n", "no photo x.jpg in "),
         ("", "cannot be read as CSV"),
@@ -164,7 +170,6 @@ def test_a_second_call_keeps_the_numbers(cars: Path, tmp_path: Path) -> None:
     old = loaded(out)[0].set_index("ModelName")["Class"].to_dict()
     before = {file: file.read_bytes() for file in out.glob("*.*")}
     put(cars, *(f"aaa/{n}.jpg" for n in range(3)), seed=9)
-    assert "indexinfo.csv exists: --force" in refusal(cars, "--out", out)
     misspelt = refusal(cars.with_name("kars"), "--out", out)
     assert "kars" in misspelt
     assert "--force" not in misspelt
@@ -175,6 +180,71 @@ def test_a_second_call_keeps_the_numbers(cars: Path, tmp_path: Path) -> None:
     (cars / "fiat" / "00.jpg").unlink()
     index(cars, "--out", out, "--force")
     assert "fiat" in (out / "classes.csv").read_text()  # its number is nobody else's
+
+
+def parts(out: Path) -> dict[str, str]:
+    gallery, queries = loaded(out)
+    return dict.fromkeys(gallery["Path"], "gallery") | dict.fromkeys(queries["Path"], "query")
+
+
+def test_a_second_call_keeps_the_draw(cars: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    index(cars, "--out", out)
+    first = parts(out)
+    new = *(f"vw golf/new{n}.jpg" for n in range(20)), *(f"bmw/{n}.jpg" for n in range(9))
+    put(cars, *new, seed=5)
+    gone = next(path for path, part in first.items() if part == "query")
+    (cars / gone).unlink()
+    lines = index(cars, "--out", out)
+    second = parts(out)
+    assert "lists of an earlier call: 21 photos stay, 29 are new" in lines
+    assert any(line.startswith("1 photo is no longer there") and gone in line for line in lines)
+    assert second == {path: first.get(path, "gallery") for path in second}
+    assert len(second) == 21 + 29
+
+    index(cars, "--out", out, "--draw-new")
+    third = parts(out)
+    assert all(third[path] == part for path, part in first.items() if path != gone)
+    queries = [path for path, part in third.items() if part == "query"]
+    assert sum(path.startswith("vw golf") for path in queries) == 33 // 7
+    assert sum(path.startswith("bmw") for path in queries) == 1
+
+    lines = index(cars, "--out", out, "--query-ratio=none")
+    assert set(parts(out).values()) == {"gallery"}
+    assert any("queries of earlier lists join the gallery" in line for line in lines)
+    index(cars, "--out", out, "--force")
+    index(cars, "--out", tmp_path / "fresh")
+    assert parts(out) == parts(tmp_path / "fresh")
+
+
+def test_a_new_copy_of_a_query_is_a_query(cars: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    index(cars, "--out", out)
+    query = next(path for path, part in parts(out).items() if part == "query")
+    Image.open(cars / query).save((cars / query).with_suffix(".png"))
+    lines = index(cars, "--out", out)
+    assert parts(out)[query.replace(".jpg", ".png")] == "query"
+    assert any(line.startswith("1 new photo looks like a query") for line in lines)
+
+
+def test_lists_by_hand_are_not_replaced_unasked(cars: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    index(cars, "--out", out)
+    (out / "classes.csv").unlink()
+    assert "--force" in refusal(cars, "--out", out)
+    index(cars, "--out", out, "--force")
+
+
+def test_no_class_with_enough_photos_leaves_no_queries(cars: Path, tmp_path: Path) -> None:
+    lines = index(cars, "--out", tmp_path / "out", "--query-ratio", 30)
+    assert any("no class has 30 different photos" in line for line in lines)
+    gallery, queries = loaded(tmp_path / "out")
+    assert (len(gallery), len(queries)) == (22, 0)
+
+
+def test_one_class_is_described_without_training(tmp_path: Path) -> None:
+    put(tmp_path / "cars", *(f"audi/{n}.jpg" for n in range(3)))
+    assert "--pipelines=zero_shot" in index(tmp_path / "cars", "--out", tmp_path / "out")[-1]
 
 
 def test_the_next_command_is_quoted(cars: Path, tmp_path: Path) -> None:
@@ -260,10 +330,10 @@ def test_refusals_name_the_place_and_the_way_out(cars: Path, tmp_path: Path) -> 
     assert "nothing is not a folder" in refusal(tmp_path / "nothing", *out)
     (tmp_path / "bare").mkdir()
     assert "bare: no photo found below it" in refusal(tmp_path / "bare", *out)
-    put(tmp_path / "bare", "1.jpg", "2.jpg")
+    put(tmp_path / "bare", "1.jpg", "2.jpg", "a/3.jpg")
     said = refusal(tmp_path / "bare", *out)
     assert "bare/1.jpg is not in a class folder (2 such photos)" in said
-    assert "no class has 30 different photos" in refusal(cars, *out, "--query-ratio", 30)
+    assert "2" in refusal_of_usage(cars, *out, "--query-ratio", 1)
     put(tmp_path / "broken", "a/1.jpg")
     (tmp_path / "broken" / "a" / "1.jpg").write_bytes(b"")
     assert "none of its photos can be read" in refusal(tmp_path / "broken", *out)

@@ -9,8 +9,10 @@ import pandas as pd
 import pytest
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Node, Pipeline
+from tests.parameters import evaluation_params
 
 from car_retrieval.data.fingerprint import digest
+from car_retrieval.data.known_photos import KnownPhotos
 from car_retrieval.hooks.lineage import Lineage
 from car_retrieval.io.matrix import Matrix, MatrixStream, write_matrix
 from car_retrieval.models.descriptor import DescriptorConfig, DescriptorNet
@@ -109,14 +111,43 @@ def test_a_threshold_of_other_descriptors(matrix: Callable[..., Matrix]) -> None
             lineage.check_threshold(threshold | change, descriptors)
 
 
-def test_a_split_that_the_network_was_not_trained_on(model: DescriptorNet) -> None:
-    lineage.check_trained_on(model, SPLIT)
+def test_queries_that_trained_the_network_are_refused(model: DescriptorNet) -> None:
+    refuse, mark = (evaluation_params(trained_queries=value) for value in ("refuse", "mark"))
+    model.photos = KnownPhotos.of(SPLIT)
+    lineage.check_validation(model, SPLIT, refuse)
+    grown = pd.concat([SPLIT, SPLIT.assign(Hash=list("ABCD"), split="valid")], ignore_index=True)
+    lineage.check_validation(model, grown, refuse)
+    lineage.check_queries(model, SPLIT[SPLIT["split"] == "valid"], refuse)
+    anew = SPLIT.assign(split=["valid", "valid", "train", "train"])
+    for check, photos, said in (
+        (lineage.check_validation, anew, "1 of the 2 validation photos .the first: a."),
+        (lineage.check_queries, SPLIT, "2 of the 4 query photos"),
+    ):
+        with pytest.raises(ValueError, match=rf"{said}.*kedro run.*trained_queries=mark$"):
+            check(model, photos, refuse)
+        check(model, photos, mark)
+
+
+def test_a_network_that_does_not_know_its_photos_wants_its_split(model: DescriptorNet) -> None:
+    params, model.photos = evaluation_params(), None
+    lineage.check_validation(model, SPLIT, params)
+    lineage.check_queries(model, SPLIT, params)
     other = SPLIT.assign(split="train")
     with pytest.raises(ValueError, match=r"another split .* `kedro run`$"):
-        lineage.check_trained_on(model, other)
+        lineage.check_validation(model, other, params)
     untrained = DescriptorNet(DescriptorConfig("resnet18", 8, 32))
     untrained.provenance = {"parameters": {"epochs": 0, "weights": "imagenet"}, "data": "any"}
-    lineage.check_trained_on(untrained, other)
+    lineage.check_validation(untrained, other, params)
+
+
+def test_evaluation_refuses_a_split_drawn_anew(model: DescriptorNet) -> None:
+    model.photos = KnownPhotos.of(SPLIT)
+    pipeline = Pipeline([node(["model", "params:evaluation"], "scores")])
+    given = {"model": model, "params:evaluation": evaluation_params()}
+    Lineage().before_pipeline_run(pipeline, catalog(**given, split=SPLIT))
+    anew = SPLIT.assign(split=["valid", "train"] * 2)
+    with pytest.raises(ValueError, match="2 of the 2 validation photos"):
+        Lineage().before_pipeline_run(pipeline, catalog(**given, split=anew))
 
 
 def node(inputs: list[str], outputs: str) -> Node:

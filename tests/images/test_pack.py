@@ -49,7 +49,8 @@ def test_a_box_is_not_decoded_too_small(encode, smooth):
 
 
 def test_nothing_to_pack():
-    assert list(pack({}, [], None, Packing(SIZE, "black"), 2)) == []
+    (block,) = pack({}, [], None, Packing(SIZE, "black"), 2)
+    assert block.shape == (0, 3, SIZE, SIZE)
 
 
 @pytest.mark.parametrize(

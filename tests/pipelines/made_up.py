@@ -26,3 +26,8 @@ def photos(rows: int) -> pd.DataFrame:
 
 def labels(rows: int) -> pd.Series:
     return photos(rows).set_index("Index")["Class"]
+
+
+def roles(table: pd.DataFrame, role: str = "train") -> pd.DataFrame:
+    """`training_roles` of a gallery that is one role; there are no queries."""
+    return table[["Index", "Class"]].assign(Collection="gallery", Role=role)

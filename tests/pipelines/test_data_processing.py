@@ -10,6 +10,7 @@ from tests.parameters import data_params, evaluation_params, training_params
 from tests.pipelines.made_up import photos
 
 from car_retrieval.data.fingerprint import digest
+from car_retrieval.data.splits import check_trainable
 from car_retrieval.gallery.store import GalleryStore
 from car_retrieval.params import (
     DataParams,
@@ -17,6 +18,7 @@ from car_retrieval.params import (
 from car_retrieval.pipelines.data_processing import nodes as data
 from car_retrieval.pipelines.evaluation import nodes as evaluation
 
+NO_QUERIES, NONE = photos(0), pd.DataFrame()
 UNCHANGED = GalleryStore("unchanged")
 
 
@@ -133,8 +135,19 @@ def test_empty_lists_say_which(surveillance: tuple[pd.DataFrame, dict[str, bytes
     table, files = surveillance
     with pytest.raises(ValueError, match="no gallery photo: the list is empty"):
         data.select_gallery(table[:0], files, UNCHANGED, data_params())
-    with pytest.raises(ValueError, match="no query photo: the list is empty"):
-        data.select_queries(table[:0], files, data_params())
+
+
+def test_an_empty_list_of_queries_is_one_of_none(
+    surveillance: tuple[pd.DataFrame, dict[str, bytes]],
+) -> None:
+    table, files = surveillance
+    some, _ = data.select_queries(table, files, data_params())
+    none, problems = data.select_queries(table[:0], files, data_params())
+    assert none.empty
+    assert problems.empty
+    assert set(none) == set(some)
+    packed = data.pack_images(none, files, data_params(image_size=16), training_params())
+    assert next(iter(packed.blocks)).shape == (0, 3, 16, 16)
 
 
 def test_the_test_list_is_missing(surveillance: tuple[pd.DataFrame, dict[str, bytes]]) -> None:
@@ -178,7 +191,7 @@ def test_twins_across_classes_are_reported_and_stay_in_the_gallery(
 
 def test_whole_classes_validate() -> None:
     gallery = photos(20)
-    split = data.split_photos(gallery, by_class())
+    split = data.split_photos(gallery, NO_QUERIES, NONE, by_class())
     valid = split[split["split"] == "valid"]
     assert valid["Class"].nunique() == 2
     pairs = data.make_valid_pairs(split, by_class())
@@ -191,25 +204,32 @@ def test_whole_classes_validate() -> None:
 
 
 @pytest.mark.parametrize(
-    ("ratio", "classes"), [(3, "leaves 4 classes to train and 1 to validate"), (9, "5 .* and 0")]
+    ("ratio", "said"),
+    [(3, "validate_by: class leaves 4 classes to train and 1 to val"), (9, "no photo would val")],
 )
-def test_too_few_classes_to_validate(ratio: int, classes: str) -> None:
-    with pytest.raises(ValueError, match=rf"validate_by: class.*{classes}.*valid_ratio"):
-        data.split_photos(photos(20), by_class(valid_ratio=ratio))
+def test_too_few_classes_to_validate(ratio: int, said: str) -> None:
+    split = data.split_photos(photos(20), NO_QUERIES, NONE, by_class(valid_ratio=ratio))
+    with pytest.raises(ValueError, match=rf"{said}.*valid_ratio"):
+        check_trainable(split)
 
 
 def test_photos_that_look_the_same_stay_on_one_side() -> None:
     gallery = photos(60).assign(Class=np.repeat([0, 1], 30))
     one_look = gallery["Index"].isin(range(3, 28))
     gallery.loc[one_look, "DHash"] = "0123456789abcdef"
-    split = data.split_photos(gallery, data_params(valid_ratio=2, near_duplicates=0))
+    split = data.split_photos(
+        gallery, NO_QUERIES, NONE, data_params(valid_ratio=2, near_duplicates=0)
+    )
     assert split.loc[one_look, "split"].eq("train").all()  # 25 are more than 15
     assert (split.loc[~one_look, "split"] == "valid").sum() == 5 + 15
-    apart = data.split_photos(gallery, data_params(valid_ratio=2, near_duplicates=None))
+    apart = data.split_photos(
+        gallery, NO_QUERIES, NONE, data_params(valid_ratio=2, near_duplicates=None)
+    )
     assert (apart.loc[one_look, "split"] == "valid").any()
     gallery["DHash"] = "0123456789abcdef"
+    split = data.split_photos(gallery, NO_QUERIES, NONE, data_params())
     with pytest.raises(ValueError, match=r"no photo would validate.* data_processing.valid_ratio"):
-        data.split_photos(gallery, data_params())
+        check_trainable(split)
 
 
 def test_near_duplicates_are_listed_and_counted(caplog: pytest.LogCaptureFixture) -> None:
@@ -235,10 +255,13 @@ def test_packed_images_and_split_know_their_list(
         listed, files, data_params(image_size=16, fill="mean"), training_params(arch="resnet18")
     )
     split = data.split_photos(
-        listed.assign(Class=[3, 3, 4, 4]), data_params(valid_ratio=2, near_duplicates=None)
+        listed.assign(Class=[3, 3, 4, 4]),
+        *(NO_QUERIES, NONE, data_params(valid_ratio=2, near_duplicates=None)),
     )
-    with pytest.raises(ValueError, match="one class only: training needs two"):
-        data.split_photos(listed, data_params(valid_ratio=2))
+    one = data.split_photos(listed, NO_QUERIES, NONE, data_params(valid_ratio=2))
+    assert len(data.make_valid_pairs(one, data_params())) == 0
+    with pytest.raises(ValueError, match="one class only, and training needs two"):
+        check_trainable(one)
     packing = {"size": 16, "fill": "mean", "crop": "none"}
     packing |= {"interpolation": "bilinear", "centre": None}
     assert stream.attributes == {"photos": digest(listed), "packing": packing}
@@ -267,3 +290,42 @@ def test_photos_are_packed_as_the_weights_expect_them(
     packing = stream.attributes["packing"]
     assert (packing["size"], packing["interpolation"], packing["centre"]) == expected
     assert next(iter(stream.blocks)).shape[2:] == (expected[0], expected[0])
+
+
+def test_a_grown_gallery_keeps_the_sides_of_its_photos() -> None:
+    params = data_params(valid_ratio=3)
+    first = data.split_photos(photos(60), NO_QUERIES, NONE, params)
+    grown = photos(200).iloc[::-1].assign(Index=range(200)).reset_index(drop=True)
+    second = data.split_photos(grown, NO_QUERIES, first, params)
+    sides = second.set_index("Hash")["split"]
+    assert (sides.loc[first["Hash"]].to_numpy() == first["split"]).all()
+    assert second.loc[second["split"] == "valid", "Class"].value_counts().eq(40 // 3).all()
+    again = data.split_photos(grown, NO_QUERIES, second, params)
+    pd.testing.assert_frame_equal(again, second)
+    anew = data.split_photos(grown, NO_QUERIES, second, data_params(valid_ratio=4))
+    other = data.split_photos(grown, NO_QUERIES, NONE, data_params(valid_ratio=4))
+    pd.testing.assert_frame_equal(anew, other)
+
+
+def test_copies_of_queries_do_not_train() -> None:
+    queries = photos(3).assign(Hash=["7.jpg", "8.jpg", "q"])
+    split = data.split_photos(photos(20), queries, NONE, data_params(valid_ratio=2))
+    assert split.loc[split["split"] == "excluded", "Hash"].tolist() == ["7.jpg", "8.jpg"]
+
+
+def test_photos_without_classes_all_serve_the_whitening() -> None:
+    gallery = photos(4).astype({"Class": "Int64"}).assign(Class=pd.NA)
+    split = data.split_photos(gallery, NO_QUERIES, NONE, data_params())
+    assert split["split"].tolist() == ["train"] * 4
+    with pytest.raises(ValueError, match=r"no classes.*zero_shot"):
+        check_trainable(split)
+
+
+def test_index_sizes_are_said_before_training(caplog: pytest.LogCaptureFixture) -> None:
+    searchers = {"ivf": {"kind": "faiss", "factory": "IVF32,PQ8x4fs"}, "lopq": {"kind": "lopq"}}
+    none = pd.DataFrame(columns=["Path", "Problem", "Action"])
+    given = none, none, data_params(), evaluation_params(searchers=searchers)
+    with caplog.at_level("INFO"):
+        data.report_problems(photos(24), photos(0), *given)
+    said = caplog.text
+    assert "24 gallery photos: ivf factory IVF32,PQ8x4fs → IVF3,PQ8x4fs, lopq coarse 8 → 3" in said

@@ -169,7 +169,7 @@ def calibrated(
     test_queries = pd.Series([1, 9])  # of class 9 there is no photo
     result, _ = diagnosis.calibrate_no_match(
         open_set(valid, queries, labels(GALLERY), self_in_gallery=True),
-        diagnosis.find_test_open_set(HITS, test_queries, labels(GALLERY), given),
+        open_set(HITS, test_queries, labels(GALLERY)),
         queries,
         labels(GALLERY),
         gallery,

@@ -1,6 +1,7 @@
 """Queries that search each other, against a plain loop over a full matrix of similarities."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from tests.parameters import data_params, evaluation_params
 
 from car_retrieval.data.fingerprint import digest
+from car_retrieval.data.known_photos import KnownPhotos
 from car_retrieval.data.protocols import trained_classes
 from car_retrieval.gallery.store import GalleryStore
 from car_retrieval.io.matrix import Matrix, MatrixStream, write_matrix
@@ -16,12 +18,15 @@ from car_retrieval.pipelines.data_processing.nodes import report_problems
 from car_retrieval.pipelines.diagnosis.nodes import map_descriptors
 from car_retrieval.pipelines.evaluation import nodes
 from car_retrieval.pipelines.reporting.sections import _seen_in_training
-from car_retrieval.pipelines.splits import choose_gallery, choose_gallery_files
+from car_retrieval.pipelines.splits import choose_files, choose_sides
 
 UNCHANGED = GalleryStore("unchanged")
 
 PARAMS = evaluation_params(search_in="queries", k=5, recall_at=[1, 2, 4, 8], whole_ranking=True)
 SPLIT = pd.DataFrame({"Class": [100, 101, 102], "split": ["train", "valid", "train"]})
+SPLIT["Hash"] = SPLIT["Path"] = ["x", "y", "z"]
+SPLIT["Index"] = range(3)
+MODEL: Any = SimpleNamespace(photos=KnownPhotos.of(SPLIT))
 
 
 def listed(classes: np.ndarray) -> pd.DataFrame:
@@ -39,11 +44,13 @@ def scored(
     about = {"encoder": {"weights": "one"}, "photos": digest(photos)}
     write_matrix(folder / "t.npy", MatrixStream([vectors], about))
     queries = Matrix(folder / "t.npy")
-    gallery, searched = choose_gallery(queries, photos, queries, photos, UNCHANGED, params)
-    labels = nodes.select_test(photos, searched, SPLIT, params)[:2]
+    queries, photos, gallery, searched = choose_sides(
+        queries, photos, queries, photos, UNCHANGED, params
+    )
+    *labels, _, _, roles = nodes.select_test(photos, searched, SPLIT, MODEL, params)
     compared = queries, gallery, *labels
     hits = nodes.search(*compared, params)
-    pairs, by_query, _, metrics = nodes.score(hits, *compared, SPLIT, params)
+    pairs, by_query, _, metrics = nodes.score(hits, *compared, roles, params)
     assert not (pairs["Query"] == pairs["Gallery"]).any()
     return by_query, metrics
 
@@ -94,20 +101,23 @@ def test_map_of_the_whole_ranking_is_left_out_unless_asked_for(tmp_path: Path) -
 
 
 def test_both_kinds_of_gallery_are_passed_on_as_they_are() -> None:
-    one, two, three, four = handles = [cast(Any, object()) for _ in range(4)]
-    for search_in, wanted in (("gallery", handles[:2]), ("queries", handles[2:])):
+    one, two, three, four = handles = [cast(Any, [side]) for side in range(4)]
+    gallery, queries = handles[:2], handles[2:]
+    for search_in, wanted in (("gallery", queries + gallery), ("queries", queries + queries)):
         params = evaluation_params(search_in=search_in)
-        found = choose_gallery(*handles, UNCHANGED, params)
+        found = choose_sides(*handles, UNCHANGED, params)
         assert all(made is other for made, other in zip(found, wanted, strict=True))
         described = cast(Any, (None, None))
-        files = choose_gallery_files(one, two, *described, UNCHANGED, three, four, params)
+        files = choose_files(one, two, *described, UNCHANGED, three, four, params)
         assert all(made is other for made, other in zip(files, wanted, strict=True))
 
 
 def test_classes_that_trained_are_counted_and_warned_of(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    assert trained_classes(pd.Series([100, 100, 101, 102, 7]), SPLIT) == 2
+    assert (
+        trained_classes(pd.Series([100, 100, 101, 102, 7]), SPLIT.assign(Role=SPLIT["split"])) == 2
+    )
     vectors, classes = clouds(0)
     _, metrics = scored(tmp_path, vectors, classes)
     assert not caplog.messages
@@ -115,7 +125,9 @@ def test_classes_that_trained_are_counted_and_warned_of(
     assert metrics["trained_classes"] == 2
     (warning,) = caplog.messages
     assert "2 of 9 classes" in warning
-    summary = nodes.summarise(test_all=metrics)
+    summary = nodes.summarise(
+        nodes.tell_roles(MODEL, SPLIT, SPLIT[:0], SPLIT), SPLIT, test_all=metrics
+    )
     assert summary["trained_classes"].tolist() == [2]
     assert "2 of the 8 classes" in _seen_in_training(summary)
 

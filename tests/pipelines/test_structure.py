@@ -32,4 +32,5 @@ def test_the_main_job_needs_only_photos_and_parameters() -> None:
         "surveillance_nature",
         "surveillance_images",
         "previous_checkpoints",
+        "previous_split",
     }

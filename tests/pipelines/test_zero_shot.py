@@ -12,7 +12,7 @@ from tests.parameters import data_params
 
 from car_retrieval.datasets.photo_lists import read_index
 from car_retrieval.gallery.store import GalleryStore
-from car_retrieval.pipelines.data_processing.nodes import select_gallery, split_photos
+from car_retrieval.pipelines.data_processing.nodes import select_gallery
 
 NOTE = "not trained on these photos"
 
@@ -97,8 +97,6 @@ def test_photos_without_classes_are_never_of_one(tmp_path: Path) -> None:
     photos, _, problems = select_gallery(listed, files, GalleryStore("unchanged"), data_params())
     assert photos["Class"].isna().all()
     assert problems.empty
-    with pytest.raises(ValueError, match="zero_shot"):
-        split_photos(photos, data_params())
 
 
 def test_a_class_that_only_some_photos_lack_is_refused(tmp_path: Path) -> None:

@@ -67,7 +67,6 @@ def test_search_parameters_are_applied():
         ("nonsense", {}, "faiss index 'nonsense': could not parse"),
         ("", {}, "could not parse"),
         ("IVF100,Flat", {}, r"Number of training points \(50\)"),
-        ("PQ8", {}, r"Number of training points \(50\)"),
         ("PQ7", {}, "should be a multiple"),
         ("IVF4,Flat", {"nprob": 3}, "faiss index 'IVF4,Flat': .*could not set parameter nprob"),
     ],
@@ -80,6 +79,16 @@ def test_what_cannot_be_fitted(factory, search, words):
     assert ".cpp" not in str(caught.value)
     with pytest.raises(ValueError, match="not fitted"):
         index.search(vectors_of(1), 1)
+
+
+@pytest.mark.parametrize("factory", ["PQ8", "IVF1,PQ8x4fs", "OPQ8,PQ8", "IVF1,RaBitQ"])
+@pytest.mark.parametrize("count", [1, 3, 50])
+def test_few_vectors_suffice(factory, count):
+    index = FaissIndex(factory)
+    index.fit(vectors_of(count), 0)
+    index.add(vectors_of(count))
+    found, _ = index.search(vectors_of(count), 1)
+    assert (found >= 0).all()
 
 
 def test_batches_between_searches():

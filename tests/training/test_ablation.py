@@ -25,6 +25,7 @@ def images():
 @pytest.fixture(scope="module")
 def split():
     table = pd.DataFrame({"Index": range(CLASSES * PHOTOS)})
+    table["Hash"] = table["Index"].astype(str)
     table["Class"] = np.repeat(range(CLASSES), PHOTOS)
     return table.assign(split=np.where(table["Index"] % PHOTOS == 0, "valid", "train"))
 

@@ -68,6 +68,7 @@ def images(side):
 @pytest.fixture(scope="module")
 def split():
     table = pd.DataFrame({"Index": range(CLASSES * PHOTOS)})
+    table["Hash"] = table["Index"].astype(str)
     table["Class"] = np.repeat([7, -1, 2**40, 0], PHOTOS)
     return table.assign(split=np.where(table["Index"] % PHOTOS == 0, "valid", "train"))
 

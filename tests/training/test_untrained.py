@@ -46,16 +46,19 @@ def test_descriptors_are_the_pooled_features_of_the_given_weights(weights) -> No
 def test_the_checkpoint_is_rated_and_becomes_the_network(caplog) -> None:
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (8, 3, SIZE, SIZE), dtype=np.uint8)
-    split = pd.DataFrame({"Index": range(8), "Class": [0, 1] * 4})
+    split = pd.DataFrame({"Index": range(8), "Class": [0, 1] * 4, "Hash": list("abcdefgh")})
     split["split"] = ["train"] * 4 + ["valid"] * 4
     pairs = np.array([[4, 0, 1], [5, 0, 0]])
     with caplog.at_level(logging.WARNING):
-        checkpoint = untrained_checkpoint(split, Validation(images, split, pairs, 2), PARAMS)
+        validation = Validation(images, split, pairs, 2)
+        checkpoint = untrained_checkpoint(split, SIZE, PARAMS, validation)
     assert checkpoint["report"]["epoch"] == 0
     assert "loss" not in checkpoint["report"]
     assert 0 <= checkpoint["report"]["mAP@2"] <= 1
     net = network_of(checkpoint)
     assert net.dimension == 512
+    assert net.photos is not None
+    assert set(net.photos.roles(split["Hash"])) == {"other"}  # none of them trained
     assert untrained(net.provenance) == "random network, not trained at all"
     assert "training.weights" in caplog.text
     assert "{kind: pca, dimension: 16}" in caplog.text

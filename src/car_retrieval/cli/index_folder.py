@@ -4,6 +4,7 @@ import os
 import shlex
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import click
 import numpy as np
@@ -13,6 +14,8 @@ from kedro.framework.session import KedroSession
 from car_retrieval.cli.errors import PlainErrorCommand
 from car_retrieval.data.folder import walk_photos
 from car_retrieval.data.folder_lists import (
+    GALLERY,
+    QUERY,
     classes_of_folders,
     drawn_queries,
     listed,
@@ -28,6 +31,34 @@ LISTS = ("indexinfo.csv", "tindexinfo.csv", "test.npy")
 WORKERS = 2
 
 
+class Ratio(click.ParamType):
+    """An integer of at least 2, or `none`."""
+
+    name = "integer|none"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: Any) -> int | None:
+        """Read the option; None for `none`."""
+        if value == "none":
+            return None
+        return click.IntRange(min=2).convert(value, param, ctx)
+
+
+class Draw(NamedTuple):
+    """How to draw queries.
+
+    Attributes:
+        ratio: photos of a class per query; None: no queries.
+        near_duplicates: largest Hamming distance of near-duplicates, which stay together.
+        seed: seed of the random draw.
+        new: whether to draw among photos that earlier lists do not have.
+    """
+
+    ratio: int | None
+    near_duplicates: int
+    seed: int
+    new: bool
+
+
 @click.command("index-folder", cls=PlainErrorCommand)
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--queries", type=click.Path(path_type=Path), help="Folder of query photos.")
@@ -37,17 +68,22 @@ WORKERS = 2
 @click.option(
     "--unlabelled",
     is_flag=True,
-    help="Photos without classes: encode them with the pretrained network, for kedro search.",
+    help="Ignore folders: photos without classes, described by the pretrained network.",
 )
 @click.option(
     "--out", type=click.Path(path_type=Path), help="Folder for the lists; default: `root` of --env."
 )
 @click.option(
     "--query-ratio",
-    type=click.IntRange(min=2),
+    type=Ratio(),
     default=7,
     show_default=True,
-    help="Without --queries: photos of a class per query drawn from it.",
+    help="Without --queries: photos of a class per query drawn from it; none: no queries.",
+)
+@click.option(
+    "--draw-new",
+    is_flag=True,
+    help="If there are lists: draw queries among new photos, too, which else join the gallery.",
 )
 @click.option(
     "--near-duplicates",
@@ -57,7 +93,7 @@ WORKERS = 2
     help="Largest Hamming distance of the 64-bit hashes of near-duplicates, which stay together.",
 )
 @click.option("--seed", type=click.IntRange(min=0), default=7, show_default=True)
-@click.option("--force", is_flag=True, help="Replace the lists of an earlier call.")
+@click.option("--force", is_flag=True, help="Replace the lists, and draw the queries anew.")
 @click.option("--env", default="independent", show_default=True)
 def command(
     folder: Path,
@@ -65,7 +101,8 @@ def command(
     classes: Path | None,
     unlabelled: bool,
     out: Path | None,
-    query_ratio: int,
+    query_ratio: int | None,
+    draw_new: bool,
     near_duplicates: int,
     seed: int,
     force: bool,
@@ -73,7 +110,9 @@ def command(
 ) -> None:
     """List your own photos for `kedro run --env=independent`.
 
-    The class of a photo is its folder, or is given in a CSV. Photos are not moved or copied.
+    The class of a photo is its folder, or is given in a CSV; photos of a folder without folders
+    have none. Photos are not moved or copied. If there are lists already, gallery photos and
+    queries stay what they are, and new photos join the gallery.
     """
     if unlabelled and (queries or classes):
         raise ValueError("--unlabelled excludes --queries and --classes")
@@ -82,55 +121,59 @@ def command(
         context = KedroSession.create(env=env).load_context()
         root = Path(context.config_loader["globals"]["root"]).expanduser()
         out = Path(context.project_path) / root
-    if unlabelled:
-        index_unlabelled(folder, out, force, say=click.echo)
+    draw = Draw(query_ratio, near_duplicates, seed, draw_new)
+    count = index_folder(folder, queries, classes, unlabelled, out, draw, force, say=click.echo)
+    if count == 0:
         _describe(env, out if variable else None)
         click.echo(f"next: {variable}kedro search PHOTO --env={env}")
         return
-    index_folder(
-        folder, queries, classes, out, query_ratio, near_duplicates, seed, force, say=click.echo
-    )
-    click.echo(f"lists in {out}; next: {variable}kedro run --env={env}")
+    if count == 1:
+        click.echo("one class: nothing can be trained, but photos can be described and searched")
+    pipelines = " --pipelines=zero_shot" if count == 1 else ""
+    click.echo(f"lists in {out}; next: {variable}kedro run{pipelines} --env={env}")
 
 
 def index_folder(
     gallery: Path,
     queries: Path | None,
     classes: Path | None,
+    unlabelled: bool,
     out: Path,
-    query_ratio: int,
-    near_duplicates: int,
-    seed: int,
+    draw: Draw,
     force: bool,
     say: Callable[[str], None],
-) -> None:
+) -> int:
     """Write the lists of the environment `independent`, and links to the photos.
 
     Args:
         gallery: folder of photos; without `queries`, some of them become queries.
         queries: folder of query photos.
         classes: CSV of path and class; None: a photo's class is the path of its folder.
+        unlabelled: the photos have no classes, whatever their folders are.
         out: folder for indexinfo.csv, tindexinfo.csv, test.npy, classes.csv (numbers of class
             names, kept across calls), left_out.csv, and the links traini and testi.
-        query_ratio: photos of a class per query.
-        near_duplicates: largest Hamming distance of near-duplicates, which are drawn together.
-        seed: seed of the random draw of queries.
-        force: replace lists and links of an earlier call.
+        draw: how to draw queries.
+        force: replace lists and links of an earlier call; without it, the photos that they list
+            stay gallery photos or queries.
         say: function that prints a line.
+
+    Returns:
+        Number of classes.
 
     Raises:
         ValueError: photos, classes or names are invalid; the message has the remedy.
-        FileExistsError: the lists exist already.
+        FileExistsError: there are lists of other photos, or by hand.
     """
     folders = [gallery] if queries is None else [gallery, queries]
-    named = [_named(folder, classes, say) for folder in folders]
-    _refuse_lists(out, force)
+    named = [_named(folder, classes, unlabelled, say) for folder in folders]
+    labelled = bool((pd.concat(named)["Name"] != "").any())
+    earlier = None if force else _earlier_lists(out, labelled)
     if classes is not None:
         _refuse_other_photos(classes, named, folders)
     kept = out / "classes.csv"
     numbers = numbered_classes(pd.concat(named)["Name"], _read_numbers(kept))
     seen = [
-        photos.assign(Class=photos["Name"].map(numbers)).join(
+        photos.assign(Class=photos["Name"].map(numbers.get)).join(
             inspect_all(ImageFiles(folder), photos["Path"].tolist(), WORKERS).drop(
                 columns=["Path", "Width", "Height", "Truncated"]
             )
@@ -142,7 +185,7 @@ def index_folder(
         if photos.empty:
             raise ValueError(f"{folder}: none of its photos can be read")
     if queries is None:
-        drawn = drawn_queries(usable[0], query_ratio, near_duplicates, seed)
+        drawn = _drawn(usable[0], earlier, draw, labelled, say)
         usable = [usable[0][~drawn], usable[0][drawn]]
     tables = [listed(photos) for photos in usable]
 
@@ -155,39 +198,15 @@ def index_folder(
     with atomic(out / "test.npy") as part, part.open("wb") as stream:
         np.save(stream, tables[1][["Index", "Class"]].to_numpy(np.int64))
     _tell_unreadable(pd.concat(seen), out / "left_out.csv", say)
+    if earlier is not None:
+        _tell_changes(earlier, tables, say)
     for table, kind in zip(tables, ("gallery photos", "queries"), strict=True):
-        say(f"{len(table):,} {kind} of {counted(table['Class'].nunique(), 'class', 'classes')}")
-
-
-def index_unlabelled(folder: Path, out: Path, force: bool, say: Callable[[str], None]) -> None:
-    """Write the list of photos without classes, which has no queries, and the link to them.
-
-    Args:
-        folder: folder of the photos, which may be in subfolders.
-        out: folder for indexinfo.csv, left_out.csv, and the link traini.
-        force: replace the lists of an earlier call; its query lists are deleted.
-        say: function that prints a line.
-
-    Raises:
-        ValueError: there is no usable photo.
-        FileExistsError: the lists exist already.
-    """
-    paths = _walked(folder, say)
-    _refuse_lists(out, force)
-    seen = inspect_all(ImageFiles(folder), paths, WORKERS)
-    usable = seen.loc[seen["Problem"] == "", "Path"].tolist()
-    if not usable:
-        raise ValueError(f"{folder}: none of its photos can be read")
-
-    out.mkdir(parents=True, exist_ok=True)
-    point_to(out / "traini", folder, force)
-    for name in LISTS:
-        (out / name).unlink(missing_ok=True)
-    write_csv(
-        pd.DataFrame({"Path": usable, "Index": range(len(usable)), "Class": ""}), out / LISTS[0]
-    )
-    _tell_unreadable(seen, out / "left_out.csv", say)
-    say(f"{counted(len(usable), 'photo', 'photos')} without classes")
+        if labelled:
+            count = counted(table["Class"].nunique(), "class", "classes")
+            say(f"{len(table):,} {kind} of {count}")
+    if not labelled:
+        say(f"{counted(len(tables[0]), 'photo', 'photos')} without classes")
+    return int(tables[0]["Class"].nunique())
 
 
 def point_to(link: Path, folder: Path, force: bool) -> None:
@@ -225,10 +244,70 @@ def _describe(env: str, root: Path | None) -> None:
     KedroSession.create(env=env).run(pipeline_names=["zero_shot"])
 
 
-def _refuse_lists(out: Path, force: bool) -> None:
-    for name in LISTS:
-        if (out / name).exists() and not force:
-            raise FileExistsError(f"{out / name} exists: --force replaces it")
+def _earlier_lists(out: Path, labelled: bool) -> pd.Series | None:
+    """Return `GALLERY` or `QUERY` by Path of the photos of an earlier call; None without one."""
+    found = [out / name for name in LISTS if (out / name).exists()]
+    if not found:
+        return None
+    if not (out / "classes.csv").exists():
+        raise FileExistsError(f"{found[0]} exists and is not by this command: --force replaces it")
+    tables = [
+        pd.read_csv(out / name, dtype=str, keep_default_na=False).assign(part=part)
+        for name, part in zip(LISTS, (GALLERY, QUERY), strict=False)
+        if (out / name).exists()
+    ]
+    lists = pd.concat(tables)
+    if len(lists) and labelled != (lists["Class"] != "").any():
+        have = ("no classes", "classes") if labelled else ("classes", "no classes")
+        raise FileExistsError(
+            f"the photos in {found[0]} have {have[0]}, and these have {have[1]}: --force replaces "
+            "the lists"
+        )
+    return lists.set_index("Path")["part"]
+
+
+def _drawn(
+    photos: pd.DataFrame,
+    earlier: pd.Series | None,
+    draw: Draw,
+    labelled: bool,
+    say: Callable[[str], None],
+) -> pd.Series:
+    """Return a mask of the photos that are queries."""
+    if not labelled or draw.ratio is None:
+        if earlier is not None and (moved := int((earlier == QUERY).sum())):
+            say(f"{counted(moved, 'query', 'queries')} of earlier lists join the gallery")
+        return pd.Series(False, photos.index)
+    if earlier is None:
+        drawn = drawn_queries(photos, draw.ratio, draw.near_duplicates, draw.seed)
+        if not drawn.any():
+            say(
+                f"no queries, because no class has {draw.ratio} different photos: lower "
+                "--query-ratio, or give a folder of queries (--queries)"
+            )
+        return drawn
+    parts = photos["Path"].map(earlier[~earlier.index.duplicated()])
+    ratio = draw.ratio if draw.new else None
+    drawn = drawn_queries(photos, ratio, draw.near_duplicates, draw.seed, parts)
+    new = int((drawn & parts.isna()).sum())
+    if new and not draw.new:
+        look = counted(
+            new, "new photo looks like a query and is", "new photos look like queries and are"
+        )
+        say(f"{look} a query, too")
+    return drawn
+
+
+def _tell_changes(
+    earlier: pd.Series, tables: list[pd.DataFrame], say: Callable[[str], None]
+) -> None:
+    paths = pd.concat(tables)["Path"]
+    new = int((~paths.isin(earlier.index)).sum())
+    gone = earlier.index[~earlier.index.isin(paths)]
+    say(f"lists of an earlier call: {len(paths) - new:,} photos stay, {new:,} are new")
+    if len(gone):
+        left = counted(len(gone), "photo is", "photos are")
+        say(f"{left} no longer there and left out of the lists (the first: {gone[0]})")
 
 
 def _walked(folder: Path, say: Callable[[str], None]) -> list[str]:
@@ -244,11 +323,18 @@ def _walked(folder: Path, say: Callable[[str], None]) -> list[str]:
     return walk.photos
 
 
-def _named(folder: Path, classes: Path | None, say: Callable[[str], None]) -> pd.DataFrame:
-    """Return Path and Name (class) of the photos of a folder."""
+def _named(
+    folder: Path, classes: Path | None, unlabelled: bool, say: Callable[[str], None]
+) -> pd.DataFrame:
+    """Return Path and Name (class) of the photos of a folder; Name is empty without classes."""
     paths = _walked(folder, say)
+    if unlabelled:
+        return pd.DataFrame({"Path": paths, "Name": ""})
     if classes is None:
-        return classes_of_folders(paths, folder)
+        named = classes_of_folders(paths, folder)
+        if (named["Name"] == "").all():
+            say(f"{folder}: no folders in it, so that the photos have no classes")
+        return named
     rows = read_classes(classes)
     photos = rows[rows["Path"].isin(paths)].reset_index(drop=True)
     if unlisted := len(paths) - len(photos):

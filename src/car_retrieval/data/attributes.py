@@ -33,10 +33,10 @@ def class_names(photos: pd.DataFrame) -> pd.Series:
 
 
 def name_of(photo: pd.Series) -> str:
-    """Return a photo's make and model, or its class if they are unknown."""
+    """Return a photo's make and model, its class if they are unknown, or its path without one."""
     make, model = (photo.get(name) for name in ("MakeName", "ModelName"))
     if pd.isna(model):
-        return f"class {photo['Class']}"
+        return str(photo["Path"]) if pd.isna(photo["Class"]) else f"class {photo['Class']}"
     named = pd.isna(make) or str(model).startswith(str(make))
     return str(model) if named else f"{make} {model}"
 

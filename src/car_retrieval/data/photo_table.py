@@ -88,11 +88,9 @@ def readable_photos(
         Readable photos with Index, Width, Height, Hash, DHash; and the problem table.
 
     Raises:
-        ValueError: too many photos are unreadable (`refuse_too_many`), or the list is empty.
+        ValueError: too many photos are unreadable (`refuse_too_many`).
     """
     broken = inspection[inspection["Problem"] != ""]
-    if inspection.empty:
-        raise ValueError("no photos to read: the list is empty")
     refuse_too_many(broken, len(inspection), max_rejected_fraction, folder)
     photos = listing.drop(columns="Problem", errors="ignore").reset_index(drop=True)
     seen = inspection.drop(columns=["Path", "Truncated", "Problem"]).reset_index(drop=True)

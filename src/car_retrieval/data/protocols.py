@@ -1,8 +1,10 @@
 """Retrieval protocols as selections of query and gallery rows.
 
-Labels are Series of Class indexed by Index, the row in the collection's matrices.
+Labels are Series of Class indexed by Index, the row in the collection's matrices. A photo without a
+class has a class of its own there, so that nothing is right or wrong of it.
 """
 
+import numpy as np
 import pandas as pd
 
 from car_retrieval.data.splits import TRAIN, VALID
@@ -11,9 +13,44 @@ Labels = tuple[pd.Series, pd.Series]
 """Classes of the queries and the searched gallery rows."""
 
 
+NO_CLASS = np.iinfo(np.int64).min
+NUMBERED = 1 << 40  # photos without a class can have a class of their own
+
+
 def labels_of(photos: pd.DataFrame) -> pd.Series:
-    """Return Class indexed by Index."""
-    return photos.set_index("Index")["Class"]
+    """Return Class indexed by Index, int64; see `without_classes` for photos that have none."""
+    classes = photos.set_index("Index")["Class"]
+    known, labels = classes.notna(), without_classes(classes)
+    labels[known] = classes[known].astype(np.int64)
+    return labels
+
+
+def without_classes(labels: pd.Series) -> pd.Series:
+    """Return labels by which no photo is like another."""
+    return pd.Series(NO_CLASS + labels.index.to_numpy(np.int64), labels.index, name="Class")
+
+
+def have_classes(labels: pd.Series) -> pd.Series:
+    """Return a mask of the labels that are classes of the lists."""
+    return labels >= NO_CLASS + NUMBERED
+
+
+def why_unscored(queries: pd.Series, gallery: pd.Series) -> str | None:
+    """Return why queries have no scores, for readers; None if some have.
+
+    Args:
+        queries: labels of the queries.
+        gallery: labels of the photos that they search.
+    """
+    if not have_classes(gallery).any():
+        return "the photos have no classes"
+    if queries.empty:
+        return "it has no queries"
+    if not have_classes(queries).any():
+        return "there are no query photos, and the network was trained on the gallery"
+    if not queries.isin(gallery).any():
+        return "no query is of a class in the gallery"
+    return None
 
 
 def valid_protocol(split: pd.DataFrame) -> Labels:
@@ -23,17 +60,17 @@ def valid_protocol(split: pd.DataFrame) -> Labels:
     same photos, and a search excludes each query by its id.
     """
     valid, train = (labels_of(split[split["split"] == side]) for side in (VALID, TRAIN))
-    return valid, train if valid.isin(train).any() else valid
+    return valid, train if valid.empty or valid.isin(train).any() else valid
 
 
-def trained_classes(classes: pd.Series, split: pd.DataFrame) -> int:
+def trained_classes(classes: pd.Series, roles: pd.DataFrame) -> int:
     """Count the query classes that have training photos.
 
     Args:
         classes: classes of the queries, in any order.
-        split: Class and split of the gallery photos.
+        roles: Class and Role of photos; see `KnownPhotos.roles`.
     """
-    trained = split.loc[split["split"] == TRAIN, "Class"]
+    trained = roles.loc[roles["Role"] == TRAIN, "Class"]
     return int(classes[classes.isin(trained)].nunique())
 
 

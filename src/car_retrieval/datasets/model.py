@@ -11,9 +11,13 @@ from car_retrieval.io.atomic import atomic
 if TYPE_CHECKING:
     from car_retrieval.models.descriptor import DescriptorNet
 
+PHOTOS = "photos."
+
 
 class ModelDataset(LocalVersionedDataset):
     """`DescriptorNet`, with configuration and provenance as JSON in the file's metadata.
+
+    The keys of its training photos are the tensors `photos.train` and `photos.other`.
 
     The file contains no code, so that loading is safe.
     """
@@ -22,7 +26,12 @@ class ModelDataset(LocalVersionedDataset):
         """Write the network."""
         from safetensors.torch import save_file
 
+        from car_retrieval.models.checkpoint import tensors_of
+
         state = {name: value.contiguous() for name, value in data.state_dict().items()}
+        if data.photos:
+            known = tensors_of(data.photos)
+            state |= {PHOTOS + name: keys for name, keys in known.items()}
         about = {"config": asdict(data.config), "provenance": data.provenance}
         metadata = {name: json.dumps(what) for name, what in about.items()}
         with atomic(self.save_path) as part:
@@ -32,13 +41,20 @@ class ModelDataset(LocalVersionedDataset):
         """Read the network, in evaluation mode."""
         from safetensors import safe_open
 
+        from car_retrieval.data.known_photos import KnownPhotos
         from car_retrieval.models.descriptor import DescriptorConfig, restored
 
         about = self._about()
         with safe_open(self.load_path, framework="pt") as file:
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        known = {
+            name.removeprefix(PHOTOS): state.pop(name).numpy()
+            for name in [*state]
+            if name.startswith(PHOTOS)
+        }
         net = restored(DescriptorConfig(**about["config"]), state)
         net.provenance = about.get("provenance", {})
+        net.photos = KnownPhotos(**known) if known else None
         return net
 
     def preview(self) -> JSONPreview:

@@ -84,8 +84,8 @@ def read_index(file: Path) -> pd.DataFrame:
     if not file.exists():
         raise FileNotFoundError(
             f"{file} does not exist: it lists Path, Index and Class of photos; its folder is set "
-            "by INDEPENDENT_ROOT, or root in conf/independent/globals.yml. Photos without classes "
-            "have no queries: describe them with kedro run --pipelines=zero_shot"
+            "by INDEPENDENT_ROOT, or root in conf/independent/globals.yml. A list of no photos is "
+            "its header alone"
         )
     try:
         table = pd.read_csv(file, dtype=str, keep_default_na=False, encoding="utf-8-sig")

@@ -9,7 +9,7 @@ from kedro.pipeline import Pipeline
 
 Rule = tuple[str, ...]
 """Datasets: the first was made of the others, or belongs to them."""
-LISTS = {"gallery_photos", "query_photos"}  # checked whether a pipeline loads them or not
+LISTS = {"gallery_photos", "query_photos", "split"}  # checked whether a pipeline loads them or not
 
 
 class Lineage:
@@ -66,6 +66,7 @@ def _rules() -> dict[Rule, Callable[..., Any]]:
         ("gallery_descriptors", "model", "checkpoints"): lineage.check_network,
         ("gallery_descriptors", "whitening"): lineage.check_whitening,
         ("gallery_descriptors", "gallery_images"): lineage.check_packing,
-        ("model", "split"): lineage.check_trained_on,
+        ("model", "split", "params:evaluation"): lineage.check_validation,
+        ("model", "query_photos", "params:evaluation"): lineage.check_queries,
         ("no_match_threshold", "gallery_descriptors"): lineage.check_threshold,
     }

@@ -13,6 +13,7 @@ from rich.table import Table
 
 from car_retrieval.data.photo_table import counted
 from car_retrieval.params import EvaluationParams
+from car_retrieval.reporting.metric_meanings import remarks
 
 SHOWN = (
     *("sample", "model", "report", "ablation_curves", "ablation_scores"),
@@ -80,11 +81,12 @@ def print_run(
 
 def _remarks(summary: pd.DataFrame, params: EvaluationParams) -> Iterator[str]:
     """Remarks that readers of the scores need."""
+    yield from remarks(summary)
     test = summary[(summary["split"] == "test") & (summary["protocol"] == "all")]
     for row in test.to_dict("records"):
         if params.search_in == "queries" and row["trained_classes"]:
             yield TRAINED.format(row["trained_classes"], row["classes"])
-    counts = summary["protocol"].value_counts()
+    counts = summary.loc[summary["queries"] > 0, "protocol"].value_counts()
     if params.min_class_size and counts.get("filtered", 0) < counts.get("all", 0):
         yield WITHOUT_FILTERED
 
@@ -95,7 +97,7 @@ def _scores(summary: pd.DataFrame) -> Table:
     table.add_column("")
     for row in summary.itertuples(index=False):
         table.add_column(f"{row.split}\n{row.protocol}", justify="right")
-    for name in summary.columns.drop(["split", "protocol"]):
+    for name in summary.columns.drop(["split", "protocol", "unscored"], errors="ignore"):
         table.add_row(str(name), *(_cell(value) for value in summary[name]))
     return table
 

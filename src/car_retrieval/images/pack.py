@@ -72,7 +72,7 @@ def pack(
         block: Pictures per block; the next block is packed while one is stored.
 
     Yields:
-        uint8 [m, 3, size, size] RGB, m = `block` except for the last.
+        uint8 [m, 3, size, size] RGB, m = `block` except for the last; one block without photos.
 
     Raises:
         UnreadableImageError: A file is missing or not a complete picture, or its box is outside the
@@ -96,3 +96,5 @@ def pack(
             gathered = []
     if gathered:
         yield np.stack(gathered)
+    if not paths:
+        yield np.empty((0, 3, packing.size, packing.size), np.uint8)

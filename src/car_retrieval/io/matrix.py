@@ -93,8 +93,8 @@ class Matrix:
         return np.lib.format.open_memmap(self.path, mode="r")
 
     def blocks(self, size: int, rows: np.ndarray | None = None) -> Iterator[np.ndarray]:
-        """Yield all rows, or the given ones, in blocks of at most `size`."""
-        for start in range(0, len(self) if rows is None else len(rows), size):
+        """Yield all rows, or the given ones, in blocks of at most `size`; at least one block."""
+        for start in range(0, max(1, len(self) if rows is None else len(rows)), size):
             part = slice(start, start + size)
             yield self[part] if rows is None else self[rows[part]]
 

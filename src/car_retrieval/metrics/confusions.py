@@ -6,7 +6,11 @@ from car_retrieval.search.result import RetrievalResult
 
 
 def confusions(
-    result: RetrievalResult, query_labels: pd.Series, gallery_labels: pd.Series
+    result: RetrievalResult,
+    query_labels: pd.Series,
+    gallery_labels: pd.Series,
+    *,
+    self_in_gallery: bool = False,
 ) -> pd.DataFrame:
     """Count the queries whose first hit is of another class, by pair of classes.
 
@@ -17,6 +21,7 @@ def confusions(
         result: Rankings; only the first hits are used.
         query_labels: Classes indexed by query id.
         gallery_labels: Classes indexed by gallery id: exactly the searched rows.
+        self_in_gallery: Equal ids are the same photo, which is no match of itself.
 
     Returns:
         One row per pair of classes, by most confused queries, then largest share, then smaller
@@ -37,7 +42,7 @@ def confusions(
             "Similarity": first.scores[:, 0],
         }
     )
-    scored = table["Class"].isin(gallery_labels)
+    scored = first.relevant(query_labels, gallery_labels, self_in_gallery) > 0
     queries = table["Class"][scored].value_counts()
     wrong = table[scored & ~right & (table["Hit"] >= 0)]
     wrong = wrong.assign(**{"Found class": gallery_labels.loc[wrong["Hit"]].to_numpy()})

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
+from car_retrieval.data.known_photos import KnownPhotos
 from car_retrieval.models.backbone import build_backbone
 from car_retrieval.models.checkpoint import Checkpoint
 from car_retrieval.models.features import Features
@@ -73,6 +74,7 @@ class DescriptorNet(nn.Module):
 
     Attributes:
         provenance: parameters and report of the training; empty before it.
+        photos: photos of the training; None before it, or if an older version trained it.
 
     Raises:
         ValueError: the network does not exist, does not support the image size, or has no class
@@ -86,6 +88,7 @@ class DescriptorNet(nn.Module):
         super().__init__()
         self.config = config
         self.provenance: dict[str, Any] = {}
+        self.photos: KnownPhotos | None = None
         self.backbone, example = build_backbone(config.arch, weights, config.image_size)
         if config.pooling == CLASS_TOKEN and example.token is None:
             others = ", ".join(POOLINGS)
@@ -209,6 +212,8 @@ def network_of(checkpoint: Checkpoint) -> DescriptorNet:
     """Build the network of a checkpoint, in evaluation mode."""
     net = restored(DescriptorConfig(**checkpoint["config"]), checkpoint["model"])
     net.provenance = checkpoint["provenance"] | {"report": checkpoint["report"]}
+    if photos := checkpoint.get("photos"):
+        net.photos = KnownPhotos(**{name: keys.numpy() for name, keys in photos.items()})
     return net
 
 

@@ -120,7 +120,8 @@ def encode(
     net = net.to(device).eval()
     rows = np.arange(len(images)) if rows is None else rows
     with tqdm(total=len(rows), desc=title, unit="image", disable=None, leave=False) as bar:
-        batches = (rows[start : start + batch_size] for start in range(0, len(rows), batch_size))
+        starts = range(0, max(1, len(rows)), batch_size)
+        batches = (rows[start : start + batch_size] for start in starts)
         for pixels in prefetch(images.__getitem__, batches):
             with torch.inference_mode():
                 yield net(torch.from_numpy(pixels).to(device)).cpu().numpy()

@@ -87,6 +87,11 @@ class EvaluationParams(Params):
     )
     k: Count = Field(description="cut-off k of mAP@k")
     recall_at: Annotated[list[Count], Field(min_length=1)] = Field(description="cut-offs j of R@j")
+    trained_queries: Literal["refuse", "mark"] = Field(
+        "refuse",
+        description="queries that the network was trained on: `refuse` the run, or score and count "
+        "them",
+    )
     whole_ranking: bool = Field(description="also compute mAP of the whole ranking")
     min_class_size: Count | None = Field(
         description="minimum class size of `filtered` scores; null: no filtered scores"

@@ -1,6 +1,7 @@
 """Datasets of each split: those of its queries, and of the gallery that they search.
 
-Test queries search the gallery photos, or each other (`evaluation.search_in`).
+Test queries search the gallery photos, or each other (`evaluation.search_in`). Without
+query photos, gallery photos search each other.
 """
 
 from collections.abc import Mapping
@@ -16,17 +17,23 @@ from car_retrieval.params import EvaluationParams
 PARAMS = "params:evaluation"
 SPLITS, PROTOCOLS = ("test", "valid"), ("all", "filtered")
 DESCRIPTORS = {
-    "test": ("query_descriptors", "test_gallery_descriptors"),
+    "test": ("test_query_descriptors", "test_gallery_descriptors"),
     "valid": ("gallery_descriptors", "gallery_descriptors"),
 }
 """Descriptors of queries and gallery."""
 PHOTOS = {
-    "test": ("query_photos", "surveillance_images", "test_gallery_photos", "test_gallery_files"),
+    "test": (
+        *("test_query_photos", "test_query_files"),
+        *("test_gallery_photos", "test_gallery_files"),
+    ),
     "valid": ("gallery_photos", "web_images", "gallery_photos", "web_images"),
 }
 """Lists and files of queries and gallery."""
 IMAGES = {
-    "test": ("query_photos", "query_images", "test_gallery_photos", "test_gallery_images"),
+    "test": (
+        *("test_query_photos", "test_query_images"),
+        *("test_gallery_photos", "test_gallery_images"),
+    ),
     "valid": ("gallery_photos", "gallery_images", "gallery_photos", "gallery_images"),
 }
 """Lists and packed images of queries and gallery."""
@@ -37,24 +44,26 @@ def labels(split: str, protocol: str) -> tuple[str, str]:
     return f"{split}_{protocol}_query_labels", f"{split}_{protocol}_gallery_labels"
 
 
-def choose_gallery(
+def choose_sides(
     gallery_descriptors: Matrix,
     gallery_photos: pd.DataFrame,
     query_descriptors: Matrix,
     query_photos: pd.DataFrame,
     gallery_store: GalleryStore,
     params: EvaluationParams,
-) -> tuple[Matrix, pd.DataFrame]:
-    """Choose what test queries search by `search_in`: descriptors and list.
+) -> tuple[Matrix, pd.DataFrame, Matrix, pd.DataFrame]:
+    """Choose test queries, and what they search by `search_in`: descriptors and lists.
 
     The gallery has the changes that were made since the run.
     """
-    if params.search_in == "queries":
-        return query_descriptors, query_photos
-    return enlarged(gallery_descriptors, gallery_photos, gallery_store)
+    queries = query_descriptors, query_photos
+    if params.search_in == "queries" and len(query_photos):
+        return *queries, *queries
+    gallery = enlarged(gallery_descriptors, gallery_photos, gallery_store)
+    return *(queries if len(query_photos) else gallery), *gallery
 
 
-def choose_gallery_files(
+def choose_files(
     gallery_files: Mapping[str, bytes],
     gallery_images: Matrix,
     gallery_descriptors: Matrix,
@@ -63,45 +72,53 @@ def choose_gallery_files(
     query_files: Mapping[str, bytes],
     query_images: Matrix,
     params: EvaluationParams,
-) -> tuple[Mapping[str, bytes], Matrix]:
-    """Choose the files and packed images of what test queries search."""
-    if params.search_in == "queries":
-        return query_files, query_images
+) -> tuple[Mapping[str, bytes], Matrix, Mapping[str, bytes], Matrix]:
+    """Choose the files and packed images of test queries and of what they search."""
+    queries = query_files, query_images
+    if params.search_in == "queries" and len(query_images):
+        return *queries, *queries
     changed = gallery_descriptors, gallery_photos, gallery_store
-    return gallery_files, enlarged_images(gallery_images, gallery_files, *changed)
+    gallery = gallery_files, enlarged_images(gallery_images, gallery_files, *changed)
+    return *(queries if len(query_images) else gallery), *gallery
 
 
-def chosen_gallery() -> Pipeline:
-    """Descriptors and list; several pipelines may hold this node, it runs once."""
+def chosen_sides() -> Pipeline:
+    """Descriptors and lists; several pipelines may hold this node, it runs once."""
     return Pipeline(
         [
             Node(
-                choose_gallery,
+                choose_sides,
                 inputs=[
                     *("gallery_descriptors", "gallery_photos"),
                     *("query_descriptors", "query_photos", "gallery_store", PARAMS),
                 ],
-                outputs=["test_gallery_descriptors", "test_gallery_photos"],
-                name="choose_gallery",
+                outputs=[
+                    *("test_query_descriptors", "test_query_photos"),
+                    *("test_gallery_descriptors", "test_gallery_photos"),
+                ],
+                name="choose_sides",
                 tags="evaluation",
             )
         ]
     )
 
 
-def chosen_gallery_files() -> Pipeline:
+def chosen_files() -> Pipeline:
     """Files and packed images; several pipelines may hold this node, it runs once."""
     return Pipeline(
         [
             Node(
-                choose_gallery_files,
+                choose_files,
                 inputs=[
                     *("web_images", "gallery_images", "gallery_descriptors", "gallery_photos"),
                     "gallery_store",
                     *("surveillance_images", "query_images", PARAMS),
                 ],
-                outputs=["test_gallery_files", "test_gallery_images"],
-                name="choose_gallery_files",
+                outputs=[
+                    *("test_query_files", "test_query_images"),
+                    *("test_gallery_files", "test_gallery_images"),
+                ],
+                name="choose_files",
                 tags="evaluation",
             )
         ]

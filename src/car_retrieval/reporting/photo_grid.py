@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw
 from car_retrieval.reporting.style import GREEN, INK, MUTED, RED, font, printable
 
 RIGHT, WRONG = "✓", "✗"  # colour is not the only cue
+MARKS = {True: (GREEN, RIGHT), False: (RED, WRONG), None: (MUTED, "")}
 _CELL, _GAP, _HEADER, _FOOTER, _TITLE = 132, 11, 35, 55, 50  # pixels
 
 
@@ -20,13 +21,13 @@ class GridMatch:
 
     Attributes:
         image: uint8 [h, w, 3], RGB, any size.
-        right: Whether it is of the query's class.
+        right: Whether it is of the query's class; None if that is not known.
         similarity: Its score; NaN where none is known.
         caption: What it shows, e.g. "Audi A4L 2012".
     """
 
     image: NDArray[np.uint8]
-    right: bool
+    right: bool | None
     similarity: float
     caption: str = ""
 
@@ -67,7 +68,7 @@ def retrieval_grid(title: str, rows: Sequence[GridRow], columns: int = 10) -> Im
         _draw(sheet, row.image, _GAP, top, cell, INK)
         for column, match in enumerate(row.matches[:columns]):
             left = 3 * _GAP + (column + 1) * (_CELL + _GAP)
-            colour, sign = (GREEN, RIGHT) if match.right else (RED, WRONG)
+            colour, sign = MARKS[match.right]
             _draw(sheet, match.image, left, top, cell, colour)
             score = "" if np.isnan(match.similarity) else f" {match.similarity:.3f}"
             _write(pen, left, base + 19, sign + score, 12, colour, bold=True)
@@ -143,7 +144,8 @@ def pick_queries(table: pd.DataFrame, count: int) -> dict[str, list[int]]:
     """Select example queries: the best, the middling and the worst by AP@k.
 
     No query is picked twice, and no class twice within a group while another class is left.
-    Ties go to the smaller id. Queries without a match are left out.
+    Ties go to the smaller id. Queries without a match are left out; if all are without, some of
+    them, spread evenly, are `median`.
 
     Args:
         table: Output of `metrics.retrieval.per_query`.
@@ -154,6 +156,9 @@ def pick_queries(table: pd.DataFrame, count: int) -> dict[str, list[int]]:
     """
     scored = table[table["Relevant"] > 0].sort_values("Query")
     score = scored[next(name for name in table.columns if name.startswith("AP@"))]
+    if scored.empty:
+        spread = np.linspace(0, len(table) - 1, min(count, len(table)), dtype=int)
+        return {"best": [], "median": table["Query"].iloc[spread].tolist(), "worst": []}
     count = min(count, max(1, len(scored) // 3))
     distance = {"best": -score, "worst": score, "median": (score - score.median()).abs()}
     picked: dict[str, list[int]] = {"best": [], "median": [], "worst": []}

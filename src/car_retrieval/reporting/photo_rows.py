@@ -29,7 +29,7 @@ def query_rows(
 
     Args:
         query_ids: which queries.
-        scores: their metric by id, for the caption.
+        scores: their metric by id, for the caption; NaN: nothing is right or wrong of it.
         hits: what was found.
         queries: their photos.
         gallery: the searched photos.
@@ -39,19 +39,19 @@ def query_rows(
     places = {int(query): place for place, query in enumerate(hits.query_ids)}
     for query in query_ids:
         shown = queries[0].iloc[query]
-        place = places[query]
+        place, scored = places[query], not np.isnan(scores[query])
         found = zip(hits.hits[place, :COLUMNS], hits.scores[place, :COLUMNS], strict=True)
         matches = [
             GridMatch(
                 _photo(gallery, int(hit)),
-                bool(gallery[0]["Class"].iloc[hit] == shown["Class"]),
+                bool(gallery[0]["Class"].iloc[hit] == shown["Class"]) if scored else None,
                 float(similarity),
                 name_of(gallery[0].iloc[hit]),
             )
             for hit, similarity in found
             if hit >= 0
         ]
-        caption = f"{name_of(shown)} · {metric} {scores[query]:.2f}"
+        caption = name_of(shown) + (f" · {metric} {scores[query]:.2f}" if scored else "")
         rows.append(GridRow(_photo(queries, query), caption, matches))
     return rows
 

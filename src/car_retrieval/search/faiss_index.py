@@ -27,12 +27,15 @@ class FaissIndex(Index):
         self._index: faiss.Index | None = None
 
     def fit(self, vectors: np.ndarray, seed: int) -> None:
-        """Train; see `Index.fit`. faiss has fixed seeds, so `seed` has no effect."""
+        """Train; see `Index.fit`. faiss has fixed seeds, so `seed` has no effect.
+
+        Any number of vectors suffices for the words of a product quantiser.
+        """
         vectors = checked_vectors(vectors)
         try:
             index = faiss.index_factory(vectors.shape[1], self.factory)
             words = _allow_few_points(index)
-            index.train(vectors)
+            index.train(_enough(vectors, self.factory))
             del words
             self._apply_parameters(index, self.parameters)
         except RuntimeError as error:
@@ -98,6 +101,13 @@ class FaissIndex(Index):
     def _apply_parameters(index: faiss.Index, parameters: dict[str, float]) -> None:
         for name, value in parameters.items():
             faiss.ParameterSpace().set_index_parameter(index, name, value)
+
+
+def _enough(vectors: np.ndarray, factory: str) -> np.ndarray:
+    """Repeat training vectors, if a product quantiser has more words than there are vectors."""
+    words = [2 ** int(bits or 8) for bits in re.findall(r"PQ\d+(?:x(\d+))?", factory)]
+    repeats = -(-max(words, default=1) // max(1, len(vectors)))
+    return np.tile(vectors, (repeats, 1)) if repeats > 1 else vectors
 
 
 def _reason(error: RuntimeError) -> str:

@@ -10,11 +10,14 @@ from typing import Any
 import pandas as pd
 
 from car_retrieval.data.fingerprint import digest
+from car_retrieval.data.known_photos import KnownPhotos
+from car_retrieval.data.splits import TRAIN, VALID
 from car_retrieval.io.matrix import Matrix
 from car_retrieval.models.checkpoint import Checkpoint
 from car_retrieval.models.descriptor import DescriptorNet
 from car_retrieval.models.encoder import network_of_descriptors
 from car_retrieval.models.whitening import Whitening
+from car_retrieval.params import EvaluationParams
 from car_retrieval.training.untrained import untrained
 
 SPLIT = ("Path", "Hash", "Class")
@@ -97,14 +100,42 @@ def check_threshold(threshold: Mapping[str, object], descriptors: Matrix) -> Non
         )
 
 
-def check_trained_on(model: DescriptorNet, split: pd.DataFrame) -> None:
-    """Raise an error if the network was trained on another split."""
+def check_validation(
+    model: DescriptorNet, split: pd.DataFrame, evaluation: EvaluationParams
+) -> None:
+    """Raise an error if the network was trained on photos that validate.
+
+    Of a network of an older version, which does not know its photos: if the split is another one.
+    """
     if untrained(model.provenance):
         return
-    if model.provenance["data"] != digest(split, split.columns.tolist()):
+    if model.photos is None:
+        if model.provenance["data"] != digest(split, split.columns.tolist()):
+            raise ValueError(
+                "the network was trained on another split than the current one: run everything "
+                "again with `kedro run`"
+            )
+        return
+    _refuse_trained(model.photos, split[split["split"] == VALID], "validation photos", evaluation)
+
+
+def check_queries(
+    model: DescriptorNet, query_photos: pd.DataFrame, evaluation: EvaluationParams
+) -> None:
+    """Raise an error if the network was trained on query photos."""
+    if model.photos is not None:
+        _refuse_trained(model.photos, query_photos, "query photos", evaluation)
+
+
+def _refuse_trained(
+    known: KnownPhotos, photos: pd.DataFrame, kind: str, evaluation: EvaluationParams
+) -> None:
+    trained = photos.loc[known.roles(photos["Hash"]) == TRAIN, "Path"]
+    if len(trained) and evaluation.trained_queries == "refuse":
         raise ValueError(
-            "the network was trained on another split than the current one: run everything again "
-            "with `kedro run`"
+            f"the network was trained on {len(trained)} of the {len(photos)} {kind} (the first: "
+            f"{trained.iloc[0]}), which are not to be scored: train again with `kedro run`, or "
+            "count them with --params=evaluation.trained_queries=mark"
         )
 
 

@@ -16,10 +16,11 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from car_retrieval.data.fingerprint import digest
+from car_retrieval.data.known_photos import KnownPhotos
 from car_retrieval.data.splits import TRAIN
 from car_retrieval.io.matrix import Matrix
 from car_retrieval.io.prefetch import prefetch
-from car_retrieval.models.checkpoint import Checkpoint
+from car_retrieval.models.checkpoint import Checkpoint, tensors_of
 from car_retrieval.models.descriptor import (
     DescriptorConfig,
     DescriptorNet,
@@ -71,6 +72,7 @@ class Trainer:
         params: TrainingParams,
     ) -> None:
         self.split = digest(split, split.columns.tolist())
+        self.known = KnownPhotos.of(split)
         part = split[split["split"] == TRAIN]
         self.classes, self.labels = np.unique(part["Class"], return_inverse=True)
         self.rows, self.images = part["Index"].to_numpy(), images
@@ -249,6 +251,7 @@ class Trainer:
             "provenance": provenance(self.params, self.split),
             "model": deepcopy(self.optimisation.kept.state_dict()),
             "report": report,
+            "photos": tensors_of(self.known),
             "loss": deepcopy(self.loss.state_dict()),
         }
         return state | self.optimisation.state()

@@ -9,7 +9,8 @@ import pandas as pd
 import torch
 
 from car_retrieval.data.fingerprint import digest
-from car_retrieval.models.checkpoint import Checkpoint
+from car_retrieval.data.known_photos import KnownPhotos
+from car_retrieval.models.checkpoint import Checkpoint, tensors_of
 from car_retrieval.models.descriptor import DescriptorNet, config_of, pick_device
 from car_retrieval.params import TrainingParams
 from car_retrieval.training.provenance import provenance
@@ -43,24 +44,30 @@ def untrained_network(params: TrainingParams, image_size: int, data: str) -> Des
 
 
 def untrained_checkpoint(
-    split: pd.DataFrame, validation: Validation, params: TrainingParams
+    split: pd.DataFrame,
+    image_size: int,
+    params: TrainingParams,
+    validation: Validation | None = None,
 ) -> Checkpoint:
-    """Build the checkpoint of a run without epochs: validated, without a loss.
+    """Build the checkpoint of a run without epochs, without a loss.
 
     Args:
-        split: Index, Class, split and other columns of the photos.
-        validation: validation of the network.
+        split: Index, Class, split, Hash and other columns of the photos.
+        image_size: side of the photos in pixels.
         params: see `untrained_network`.
+        validation: validation of the network; None: it is not rated.
     """
-    if params.dimension is not None:
+    if params.dimension is not None and validation:
         log.warning(
             "without training there is no projection to training.dimension = %d: to reduce the "
             "dimension, set encoding.whitening to {kind: pca, dimension: %d}",
             *(params.dimension, params.dimension),
         )
     data = digest(split, split.columns.tolist())
-    net = untrained_network(params, validation.images.shape[-1], data)
-    report = {"epoch": 0, "images": 0} | validation(net.to(pick_device(params.device)))
+    net = untrained_network(params, image_size, data)
+    report: dict[str, float] = {"epoch": 0, "images": 0}
+    if validation:
+        report |= validation(net.to(pick_device(params.device)))
     return {
         "config": asdict(net.config),
         "classes": [],
@@ -68,6 +75,7 @@ def untrained_checkpoint(
         "provenance": net.provenance,
         "model": net.state_dict(),
         "report": report,
+        "photos": tensors_of(KnownPhotos.of(split, trained=False)),
     }
 
 

@@ -22,6 +22,7 @@ from car_retrieval.metrics.verification import sample_pairs
 from car_retrieval.models.proposed_boxes import with_proposed_boxes
 from car_retrieval.models.weights import pixels_of
 from car_retrieval.params import DataParams, EvaluationParams, TrainingParams
+from car_retrieval.search.sizes import changes
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +42,9 @@ def select_gallery(
     Returns:
         `gallery_photos`, whose Index is its row; `rear_photos`; and the problems found.
     """
-    usable, unusable = _listed(web_nature, "gallery", params)
+    if web_nature.empty:
+        raise ValueError("there is no gallery photo: the list is empty")
+    usable, unusable = _listed(web_nature, params)
     front = photo_table.select_views(usable, params.front_views)
     if front.empty:
         raise ValueError(f"no gallery photo has a viewpoint of {params.front_views}")
@@ -83,7 +86,7 @@ def select_gallery(
 def select_queries(
     surveillance_nature: pd.DataFrame, query_images: Mapping[str, bytes], params: DataParams
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """List the queries: the photos of the chosen list that can be read.
+    """List the queries: the photos of the chosen list that can be read; none of an empty list.
 
     Returns:
         `query_photos`, whose Index is its row; and the problems found.
@@ -99,7 +102,7 @@ def select_queries(
                 "sv_make_model_name.mat in sv_data/; it is missing or empty: put it there, or set "
                 "the parameter to all"
             )
-    usable, unusable = _listed(chosen, "query", params)
+    usable, unusable = _listed(chosen, params)
     return _readable(usable, query_images, unusable, len(chosen), params)
 
 
@@ -122,6 +125,7 @@ def report_problems(
         evaluation: says whether test queries search the gallery, or each other.
     """
     collections = {"gallery": gallery_problems, "queries": query_problems}
+    labelled = bool(gallery["Class"].notna().any())
     each_other = evaluation.search_in == "queries"
     copies = queries[queries["Hash"].isin(gallery["Hash"])]
     near = queries[near_in(queries, gallery, params.near_duplicates)]
@@ -144,6 +148,8 @@ def report_problems(
     report["queries"]["photos without a class in the gallery"] = int(
         (~queries["Class"].isin(gallery["Class"])).sum()
     )
+    if queries.empty:
+        log.warning("there are no query photos: test is not scored")
     for name, _, found in flattered:
         report["queries"][name] = len(found)
         if len(found):
@@ -153,13 +159,21 @@ def report_problems(
                 "rejected_images names them",
                 *(len(found), len(queries), fault, name),
             )
-    if each_other and not queries["Class"].duplicated().any():
+    if queries.empty or not labelled:
+        pass
+    elif each_other and not queries["Class"].duplicated().any():
         log.warning("no two query photos are of one class: there will be no scores of queries")
     elif not each_other and not queries["Class"].isin(gallery["Class"]).any():
         log.warning(
             "no query photo is of a class in the gallery: there will be no scores of queries; "
             "evaluation.search_in: queries lets them search each other"
         )
+    searchers = {
+        name: (own.kind, own.model_dump(exclude={"kind", "rerank"}))
+        for name, own in evaluation.searchers.items()
+    }
+    if said := changes(searchers, len(gallery)):
+        log.info("sizes of indexes follow the %d gallery photos: %s", len(gallery), said)
     for name, found in collections.items():
         report[name]["problems"] = found["Problem"].value_counts().to_dict()
     return table[["Collection", "Path", "Problem", "Action"]], report
@@ -193,47 +207,56 @@ def _packing(params: DataParams, training: TrainingParams) -> Packing:
     )
 
 
-def split_photos(gallery: pd.DataFrame, params: DataParams) -> pd.DataFrame:
+def split_photos(
+    gallery: pd.DataFrame, queries: pd.DataFrame, previous: pd.DataFrame, params: DataParams
+) -> pd.DataFrame:
     """Split the gallery into training and validation photos.
 
+    Photos that the previous split drew by the same parameters keep their side, so that a network
+    can be evaluated on a gallery that has grown since its training. Copies of queries do neither.
+
+    Args:
+        gallery: `gallery_photos`; without classes, all train (a whitening).
+        queries: `query_photos`.
+        previous: the newest split; empty if there is none.
+        params: how to draw.
+
     Returns:
-        Index, Class, split; Path and Hash say of which photos.
+        Index, Class, split; Path and Hash say of which photos, Draw by which parameters.
     """
+    draw = f"{params.validate_by} {params.valid_ratio} {params.seed}"
     if gallery["Class"].isna().any():
-        raise ValueError(
-            "the photos have no classes, so that nothing can be trained or scored: describe them "
-            "with kedro run --pipelines=zero_shot"
-        )
-    divide = split_classes if params.validate_by == "class" else split_gallery
-    grouped = gallery.assign(Group=near_groups(gallery, params.near_duplicates))
-    split = divide(grouped, params.valid_ratio, params.twins == "keep", params.seed)
-    classes = split.groupby("split")["Class"].nunique().reindex([TRAIN, VALID], fill_value=0)
-    if params.validate_by == "class" and classes.min() < 2:
-        raise ValueError(
-            f"data_processing.validate_by: class leaves {classes[TRAIN]} classes to train and "
-            f"{classes[VALID]} to validate, and each needs two: change data_processing.valid_ratio"
-        )
-    if split.loc[split["split"] != EXCLUDED, "Class"].nunique() < 2:
-        raise ValueError("the gallery has photos of one class only: training needs two classes")
-    if not split["split"].eq(VALID).any():
-        raise ValueError(
-            f"no photo would validate: no class has {params.valid_ratio} photos, or they are "
-            "near-duplicates that stay together; lower data_processing.valid_ratio"
-        )
-    return split.assign(Path=gallery["Path"], Hash=gallery["Hash"])
+        split = gallery[["Index", "Class"]].assign(split=TRAIN)
+    else:
+        divide = split_classes if params.validate_by == "class" else split_gallery
+        grouped = gallery.assign(Group=near_groups(gallery, params.near_duplicates))
+        earlier = gallery["Hash"].map(_sides(previous, draw))
+        split = divide(grouped, params.valid_ratio, params.twins == "keep", params.seed, earlier)
+        split.loc[gallery["Hash"].isin(queries["Hash"]), "split"] = EXCLUDED
+    return split.assign(Path=gallery["Path"], Hash=gallery["Hash"], Draw=draw)
+
+
+def _sides(previous: pd.DataFrame, draw: str) -> pd.Series:
+    """Return `train` or `valid` by Hash, of a split that was drawn by the same parameters."""
+    if not {"Hash", "split", "Draw"} <= set(previous):
+        return pd.Series(dtype=str)
+    kept = previous[(previous["Draw"] == draw) & previous["split"].isin([TRAIN, VALID])]
+    return kept.drop_duplicates("Hash").set_index("Hash")["split"]
 
 
 def make_valid_pairs(split: pd.DataFrame, params: DataParams) -> np.ndarray:
-    """Draw verification pairs int64 [m, 3]: a query, a photo that it searches, same class."""
-    return sample_pairs(*valid_protocol(split), params.seed)
+    """Draw verification pairs int64 [m, 3]: a query, a photo that it searches, same class.
+
+    There is none without photos that validate, or in a collection of one class.
+    """
+    valid, searched = valid_protocol(split)
+    if not valid.isin(searched).any() or searched.nunique() < 2:
+        return np.empty((0, 3), np.int64)
+    return sample_pairs(valid, searched, params.seed)
 
 
-def _listed(
-    photos: pd.DataFrame, kind: str, params: DataParams
-) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _listed(photos: pd.DataFrame, params: DataParams) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The photos that their list could place, and the others, which must not be too many."""
-    if photos.empty:
-        raise ValueError(f"there is no {kind} photo: the list is empty")
     unusable = photo_table.unusable(photos)
     photo_table.refuse_too_many(unusable, len(photos), params.max_rejected_fraction)
     return photos[~photos["Path"].isin(unusable["Path"])], unusable

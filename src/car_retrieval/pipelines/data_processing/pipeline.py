@@ -47,7 +47,7 @@ def create_pipeline(**kwargs: Any) -> Pipeline:
             ),
             Node(
                 nodes.split_photos,
-                inputs=["gallery_photos", params],
+                inputs=["gallery_photos", "query_photos", "previous_split", params],
                 outputs="split",
                 name="split_photos",
             ),

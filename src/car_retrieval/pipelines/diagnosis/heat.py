@@ -63,19 +63,26 @@ def draw_heat_maps(
     encoder: WhitenedEncoder,
     params: EvaluationParams,
 ) -> Image:
-    """Draw heat maps of median queries, with their first right and first wrong match."""
+    """Draw heat maps of median queries, with their first right and first wrong match.
+
+    Without scores it is the first match of some queries.
+    """
     picked = pick_queries(by_query, params.shown_queries)["median"][:SHOWN]
     scores = by_query.set_index("Query")[f"AP@{params.k}"]
     found = dict(zip(hits.query_ids.tolist(), hits.hits, strict=True))
     classes = gallery_photos["Class"].to_numpy()
     rows = []
     for query in tqdm(picked, "heat maps", unit="query", disable=None, leave=False):
-        caption = f"{name_of(query_photos.iloc[query])} · AP@{params.k} {scores[query]:.2f}"
+        caption, scored = name_of(query_photos.iloc[query]), not np.isnan(scores[query])
         ranking = found[query][found[query] >= 0]
-        right = classes[ranking] == query_photos["Class"].iloc[query]
+        kinds: dict[bool | None, np.ndarray] = {None: ranking}
+        if scored:
+            caption += f" · AP@{params.k} {scores[query]:.2f}"
+            right = classes[ranking] == query_photos["Class"].iloc[query]
+            kinds = {True: ranking[right], False: ranking[~right]}
         matches: list[GridMatch] = []
-        for wanted in (True, False):
-            for hit in ranking[right == wanted][:1]:
+        for wanted, hits_of in kinds.items():
+            for hit in hits_of[:1]:
                 pair = query_images[query], gallery_images[int(hit)]
                 matches += _matches(encoder, *pair, wanted, name_of(gallery_photos.iloc[hit]))
         rows.append(GridRow(_upright(query_images[query]), caption, matches))
@@ -83,7 +90,7 @@ def draw_heat_maps(
 
 
 def _matches(
-    encoder: WhitenedEncoder, query: np.ndarray, hit: np.ndarray, right: bool, name: str
+    encoder: WhitenedEncoder, query: np.ndarray, hit: np.ndarray, right: bool | None, name: str
 ) -> Iterator[GridMatch]:
     """The query in the light of the hit, the hit in the light of the query, and the hit."""
 

@@ -12,7 +12,7 @@ from PIL.Image import Image
 
 from car_retrieval.data.attributes import class_names
 from car_retrieval.data.compcars import VIEWPOINTS
-from car_retrieval.data.protocols import labels_of
+from car_retrieval.data.protocols import have_classes, labels_of
 from car_retrieval.io.matrix import Matrix
 from car_retrieval.metrics.attributes import by_attribute
 from car_retrieval.metrics.confusions import confusions
@@ -48,7 +48,8 @@ def find_confusions(
     params: EvaluationParams,
 ) -> tuple[pd.DataFrame, Image]:
     """Count which classes are taken for which, and show the most frequent confusions."""
-    table = confusions(hits, query_labels, gallery_labels)
+    one = query_photos.equals(gallery_photos)
+    table = confusions(hits, query_labels, gallery_labels, self_in_gallery=one)
     names = class_names(gallery_photos)
     table.insert(1, "Name", table["Class"].map(names))
     table.insert(3, "Found name", table["Found class"].map(names))
@@ -103,7 +104,7 @@ def map_descriptors(
     }
     if query_descriptors.is_same(gallery_descriptors):
         del sides["gallery"]
-    matched = query_labels[query_labels.isin(gallery_labels)]
+    matched = query_labels[query_labels.isin(gallery_labels) & have_classes(query_labels)]
     shown = matched.value_counts().index[:SHOWN_CLASSES]
     parts, vectors = [], []
     for side, (matrix, labels) in sides.items():
@@ -114,6 +115,7 @@ def map_descriptors(
         vectors.append(matrix[chosen.index.to_numpy()])
     table = pd.concat(parts, ignore_index=True)
     table[["x", "y"]] = project(np.concatenate(vectors), params.seed)
+    table["Class"] = table["Class"].astype("Int64").where(have_classes(table["Class"]))
     table.insert(2, "Name", table["Class"].map(class_names(gallery_photos)))
     return table, descriptor_map(table, shown)
 
@@ -147,10 +149,11 @@ def find_test_open_set(
     hits: RetrievalResult,
     query_labels: pd.Series,
     gallery_labels: pd.Series,
-    params: EvaluationParams,
+    query_descriptors: Matrix,
+    gallery_descriptors: Matrix,
 ) -> OpenSet:
     """Find mated and non-mated searches of the query photos."""
-    own = params.search_in == "queries"
+    own = query_descriptors.is_same(gallery_descriptors)
     return open_set(hits, query_labels, gallery_labels, self_in_gallery=own)
 
 
@@ -165,24 +168,29 @@ def calibrate_no_match(
     """Measure the similarity below which a search answers "no match", on the validation photos.
 
     Returns:
-        The threshold, with the signature of the encoder whose descriptors it is for, the digest of
-        the gallery's photos, the re-ranking whose similarities it is of, whether it was measured
-        on trained classes (`validated_by`: image) or on unseen ones (class), and what it
-        does on both splits; and the curve behind it.
+        The threshold, None without validation photos of two classes, with the signature of the
+        encoder whose descriptors it is for, the digest of the gallery's photos, the re-ranking
+        whose similarities it is of, whether it was measured on trained classes (`validated_by`:
+        image) or on unseen ones (class), and what it does on both splits; and the curve behind it.
     """
     searches = {"valid": valid, "test": test}
     rate, queries = params.false_match_rate, len(searches["valid"].non_mated)
-    if rate * queries < 1:
+    among = np.isfinite(valid.non_mated).any()  # no other class: no search finds one
+    if rate * queries < 1 and among:
         log.warning(
             "%d validation photos are too few for a false match rate of %g: no false match among "
             "them is allowed; raise evaluation.false_match_rate to at least 1 / photos",
             queries,
             rate,
         )
-    threshold = no_match_threshold(searches["valid"].non_mated, rate)
-    rates = {name: open_set_rates(part, threshold) for name, part in searches.items()}
+    threshold = no_match_threshold(searches["valid"].non_mated, rate) if among else None
+    rates = {
+        name: open_set_rates(part, threshold)
+        for name, part in searches.items()
+        if threshold is not None
+    }
     # Only photos of classes that do not train search each other.
-    among_themselves = valid_query_labels.index.equals(valid_gallery_labels.index)
+    among_themselves = queries > 0 and valid_query_labels.index.equals(valid_gallery_labels.index)
     result = {
         "threshold": threshold,
         "false_match_rate": rate,

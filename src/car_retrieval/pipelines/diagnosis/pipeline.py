@@ -6,12 +6,13 @@ from kedro.pipeline import Node, Pipeline
 
 from car_retrieval.pipelines.diagnosis import heat, nodes
 from car_retrieval.pipelines.splits import (
+    DESCRIPTORS,
     IMAGES,
     PARAMS,
     PHOTOS,
     SPLITS,
-    chosen_gallery,
-    chosen_gallery_files,
+    chosen_files,
+    chosen_sides,
     labels,
 )
 
@@ -36,7 +37,7 @@ def create_pipeline(**kwargs: Any) -> Pipeline:
                 nodes.score_attributes,
                 inputs=[
                     *("valid_all_by_query", "test_all_by_query", "gallery_photos"),
-                    *("query_photos", "test_gallery_photos", PARAMS),
+                    *("test_query_photos", "test_gallery_photos", PARAMS),
                 ],
                 outputs=["attributes", "attributes_figure"],
                 name="score_attributes",
@@ -44,7 +45,7 @@ def create_pipeline(**kwargs: Any) -> Pipeline:
             Node(
                 nodes.map_descriptors,
                 inputs=[
-                    *("query_descriptors", "test_gallery_descriptors", *TEST_LABELS),
+                    *(*DESCRIPTORS["test"], *TEST_LABELS),
                     *("test_gallery_photos", PARAMS),
                 ],
                 outputs=["descriptor_map", "descriptor_map_figure"],
@@ -57,7 +58,7 @@ def create_pipeline(**kwargs: Any) -> Pipeline:
         namespace="diagnosis",
         prefix_datasets_with_namespace=False,
     )
-    return chosen_gallery() + chosen_gallery_files() + own
+    return chosen_sides() + chosen_files() + own
 
 
 def _heat_maps() -> list[Node]:
@@ -99,7 +100,7 @@ def _no_match() -> list[Node]:
         ),
         Node(
             nodes.find_test_open_set,
-            inputs=["test_all_hits", *TEST_LABELS, PARAMS],
+            inputs=["test_all_hits", *TEST_LABELS, *DESCRIPTORS["test"]],
             outputs="test_open_set",
             name="find_test_open_set",
         ),

@@ -1,5 +1,6 @@
 """Describe photos, and whiten their descriptors."""
 
+import logging
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -14,6 +15,8 @@ from car_retrieval.models.encoder import Encoder, encode, network_at, with_featu
 from car_retrieval.models.whitening import Whitening, fit_whitening
 from car_retrieval.params import EncodingParams, WhiteningParams
 from car_retrieval.training.untrained import untrained
+
+log = logging.getLogger(__name__)
 
 BLOCK = 16_384  # rows whitened at a time
 UNTRAINED = WhiteningParams(kind="pca", dimension=256, power=0.5)
@@ -72,7 +75,7 @@ def learn_whitening(features: Matrix, split: pd.DataFrame, params: EncodingParam
     if asked.kind == "learnt" and chosen["Class"].isna().any():
         raise ValueError("encoding.whitening: learnt needs photos with classes; choose pca")
     settings = asked.model_dump(include={"kind", "power"})
-    settings["dimension"] = _dimension(asked, features, chosen)
+    settings["dimension"] = _filled(_dimension(asked, features, chosen), features, len(chosen))
     vectors = features[chosen["Index"].to_numpy()]
     try:
         projection = fit_whitening(vectors, chosen["Class"].to_numpy(), **settings)
@@ -122,6 +125,19 @@ def _dimension(asked: WhiteningParams, features: Matrix, training: pd.DataFrame)
         return asked.dimension
     wanted = MULTIPLE * math.ceil(training["Class"].nunique() / MULTIPLE)
     return min(features.shape[1], wanted)
+
+
+def _filled(dimension: int | None, features: Matrix, photos: int) -> int | None:
+    """The dimension that so many photos can fill: a power of two below their number."""
+    wanted = dimension or features.shape[1]
+    if wanted < photos:
+        return dimension
+    filled = min(wanted, 2 ** max(0, (photos - 1).bit_length() - 1))
+    log.warning(
+        "encoding.whitening: %d dimensions for %d training photos instead of %d",
+        *(filled, photos, wanted),
+    )
+    return filled
 
 
 def _fitted_to(features: Matrix, params: EncodingParams) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from car_retrieval.pipelines.splits import (
     PARAMS,
     PROTOCOLS,
     SPLITS,
-    chosen_gallery,
+    chosen_sides,
     labels,
 )
 
@@ -30,14 +30,18 @@ def create_pipeline(**kwargs: Any) -> Pipeline:
             ),
             Node(
                 nodes.select_test,
-                inputs=["query_photos", "test_gallery_photos", "split", PARAMS],
-                outputs=[*labels("test", "all"), *labels("test", "filtered")],
+                inputs=["query_photos", "test_gallery_photos", "split", "model", PARAMS],
+                outputs=[
+                    *(*labels("test", "all"), *labels("test", "filtered")),
+                    "training_roles",
+                ],
                 name="select_test",
             ),
             *(node for part in PARTS for node in _search_and_score(*part)),
             Node(
                 nodes.summarise,
-                inputs={"_".join(part): "_".join((*part, "metrics")) for part in PARTS},
+                inputs={"training_roles": "training_roles", "split": "split"}
+                | {"_".join(part): "_".join((*part, "metrics")) for part in PARTS},
                 outputs="summary",
                 name="summarise",
             ),
@@ -46,7 +50,7 @@ def create_pipeline(**kwargs: Any) -> Pipeline:
         namespace="evaluation",
         prefix_datasets_with_namespace=False,
     )
-    return chosen_gallery() + own
+    return chosen_sides() + own
 
 
 def _search_and_score(split: str, protocol: str) -> list[Node]:
@@ -63,7 +67,7 @@ def _search_and_score(split: str, protocol: str) -> list[Node]:
         ),
         Node(
             nodes.score,
-            inputs=[f"{part}_hits", *compared, "split", PARAMS],
+            inputs=[f"{part}_hits", *compared, "training_roles", PARAMS],
             outputs=[f"{part}_{name}" for name in scores],
             name="score",
             namespace=part,

@@ -45,9 +45,12 @@ def draw_figures(
     metric = f"AP@{params.k}"
     scores = by_query.set_index("Query")[metric]
     sides = (query_photos, query_files), (gallery_photos, gallery_files)
+    title = "{} queries by {}, one of a class where there are enough"
+    if scores.isna().all():
+        title = "Queries and their most similar photos"
     grids = {
         kind: retrieval_grid(
-            f"{kind.capitalize()} queries by {metric}, one of a class where there are enough",
+            title.format(kind.capitalize(), metric),
             query_rows(ids, scores, hits, *sides, metric),
         )
         for kind, ids in pick_queries(by_query, params.shown_queries).items()

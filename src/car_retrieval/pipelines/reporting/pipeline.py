@@ -11,8 +11,8 @@ from car_retrieval.pipelines.splits import (
     PHOTOS,
     PROTOCOLS,
     SPLITS,
-    chosen_gallery,
-    chosen_gallery_files,
+    chosen_files,
+    chosen_sides,
 )
 
 PARTS = list(product(SPLITS, PROTOCOLS))
@@ -29,7 +29,7 @@ def create_pipeline(**kwargs: Any) -> Pipeline:
         namespace="reporting",
         prefix_datasets_with_namespace=False,
     )
-    return chosen_gallery() + chosen_gallery_files() + own
+    return chosen_sides() + chosen_files() + own
 
 
 def _figures(split: str, protocol: str) -> Node:

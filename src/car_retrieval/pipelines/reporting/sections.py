@@ -11,6 +11,7 @@ from car_retrieval.models.checkpoint import Checkpoint
 from car_retrieval.models.descriptor import DescriptorNet
 from car_retrieval.params import EvaluationParams
 from car_retrieval.pipelines.reporting.provenance import tell_provenance
+from car_retrieval.reporting.metric_meanings import remarks
 from car_retrieval.reporting.report import Section, html_report
 from car_retrieval.training.early_stopping import at_chance
 
@@ -20,6 +21,8 @@ CURVES = {
     "similarity": "Similarities of pairs of one class and of two",
     "sizes": "Mean AP of a class against its gallery photos",
 }
+UNSCORED = "Not scored: {}. The photos show queries and what is most similar to them."
+UNSCORED_PHOTOS = "Queries and their most similar photos, neither right nor wrong"
 GRIDS = {"best": "Best queries", "median": "Median queries", "worst": "Worst queries"}
 HEAT_CAPTION = (
     "Heat maps of median queries, with their first right and first wrong match. Bright areas make "
@@ -27,7 +30,8 @@ HEAT_CAPTION = (
     "similarity before any re-ranking"
 )
 SEARCHED = {
-    "gallery": "Queries: the query photos; gallery: the gallery photos",
+    "gallery": "Queries: the query photos or, if there are none, some gallery photos; gallery: the "
+    "other gallery photos",
     "queries": "Leave one out: each query photo searches all other query photos",
     "valid": "Queries: the validation photos; gallery: the training photos, or, where whole "
     "classes validate, the other validation photos",
@@ -51,6 +55,10 @@ NO_MATCH = (
     "cars in the gallery that get a right one. The row test shows whether the threshold holds for "
     "the query photos: FPIR with their class removed, FPIR unknown for cars of no class in the "
     "gallery. {holds}"
+)
+UNMEASURED = (
+    "No threshold could be measured: that needs validation photos of at least two classes. A "
+    "search always answers with the most similar photos."
 )
 HOLDS_FOR = {
     "image": "Training saw the classes of the validation photos: cars of classes that it never saw "
@@ -92,15 +100,21 @@ def write_results(
         "filtered": f", of the classes with at least {params.min_class_size} gallery photos only",
     }
     searched = {"valid": SEARCHED["valid"], "test": SEARCHED[params.search_in]}
+    unscored = summary.get("unscored", pd.Series("", summary.index)).fillna("")
     sections = []
-    for split, protocol in zip(summary["split"], summary["protocol"], strict=True):
+    for split, protocol, why in zip(summary["split"], summary["protocol"], unscored, strict=True):
         drawn, heat = figures[split, protocol]
         photos = [(caption, drawn[kind]) for kind, caption in GRIDS.items()]
+        curves = [(caption, drawn[kind]) for kind, caption in CURVES.items()]
+        text = f"{searched[split]}{selections[protocol]}."
+        if why:
+            text, curves = f"{text} {UNSCORED.format(why)}", []
+            photos = [(UNSCORED_PHOTOS, drawn["median"])]
         sections.append(
             Section(
                 f"{split.capitalize()}, {protocol}",
-                f"{searched[split]}{selections[protocol]}.",
-                [(caption, drawn[kind]) for kind, caption in CURVES.items()],
+                text,
+                curves,
                 photos=photos + ([(HEAT_CAPTION, heat)] if heat else []),
             )
         )
@@ -119,18 +133,21 @@ def write_diagnosis(
 ) -> list[Section]:
     """Write what goes wrong, and when a search may answer "no match"."""
     untrained = "untrained" in gallery_descriptors.attributes
-    no_match = NO_MATCH.format(
-        threshold=no_match_threshold["threshold"],
-        rate=no_match_threshold["false_match_rate"],
-        holds=HOLDS_FOR["untrained" if untrained else no_match_threshold["validated_by"]],
-    )
-    return [
-        Section(
+    no_match = Section("No match", UNMEASURED)
+    if no_match_threshold["threshold"] is not None:
+        text = NO_MATCH.format(
+            threshold=no_match_threshold["threshold"],
+            rate=no_match_threshold["false_match_rate"],
+            holds=HOLDS_FOR["untrained" if untrained else no_match_threshold["validated_by"]],
+        )
+        no_match = Section(
             "No match",
-            no_match,
+            text,
             [("Known cars answered rightly against unknown cars answered", open_set_figure)],
             _rates(no_match_threshold),
-        ),
+        )
+    return [
+        no_match,
         Section(
             "Diagnosis",
             DIAGNOSIS,
@@ -188,10 +205,13 @@ def write_report(
         about += f" · {warning}"
     if params.reranking:
         about += f" · hits re-ranked: {params.reranking.kind}"
+    about += "".join(f". {remark}" for remark in remarks(summary))
     if params.search_in == "queries":
         about += f" · test: leave one out{_seen_in_training(summary)}"
+    summary = summary.drop(columns="unscored", errors="ignore")
     filtered = summary.loc[summary["protocol"] == "filtered", "split"]
-    unfiltered = [split for split in summary["split"].unique() if split not in set(filtered)]
+    scored = summary.loc[summary["queries"] > 0, "split"].unique()
+    unfiltered = [split for split in scored if split not in set(filtered)]
     if unfiltered and params.min_class_size is not None:
         about += (
             f". No filtered scores of {' and '.join(unfiltered)}: no class that is queried has "

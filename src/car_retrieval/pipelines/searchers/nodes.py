@@ -1,5 +1,6 @@
 """Compressed searchers beside exact search, and the index to keep."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -18,7 +19,10 @@ from car_retrieval.search.comparison import Row, Task, exact_scores, measure, me
 from car_retrieval.search.index import Index
 from car_retrieval.search.recall import recall_against_exact
 from car_retrieval.search.result import RetrievalResult
+from car_retrieval.search.sizes import changes, fitting
 from car_retrieval.search.storage import SignedIndex
+
+log = logging.getLogger(__name__)
 
 DIGITS = {"fit s": 3, "add s": 3, "bytes/vector": 1, "peak MB": 1}
 
@@ -42,6 +46,10 @@ def compare_searchers(
         ValueError: a searcher cannot be fitted to the descriptors, or none is of kind lopq.
     """
     lopq = _first_lopq(params)
+    dimension = searched_descriptors.shape[1]
+    kinds = {name: _plain(searcher)[:2] for name, searcher in params.searchers.items()}
+    if said := changes(kinds, len(searched_labels), dimension):
+        log.info("%d photos of %d dimensions: %s", len(searched_labels), dimension, said)
     own = query_descriptors.is_same(searched_descriptors)
     evaluator = RetrievalEvaluator(query_labels, searched_labels, params.k, own=own)
     rows = np.sort(searched_labels.index.to_numpy())
@@ -66,7 +74,9 @@ def compare_searchers(
         params.searchers.items(), desc="searchers", disable=None, leave=False
     ):
         with _named(name):
-            fitted, row, found = measure(*_plain(searcher), task, params.seed)
+            kind, settings, rerank = _plain(searcher)
+            settings = fitting(kind, settings, len(rows), dimension)
+            fitted, row, found = measure(kind, settings, rerank, task, params.seed)
         parts.append({"searcher": name} | accuracy(found) | row)
         if name == lopq:
             index = fitted
@@ -96,7 +106,7 @@ def index_gallery(
     name = _first_lopq(params)
     if index is None:
         kind, settings, _ = _plain(params.searchers[name])
-        index = make_index(kind, settings)
+        index = make_index(kind, fitting(kind, settings, *gallery_descriptors.shape))
         with _named(name):
             fill(index, gallery_descriptors, np.arange(len(gallery_descriptors)), params.seed)
     about = gallery_descriptors.attributes

@@ -5,7 +5,7 @@ from typing import Any
 from kedro.pipeline import Node, Pipeline
 
 from car_retrieval.pipelines.searchers import nodes
-from car_retrieval.pipelines.splits import DESCRIPTORS, PARAMS, chosen_gallery, labels
+from car_retrieval.pipelines.splits import DESCRIPTORS, PARAMS, chosen_sides, labels
 
 
 def create_pipeline(**kwargs: Any) -> Pipeline:
@@ -28,4 +28,4 @@ def create_pipeline(**kwargs: Any) -> Pipeline:
         namespace="searchers",
         prefix_datasets_with_namespace=False,
     )
-    return chosen_gallery() + own
+    return chosen_sides() + own

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 import pandas as pd
 from matplotlib.figure import Figure
 
+from car_retrieval.data.splits import check_trainable
 from car_retrieval.io.matrix import Matrix
 from car_retrieval.models.checkpoint import Checkpoint
 from car_retrieval.models.descriptor import DescriptorNet, network_of
@@ -37,9 +38,12 @@ def train(
         and a run with `patience` may end early. Without epochs it is the network as it is.
     """
     start = _start_epoch(previous, params)
-    validation = Validation(gallery_images, split, valid_pairs[:], params.k)
-    if params.epochs == 0:
-        return iter([untrained_checkpoint(split, validation, params)])
+    if params.epochs:
+        check_trainable(split)
+    rated = len(valid_pairs) > 0
+    validation = Validation(gallery_images, split, valid_pairs[:], params.k) if rated else None
+    if params.epochs == 0 or validation is None:
+        return iter([untrained_checkpoint(split, gallery_images.shape[-1], params, validation)])
     trainer = Trainer(gallery_images, split, validation, params)
     if start >= 0:
         trainer.restore(previous[start])
