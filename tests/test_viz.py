@@ -19,6 +19,7 @@ WITHOUT_PREVIEW = {
     "report",  # Kedro-Viz would show it without its styles
     # Passed on in memory.
     *(f"test_gallery_{part}" for part in ("descriptors", "photos", "files", "images")),
+    *(f"test_query_{part}" for part in ("descriptors", "photos", "files", "images")),
     *("encoder", "valid_open_set", "test_open_set"),
     *("results_sections", "run_sections", "diagnosis_sections"),
 }

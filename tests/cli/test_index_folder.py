@@ -3,6 +3,7 @@
 import io
 import os
 import shlex
+import shutil
 import unicodedata
 from pathlib import Path
 
@@ -190,7 +191,8 @@ def parts(out: Path) -> dict[str, str]:
 def test_a_second_call_keeps_the_draw(cars: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     index(cars, "--out", out)
-    first = parts(out)
+    first, drawn = parts(out), tmp_path / "drawn"
+    shutil.copytree(out, drawn, symlinks=True)
     new = *(f"vw golf/new{n}.jpg" for n in range(20)), *(f"bmw/{n}.jpg" for n in range(9))
     put(cars, *new, seed=5)
     gone = next(path for path, part in first.items() if part == "query")
@@ -202,8 +204,8 @@ def test_a_second_call_keeps_the_draw(cars: Path, tmp_path: Path) -> None:
     assert second == {path: first.get(path, "gallery") for path in second}
     assert len(second) == 21 + 29
 
-    index(cars, "--out", out, "--draw-new")
-    third = parts(out)
+    index(cars, "--out", drawn, "--draw-new")
+    third = parts(drawn)
     assert all(third[path] == part for path, part in first.items() if path != gone)
     queries = [path for path, part in third.items() if part == "query"]
     assert sum(path.startswith("vw golf") for path in queries) == 33 // 7
@@ -213,8 +215,7 @@ def test_a_second_call_keeps_the_draw(cars: Path, tmp_path: Path) -> None:
     assert set(parts(out).values()) == {"gallery"}
     assert any("queries of earlier lists join the gallery" in line for line in lines)
     index(cars, "--out", out, "--force")
-    index(cars, "--out", tmp_path / "fresh")
-    assert parts(out) == parts(tmp_path / "fresh")
+    assert sum(part == "query" for part in parts(out).values()) == 33 // 7 + 6 // 7 + 9 // 7
 
 
 def test_a_new_copy_of_a_query_is_a_query(cars: Path, tmp_path: Path) -> None:

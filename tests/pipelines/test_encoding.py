@@ -91,6 +91,25 @@ class TestWhitening:
         assert auto.fingerprint() == explicit.fingerprint()
         assert auto(features[:3]).shape == (3, 96)
 
+    @pytest.mark.parametrize(("photos_", "kept"), [(95, None), (96, 64), (400, 256)])
+    def test_a_pretrained_network_wants_photos_for_its_dimensions(
+        self, tmp_path: Path, photos_: int, kept: int | None
+    ) -> None:
+        vectors = np.random.default_rng(0).normal(size=(photos_, 300)).astype(np.float32)
+        write_matrix(tmp_path / "m.npy", MatrixStream([vectors], {"encoder": {}, "untrained": "x"}))
+        features, split = Matrix(tmp_path / "m.npy"), photos(photos_).assign(split="train")
+        fitted = encoding.learn_whitening(features, split, encoding_params())
+        assert fitted(features[:3]).shape == (3, kept or 300)
+        assert (fitted.projection is None) == (kept is None)
+
+    def test_few_photos_keep_fewer_dimensions_than_asked_for(
+        self, features: Matrix, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        params = encoding_params(whitening=WhiteningParams(kind="pca", dimension=8))
+        fitted = encoding.learn_whitening(features, self.SPLIT, params)
+        assert fitted(features[:3]).shape == (3, 4)
+        assert "4 dimensions for 7 training photos instead of 8" in caplog.text
+
     @staticmethod
     def many(folder: Path, classes: int) -> tuple[Matrix, pd.DataFrame]:
         """Features of 500 photos, of which 480 train."""

@@ -101,6 +101,9 @@ def test_one_class_in_the_gallery_still_gives_scores(tmp_path: Path) -> None:
     assert len(by_query) == 7
     assert by_class["Class"].tolist() == [3]
     assert metrics["R@1"] == 1
+    summary = evaluation.summarise(ROLES, SPLIT, test_all=metrics)
+    assert "one class" in summary["unscored"].item()
+    assert summary["R@1"].isna().all()  # right by necessity
 
 
 def unlabelled(rows: int) -> pd.DataFrame:
@@ -113,6 +116,7 @@ def unlabelled(rows: int) -> pd.DataFrame:
         (unlabelled(50), False, "the photos have no classes"),
         (photos(50), True, "there are no query photos, and the network was trained on the gallery"),
         (photos(50), False, None),
+        (photos(50).assign(Class=range(50)), False, "no query has a photo of its class to find"),
     ],
 )
 def test_without_queries_gallery_photos_search_the_others(

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import yaml
 from tests.parameters import evaluation_params, export_params, training_params
+from tests.pipelines.made_up import roles
 
 from car_retrieval.data.fingerprint import digest
 from car_retrieval.io.matrix import Matrix, MatrixStream, write_matrix
@@ -64,6 +65,11 @@ def database(tmp_path: Path, model: DescriptorNet) -> Matrix:
     return Matrix(path)
 
 
+def roles_of(split: pd.DataFrame, trained: bool = True) -> pd.DataFrame:
+    sides = np.where((split["split"] == "train") & trained, "train", "other")
+    return roles(split).assign(Role=sides)
+
+
 @pytest.fixture
 def told(database: Matrix, model: DescriptorNet) -> dict[str, Any]:
     """What the card is written from, every number another."""
@@ -81,6 +87,7 @@ def told(database: Matrix, model: DescriptorNet) -> dict[str, Any]:
         "query_photos": PHOTOS[:0],
         "evaluation": evaluation_params(),
         "split": SPLIT,
+        "roles": roles_of(SPLIT),
         "data_report": {
             "gallery": {"photos": 20, "classes": 4, "problems": {"a | b": 3}},
             "queries": {
@@ -118,7 +125,7 @@ def write_model_card(**told: Any) -> str:
             (card_nodes.tell_network, "gallery_descriptors model checkpoints training_history"),
             (
                 card_nodes.tell_data,
-                "gallery_descriptors gallery_photos query_photos split data_report by_class",
+                "gallery_photos query_photos split roles data_report by_class",
             ),
             (card_nodes.tell_scores, "summary searchers no_match_threshold evaluation"),
         )
@@ -177,7 +184,7 @@ def test_the_recipe_can_be_pasted(told: dict[str, Any], model: DescriptorNet) ->
 def test_what_was_not_measured_is_not_claimed(told: dict[str, Any]) -> None:
     told["data_report"]["gallery"]["problems"] = {}
     split = SPLIT.assign(Class=[0, 1] * 6 + [0] + [2, 3] * 3 + [3])
-    told["split"] = split
+    told["split"], told["roles"] = split, roles_of(split)
     card = write_model_card(**told)
     assert "validation photos search each other" in card
     assert "says nothing about other classes" not in card

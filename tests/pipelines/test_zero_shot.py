@@ -73,6 +73,23 @@ def test_the_job_with_training_is_refused_in_a_line(described) -> None:
     assert "--pipelines=zero_shot" in run.output.splitlines()[-1]
 
 
+def test_a_report_shows_what_can_be_shown(described) -> None:
+    project, *_ = described
+    parts = "--pipelines=evaluation,searchers,diagnosis,reporting"
+    run = command(project, "run", "--env=independent", parts)
+    assert run.exit_code == 0, run.output
+    assert "test is not scored: the photos have no classes" in run.output
+    reports = project / "data" / "08_reporting" / "independent"
+    (report,) = reports.glob("report.html/*/report.html")
+    text = report.read_text()
+    assert "Not scored: the photos have no classes" in text
+    assert "near-duplicate" in text
+    (file,) = reports.glob("searchers.csv/*/searchers.csv")
+    table = pd.read_csv(file)
+    assert (table["recall@20"] == 1).all()
+    assert table["mAP@20"].isna().all()
+
+
 def test_the_list_has_no_classes_and_replaces_that_of_an_earlier_call(tmp_path: Path) -> None:
     photos, out = tmp_path / "photos", tmp_path / "out"
     put(photos, *(f"{name}/{number}.jpg" for name in "ab" for number in range(8)))

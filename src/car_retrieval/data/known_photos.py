@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from car_retrieval.data.splits import TRAIN
 
 OTHER, NEW = "other", "new"
+GALLERY, SEARCHED, QUERIES = "gallery", "searched by test", "queries"
+"""Values of the column Collection of the table `training_roles`."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -35,22 +35,25 @@ def have_classes(labels: pd.Series) -> pd.Series:
     return labels >= NO_CLASS + NUMBERED
 
 
-def why_unscored(queries: pd.Series, gallery: pd.Series) -> str | None:
-    """Return why queries have no scores, for readers; None if some have.
+def why_unscored(queries: pd.Series, gallery: pd.Series, scored: bool) -> str | None:
+    """Return why queries have no scores, or none that mean anything, for readers; else None.
 
     Args:
         queries: labels of the queries.
         gallery: labels of the photos that they search.
+        scored: whether a query has another photo of its class to find.
     """
     if not have_classes(gallery).any():
         return "the photos have no classes"
+    if gallery.nunique() == 1 and not queries.empty:
+        return "the photos that are searched are of one class, so that any of them is right"
+    if scored:
+        return None
     if queries.empty:
         return "it has no queries"
     if not have_classes(queries).any():
         return "there are no query photos, and the network was trained on the gallery"
-    if not queries.isin(gallery).any():
-        return "no query is of a class in the gallery"
-    return None
+    return "no query has a photo of its class to find"
 
 
 def valid_protocol(split: pd.DataFrame) -> Labels:

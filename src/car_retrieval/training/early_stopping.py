@@ -17,10 +17,14 @@ CHANCE = "chance R@1"
 def at_chance(history: pd.DataFrame) -> str | None:
     """Return a warning if validation R@1 was never above chance, else None.
 
+    Few photos can be all right by chance, and show nothing.
+
     Args:
         history: one row per epoch: R@1 and, except in old versions, `CHANCE`.
     """
     if CHANCE not in history or (history["R@1"] > history[CHANCE]).any():
+        return None
+    if not (history[CHANCE] < 1).all():
         return None
     return (
         f"validation is at chance: R@1 is at most {history['R@1'].max():.3f}, and a random search "

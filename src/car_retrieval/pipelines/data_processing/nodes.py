@@ -149,7 +149,7 @@ def report_problems(
         (~queries["Class"].isin(gallery["Class"])).sum()
     )
     if queries.empty:
-        log.warning("there are no query photos: test is not scored")
+        log.warning("there are no query photos: some gallery photos search the others")
     for name, _, found in flattered:
         report["queries"][name] = len(found)
         if len(found):

@@ -105,12 +105,13 @@ def _automatic(
     """What suits the network and the photos; None: no whitening.
 
     Of an untrained network it keeps fewer dimensions if there are less than 1.5 photos for each.
+    There is none below 96 photos: 12 to 48 photos of cars lost 1 to 4 points of R@1 by it.
     """
     if "untrained" in features.attributes:
         dimension = 256
-        while 1.5 * dimension > len(training) > 1:
+        while 1.5 * dimension > len(training) and dimension >= MULTIPLE:
             dimension //= 2
-        few = len(training) < 2
+        few = dimension < MULTIPLE
         return None if few else UNTRAINED.model_copy(update={"dimension": dimension})
     valid = split.loc[split["split"] == VALID, "Class"]
     choice = KNOWN if valid.isin(training["Class"]).any() else UNKNOWN

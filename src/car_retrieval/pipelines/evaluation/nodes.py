@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from car_retrieval.data import protocols
-from car_retrieval.data.known_photos import NEW, KnownPhotos
+from car_retrieval.data.known_photos import GALLERY, NEW, QUERIES, SEARCHED, KnownPhotos
 from car_retrieval.data.splits import TRAIN, VALID
 from car_retrieval.io.matrix import Matrix
 from car_retrieval.metrics.evaluator import RetrievalEvaluator
@@ -24,8 +24,6 @@ WHOLE_CELLS = 1 << 22  # hits of whole rankings that are held at a time
 COUNTS = ["queries", "classes", "trained_classes", "gallery"]
 MARKS = ["trained_queries", "new_photos"]  # counts that a summary has if one is not 0
 STAND_INS = 200  # gallery photos that search the others where there are no query photos
-GALLERY, SEARCHED, QUERIES = "gallery", "searched by test", "queries"
-"""Values of the column Collection of `training_roles`."""
 log = logging.getLogger(__name__)
 
 Selection = tuple[pd.Series, pd.Series, pd.Series, pd.Series]
@@ -166,7 +164,7 @@ def score(
     metrics["gallery_classes"] = known.nunique()
     roles = training_roles[training_roles["Collection"] == GALLERY]
     metrics["trained_classes"] = protocols.trained_classes(by_class["Class"], roles)
-    metrics["unscored"] = protocols.why_unscored(*labels) if not metrics["queries"] else None
+    metrics["unscored"] = protocols.why_unscored(*labels, metrics["queries"] > 0)
     if len(pairs):
         check = verification(pairs["Similarity"], pairs["Same"])
         metrics |= {"AUC": check.auc, "EER": check.eer, "threshold": check.threshold}
@@ -215,9 +213,12 @@ def summarise(
         scores = {key: value for key, value in values.items() if key not in left_out}
         counts = {key: values[key] for key in COUNTS}
         why = {"unscored": values["unscored"] or ""}
+        if values["unscored"]:
+            scores = dict.fromkeys(scores)
         row = {"split": part, "protocol": protocol} | why
         rows.append(row | counts | marks[part] | scores)
     table = pd.DataFrame(rows)
+    table = table.fillna(np.nan).infer_objects()  # a column of None is no number
     return table.drop(columns=[name for name in ("unscored", *MARKS) if not table[name].any()])
 
 

@@ -6,13 +6,15 @@ from typing import Any
 import pandas as pd
 
 from car_retrieval.data.attributes import class_names
-from car_retrieval.data.splits import EXCLUDED, TRAIN, VALID
+from car_retrieval.data.known_photos import GALLERY, NEW
+from car_retrieval.data.splits import TRAIN, VALID
 from car_retrieval.io.matrix import Matrix
 from car_retrieval.models.checkpoint import Checkpoint
 from car_retrieval.models.descriptor import DescriptorNet
 from car_retrieval.models.encoder import network_of_descriptors
 from car_retrieval.params import EvaluationParams
 from car_retrieval.pipelines.export.nodes import about
+from car_retrieval.reporting.metric_meanings import remarks
 from car_retrieval.reporting.model_card import model_card
 
 WORST = 5  # classes that are named
@@ -51,16 +53,22 @@ def tell_network(
 
 
 def tell_data(
-    gallery_descriptors: Matrix,
     gallery_photos: pd.DataFrame,
     query_photos: pd.DataFrame,
     split: pd.DataFrame,
+    training_roles: pd.DataFrame,
     data_report: dict[str, Any],
     by_class: pd.DataFrame,
 ) -> Facts:
     """Gather which photos and classes trained, validated and were queried."""
     classes = {side: set(rows["Class"]) for side, rows in split.groupby("split")}
-    trained = set() if "untrained" in gallery_descriptors.attributes else classes[TRAIN]
+    roles = training_roles[training_roles["Collection"] == GALLERY]
+    trained = set(roles.loc[roles["Role"] == TRAIN, "Class"])
+    counts = {
+        TRAIN: int((roles["Role"] == TRAIN).sum()),
+        VALID: int((split["split"] == VALID).sum()),
+        NEW: int((roles["Role"] == NEW).sum()),
+    }
     problems = [
         {"collection": name, "problem": problem, "photos": count}
         for name, counts in data_report.items()
@@ -69,7 +77,7 @@ def tell_data(
     return {
         "data": data_report,
         "problems": pd.DataFrame(problems),
-        "split": split["split"].value_counts().reindex([TRAIN, VALID, EXCLUDED], fill_value=0),
+        "split": counts,
         "trained_classes": len(trained),
         "queried_classes": len(by_class),
         "queried_untrained": len(set(by_class["Class"]) - trained),
@@ -87,7 +95,8 @@ def tell_scores(
     """Gather scores, searchers and the no-match threshold."""
     rates = no_match_threshold["splits"].items()
     return {
-        "summary": summary,
+        "summary": summary.drop(columns="unscored", errors="ignore"),
+        "remarks": list(remarks(summary)),
         "searchers": searchers[
             [name for name in map(str, searchers) if not name.startswith(COSTS)]
         ],
@@ -119,6 +128,7 @@ def _front_matter(facts: Facts, summary: pd.DataFrame) -> dict[str, Any]:
                 {"type": name, "value": value}
                 for name, value in row.items()
                 if name not in ("split", "protocol") and not str(name).startswith("legacy")
+                if not pd.isna(value)
             ],
         }
         for row in summary.to_dict("records")
@@ -134,6 +144,6 @@ def _front_matter(facts: Facts, summary: pd.DataFrame) -> dict[str, Any]:
 def _worst(by_class: pd.DataFrame, photos: pd.DataFrame) -> pd.DataFrame:
     """The classes with the lowest score, by name."""
     score = next(name for name in map(str, by_class) if name.startswith("mAP@"))
-    worst = by_class.nsmallest(WORST, score)
+    worst = by_class.astype({score: float}).nsmallest(WORST, score)
     named = worst.assign(Class=worst["Class"].map(class_names(photos)))
     return named[["Class", "Queries", "Relevant", score]]

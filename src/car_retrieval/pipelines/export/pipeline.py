@@ -53,8 +53,8 @@ def _card() -> list[Node]:
         Node(
             card.tell_data,
             inputs=[
-                *("gallery_descriptors", "gallery_photos", "query_photos"),
-                *("split", "data_report", "test_all_by_class"),
+                *("gallery_photos", "query_photos", "split", "training_roles"),
+                *("data_report", "test_all_by_class"),
             ],
             outputs="data_facts",
             name="tell_data",

@@ -78,7 +78,7 @@ def _report() -> list[Node]:
             sections.write_report,
             inputs=[
                 *("summary", "results_sections", "run_sections", "diagnosis_sections"),
-                *("training_history", "gallery_descriptors", PARAMS),
+                *("training_history", "gallery_descriptors", "rejected_images", PARAMS),
             ],
             outputs="report",
             name="write_report",

@@ -69,6 +69,8 @@ HOLDS_FOR = {
     "class": "Training never saw the classes of the validation photos, so this holds for cars of "
     "unseen classes; cars of trained classes get a match less often than they could.",
 }
+PROBLEMS = "{} of {} rows of rejected_images.csv, the first of each problem."
+SHOWN_PROBLEMS = 10
 MADE_WITH = "Names under training and evaluation are parameters of kedro run --params."
 TRAINING = (
     "Loss and validation scores by epoch. Training describes each photo once, at one size and "
@@ -88,7 +90,10 @@ def write_results(
     valid_heat: bytes,
     params: EvaluationParams,
 ) -> list[Section]:
-    """Write a section a split and protocol: its curves, and its photos folded."""
+    """Write a section a split and protocol: its curves, and its photos folded.
+
+    Test has a section without scores, too: photos and what is most similar to them.
+    """
     figures = {
         ("test", "all"): (test_all, test_heat),
         ("test", "filtered"): (test_filtered, None),
@@ -103,6 +108,8 @@ def write_results(
     unscored = summary.get("unscored", pd.Series("", summary.index)).fillna("")
     sections = []
     for split, protocol, why in zip(summary["split"], summary["protocol"], unscored, strict=True):
+        if why and split == "valid":
+            continue
         drawn, heat = figures[split, protocol]
         photos = [(caption, drawn[kind]) for kind, caption in GRIDS.items()]
         curves = [(caption, drawn[kind]) for kind, caption in CURVES.items()]
@@ -176,13 +183,14 @@ def write_run(
     """Write what searchers cost, how training went, and what all was made with."""
     made_with = tell_provenance(gallery_descriptors, model, checkpoints, params)
     warning = at_chance(training_history)
+    training = Section(
+        "Training",
+        TRAINING + (f"\n\n{warning[0].upper()}{warning[1:]}." if warning else ""),
+        [("Training curves", training_curves)],
+    )
     return [
         Section("Searchers", SEARCHERS, [(SEARCHERS_CAPTION, searchers_figure)], searchers),
-        Section(
-            "Training",
-            TRAINING + (f"\n\n{warning[0].upper()}{warning[1:]}." if warning else ""),
-            [("Training curves", training_curves)],
-        ),
+        *([training] if "AUC" in training_history else []),  # else nothing rated the network
         Section("Made with", MADE_WITH, facts=made_with),
     ]
 
@@ -194,12 +202,13 @@ def write_report(
     diagnosis: list[Section],
     training_history: pd.DataFrame,
     gallery_descriptors: Matrix,
+    rejected_images: pd.DataFrame,
     params: EvaluationParams,
 ) -> str:
     """Write one HTML page of the whole run, the most asked for first."""
     first, *others = results
     *costs, made_with = run
-    sections = [first, *costs, *diagnosis, *others, made_with]
+    sections = [first, *costs, *diagnosis, *others, *_problems(rejected_images), made_with]
     about = _about(gallery_descriptors, training_history)
     if warning := at_chance(training_history):
         about += f" · {warning}"
@@ -208,7 +217,7 @@ def write_report(
     about += "".join(f". {remark}" for remark in remarks(summary))
     if params.search_in == "queries":
         about += f" · test: leave one out{_seen_in_training(summary)}"
-    summary = summary.drop(columns="unscored", errors="ignore")
+    summary = summary.drop(columns="unscored", errors="ignore").dropna(axis="columns", how="all")
     filtered = summary.loc[summary["protocol"] == "filtered", "split"]
     scored = summary.loc[summary["queries"] > 0, "split"].unique()
     unfiltered = [split for split in scored if split not in set(filtered)]
@@ -218,6 +227,15 @@ def write_report(
             f"{params.min_class_size} gallery photos; lower evaluation.min_class_size"
         )
     return html_report("Car retrieval", summary, sections, about)
+
+
+def _problems(rejected_images: pd.DataFrame) -> list[Section]:
+    """List the first photos of each problem: unreadable ones, copies, near-duplicates."""
+    if rejected_images.empty:
+        return []
+    shown = rejected_images.groupby("Problem", sort=False).head(SHOWN_PROBLEMS)
+    text = PROBLEMS.format(len(shown), len(rejected_images))
+    return [Section("Problems with photos", text, table=shown)]
 
 
 def _seen_in_training(summary: pd.DataFrame) -> str:
