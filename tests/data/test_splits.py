@@ -180,3 +180,33 @@ def test_what_looks_like_a_kept_twin_trains_beside_it(seed):
     table.loc[[0, 1, 2], "Group"] = "look"
     table.loc[9, "Group"] = "other"
     assert (split(table, 2, True, seed)["split"][[0, 1, 2, 9]] == TRAIN).all()
+
+
+@settings(deadline=None)
+@given(
+    photos=st.lists(st.tuples(st.integers(0, 2), st.integers(0, 40)), min_size=4, max_size=60),
+    ratio=st.integers(2, 5),
+    alike=ALIKE,
+    first=st.integers(2, 60),
+    divide=st.sampled_from([split_gallery, split_classes]),
+)
+def test_what_trained_never_validates_in_a_larger_gallery(photos, ratio, alike, first, divide):
+    hashes = [class_ + 3 * h for class_, h in photos]  # a photo has one class
+    table = gallery([c for c, _ in photos], hashes, [(c, h // alike) for c, h in photos])
+    before = divide(table[:first], ratio, False, 0)["split"]
+    earlier = before.where(before != EXCLUDED).reindex(table.index)
+    after = divide(table, ratio, False, 0, earlier)["split"]
+    kept = before[before == TRAIN].index
+    assert (after[kept] == TRAIN).all()
+    held = before[before == VALID].index
+    assert (after[held] != TRAIN).all()
+    used = after != EXCLUDED
+    sides = after[used].groupby([table["Class"][used], table["Group"][used]]).nunique()
+    assert (sides <= 1).all()
+
+
+def test_a_new_photo_between_both_sides_is_on_neither():
+    photos = gallery([1] * 5, groups="aabbb")
+    earlier = pd.Series(["train", None, "train", "valid", None])
+    sides = split_gallery(photos, 2, False, 0, earlier)["split"]
+    assert sides.tolist() == ["train", "train", "train", "valid", "excluded"]
