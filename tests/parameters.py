@@ -90,6 +90,7 @@ TRAINING: dict[str, Any] = {
 }
 ENCODING: dict[str, Any] = {
     "checkpoint": "best",
+    "features": "head",
     "scales": [1.0],
     "flip": False,
     "whitening": {"kind": "auto", "dimension": None, "power": 1.0, "photos": 20000, "seed": 7},
