@@ -5,6 +5,7 @@
 67,732 vectors of 512 dimensions; `lance` needs `pip install lancedb`.
 """
 
+import importlib
 import sqlite3
 import sys
 import tempfile
@@ -56,10 +57,8 @@ class Lance:
     """A table of LanceDB, a version a call."""
 
     def __init__(self, folder: Path) -> None:
-        import lancedb
-        import pyarrow as pa
-
-        self.pa = pa
+        lancedb, self.pa = map(importlib.import_module, ("lancedb", "pyarrow"))
+        pa = self.pa
         columns = [*((name, pa.string()) for name in NAMES)]
         schema = pa.schema([*columns, ("vector", pa.list_(pa.float32(), DIMENSION))])
         self.table = lancedb.connect(folder).create_table("gallery", schema=schema)

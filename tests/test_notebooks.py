@@ -20,8 +20,9 @@ assert matches["Right"].equals(matches["Class"] == query["Class"])
 if collection == "gallery":
     assert index not in matches.index
 assert answer.matches[0].similarity >= answer.matches[1].similarity
-assert [match.row for match in answer.matches][:2] == (
-    matches.index[:2].tolist() if collection == "queries" else [index, matches.index[0]]
+paths = matches["Path"].tolist()
+assert [match.path for match in answer.matches][:2] == (
+    paths[:2] if collection == "queries" else [query["Path"], paths[0]]
 )
 """
 

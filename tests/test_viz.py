@@ -16,6 +16,7 @@ LAYERS = [
 WITHOUT_PREVIEW = {
     "web_nature",  # a walk through all photos; gallery_photos shows what comes of it
     "surveillance_nature",
+    "gallery_store",  # changes of a gallery; gallery_photos shows what comes of them
     "report",  # Kedro-Viz would show it without its styles
     # Passed on in memory.
     *(f"test_gallery_{part}" for part in ("descriptors", "photos", "files", "images")),

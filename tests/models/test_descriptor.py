@@ -170,7 +170,8 @@ def test_each_image_by_itself(net, images):
 
 def test_fingerprint_and_signature(net):
     before = net.signature()
-    assert before == asdict(CONFIG) | {"weights": net.fingerprint()}
+    config = {name: value for name, value in asdict(CONFIG).items() if name != "stage"}
+    assert before == config | {"weights": net.fingerprint()}
     assert len(net.fingerprint()) == 16
     again = restored(CONFIG, net.state_dict())
     assert again.signature() == before

@@ -18,8 +18,8 @@ def vectors(request, tmp_path):
 
 
 @pytest.mark.parametrize("size", [1, 3, 100])
-def test_blocks_hold_the_rows_in_order(vectors, size):
-    blocks = list(Gallery(vectors, ROWS).blocks(size))
+def test_parts_hold_the_rows_in_order(vectors, size):
+    blocks = list(Gallery(vectors, ROWS).parts(size))
     assert all(len(rows) == len(part) <= size for rows, part in blocks)
     np.testing.assert_array_equal(np.concatenate([rows for rows, _ in blocks]), ROWS)
     np.testing.assert_array_equal(np.concatenate([part for _, part in blocks]), vectors[ROWS])

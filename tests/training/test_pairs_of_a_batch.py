@@ -40,6 +40,7 @@ def trainer(loss: str, photos: int, **changes) -> Trainer:
     """Of classes with so many training photos each, and one that validates."""
     labels = np.repeat(np.arange(CLASSES), photos + 1)
     split = pd.DataFrame({"Index": range(len(labels)), "Class": labels})
+    split["Hash"] = split["Index"].astype(str)
     split["split"] = np.where(split["Index"] % (photos + 1) == 0, "valid", "train")
     images = np.random.default_rng(0).integers(0, 256, (len(labels), 3, SIZE, SIZE), np.uint8)
     by_index = split.set_index("Index")
