@@ -205,3 +205,16 @@ def test_a_search_is_filtered_by_any_field(here: Path) -> None:
         result = CliRunner().invoke(search_command, ["red.jpg", f"--where={bad}"])
         assert result.exit_code == 1
         assert why in result.output
+
+
+def test_photos_that_wait_are_described_in_one_call(here: Path) -> None:
+    for number in range(3):
+        new_photo(here / f"{number}.jpg", seed=400 + number)
+    gallery("add", "0.jpg", "1.jpg", "2.jpg")
+    store = open_retriever().gallery.store
+    changes = store.changes()
+    store.put([change.record for change in changes], np.zeros((3, 16), np.float32), "other")
+    assert "3 photos wait" in gallery("info").output
+    assert "3 photos described" in gallery("describe").output
+    assert found("1.jpg")[0]["similarity"] == pytest.approx(1, abs=1e-5)
+    assert store.revision == 3, "one transaction"

@@ -200,3 +200,24 @@ def test_an_index_takes_added_rows_and_leaves_out_removed_ones(
         np.testing.assert_array_equal(found[0], exact[0])
         np.testing.assert_array_equal(found[1], exact[1])
     assert len(inner) > LISTED
+
+
+def test_ids_and_files_are_those_of_the_current_state(store: GalleryStore) -> None:
+    gallery = living(store)
+    added = GalleryRecord("new.jpg", "a" * 32)
+    store.put([added], unit(3), "e")
+    assert gallery.find_file("a" * 32) == added, "before anything else has looked"
+    other = living(store)
+    store.put([GalleryRecord("4.jpg", "b" * 32)], unit(4), "e")
+    assert other.row_of(photo_id("4.jpg")) == LISTED + 1
+
+
+def test_a_removed_photo_that_another_encoder_adds_again_waits(store: GalleryStore) -> None:
+    gallery = living(store)
+    kept = record_of(listed().iloc[2])
+    store.remove([kept])
+    assert gallery.snapshot().waiting == ()
+    store.put([kept], unit(3), "other")
+    snapshot = gallery.snapshot()
+    assert snapshot.waiting == (kept,)
+    assert len(snapshot) == LISTED - 1

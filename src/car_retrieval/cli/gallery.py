@@ -20,6 +20,7 @@ from car_retrieval.data.photo_table import counted
 from car_retrieval.gallery.conditions import parse_condition
 from car_retrieval.gallery.photo_sources import Source, photos_of
 from car_retrieval.gallery.record import Labels, photo_id
+from car_retrieval.gallery.store import BATCH
 from car_retrieval.serving.filters import Filters
 from car_retrieval.serving.removal import remove_records
 from car_retrieval.serving.run_artifacts import RunArtifacts
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from car_retrieval.gallery.living import GallerySnapshot
     from car_retrieval.serving.gallery_writer import NewPhoto, Outcome
 
-BATCH = 64  # photos of a transaction
 SHOWN = 5  # photos that are named of each kind
 REFIT = 0.2  # share of photos added since the index was fitted, from which it wants refitting
 where_option = click.option(

@@ -154,20 +154,20 @@ class LivingGallery:
 
     def row_of(self, photo: str) -> int | None:
         """Return the row of a photo by its id; None if it is not in the gallery."""
+        snapshot = self.snapshot()  # first, so that the row is of the current state
         row = self._rows.get(photo)
-        return None if row is None or not self.snapshot().present[row] else row
+        return row if row is not None and snapshot.present[row] else None
 
     def find_file(self, digest: str) -> GalleryRecord | None:
         """Return a photo of the gallery by the hash of its file; None if there is none."""
-        row, snapshot = self._files.get(digest), self.snapshot()
-        if row is None or not snapshot.present[row]:
-            return None
-        return snapshot.record(row)
+        snapshot = self.snapshot()
+        row = self._files.get(digest)
+        return snapshot.record(row) if row is not None and snapshot.present[row] else None
 
     def lists(self, record: GalleryRecord) -> bool:
         """Return whether the gallery has this file at this path with these labels."""
-        snapshot, row = self.snapshot(), self.row_of(record.id)
-        return row is not None and is_listed_as(record, snapshot.photo(row), self._classes)
+        row = self.row_of(record.id)
+        return row is not None and is_listed_as(record, self.snapshot().photo(row), self._classes)
 
     def _changed(self, changes: list[Change]) -> GallerySnapshot:
         """Apply changes: mask replaced rows and append the new ones."""
@@ -183,7 +183,9 @@ class LivingGallery:
                     gone.append(row)
             elif row is None or not is_listed_as(change.record, old.photo(row), self._classes):
                 self._waiting[photo] = change.record
-            if not change.removed and change.encoder == self.encoder:
+            if change.removed:
+                self._rows.pop(photo, None)
+            elif change.encoder == self.encoder:
                 self._rows[photo] = self._files[change.record.hash] = len(ids)
                 ids.append(photo)
                 present.append(True)

@@ -22,6 +22,7 @@ CREATE TABLE vectors (id TEXT PRIMARY KEY, vector BLOB NOT NULL);
 PRAGMA user_version = 1;
 """
 FORMAT = 1
+BATCH = 64  # photos that are added in one transaction
 BUSY = 60.0  # seconds to wait for another process that writes
 COLUMNS = "id, path, hash, labels, removed, encoder, revision"
 CHANGES = """

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from car_retrieval.datasets.image_files import ADDED, ImageFiles
 from car_retrieval.gallery.record import GalleryRecord, Labels, photo_id
+from car_retrieval.gallery.store import BATCH
 from car_retrieval.images.inspect import digest_of
 from car_retrieval.io.atomic import atomic
 from car_retrieval.search.threads import available_threads
@@ -119,17 +120,14 @@ class GalleryWriter:
         return [outcomes[place] for place in range(len(photos))]
 
     def correct(self, photo: str, labels: Labels) -> GalleryRecord:
-        """Replace the labels of a photo.
+        """Replace the labels of a photo, except its box.
 
         Raises:
             KeyError: no gallery photo has this id.
         """
-        record = replace(self._retriever.record(photo), labels=labels)
-        if record.labels.box != self._retriever.record(photo).labels.box:
-            data = self._retriever.image(photo)
-            self._store([_Work(0, record, "updated", self._packed(data, labels), None)])
-        else:
-            self._store([_Work(0, record, "updated", None, None)])
+        old = self._retriever.record(photo)
+        record = replace(old, labels=replace(labels, box=old.labels.box))
+        self._store([_Work(0, record, "updated", None, None)])
         return record
 
     def remove(self, photos: Sequence[str]) -> list[GalleryRecord]:
@@ -152,12 +150,15 @@ class GalleryWriter:
 
         A photo whose file is missing or damaged keeps waiting.
         """
-        done = 0
-        for record in self._gallery.snapshot().waiting:
-            with suppress(KeyError, OSError, ValueError):
-                image = self._packed(self._files[record.path], record.labels)
-                self._store([_Work(0, record, "updated", image, None)])
-                done += 1
+        records, done = self._gallery.snapshot().waiting, 0
+        for start in range(0, len(records), BATCH):
+            works = []
+            for record in records[start : start + BATCH]:
+                with suppress(KeyError, OSError, ValueError):
+                    image = self._packed(self._files[record.path], record.labels)
+                    works.append(_Work(0, record, "updated", image, None))
+            self._store(works)
+            done += len(works)
         return done
 
     def _plan(self, place: int, photo: NewPhoto | str) -> _Work | Outcome:

@@ -205,9 +205,10 @@ class Retriever:
                 "method exact"
             )
         descriptors = np.ascontiguousarray(np.atleast_2d(descriptors), np.float32)
-        snapshot = self.gallery.snapshot()
+        left_out = [self._row(photo) for photo in exclude]
+        snapshot = self.gallery.snapshot()  # last, so that it has these rows
         mask = snapshot.present & filters.mask(snapshot.photos)
-        mask[[self._row(photo) for photo in exclude]] = False
+        mask[left_out] = False
         rows = np.flatnonzero(mask)
         if self._index is None or method == "exact" or len(rows) <= ALWAYS_EXACT:
             hits, scores = snapshot.search(descriptors, rows, min(k, len(mask)))

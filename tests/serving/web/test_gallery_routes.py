@@ -84,6 +84,16 @@ def test_labels_are_replaced(client: TestClient) -> None:
     assert "Lada" in client.get("/gallery").json()["makes"]
 
 
+def test_other_labels_keep_box_and_descriptor(client: TestClient) -> None:
+    retriever = client.app.state.service.reloader.retriever  # type: ignore[attr-defined]
+    photo = photo_id("2.jpg")  # one with a box
+    box, before = retriever.record(photo).labels.box, retriever.descriptor(photo)
+    assert box is not None
+    client.put(f"/gallery/{photo}", data={"make": "Lada"})
+    assert retriever.record(photo).labels.box == box
+    np.testing.assert_array_equal(retriever.descriptor(photo), before)
+
+
 def test_a_removed_photo_is_gone(client: TestClient, own_project: Path) -> None:
     photo = photo_id("1.jpg")
     assert client.delete(f"/gallery/{photo}").status_code == 204
