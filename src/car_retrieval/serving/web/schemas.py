@@ -1,7 +1,7 @@
 """Response schemas of the service, published in its OpenAPI description."""
 
 from dataclasses import asdict
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
@@ -9,11 +9,10 @@ from car_retrieval.serving.class_votes import class_votes
 from car_retrieval.serving.retriever import Crop, Match, Retriever, SearchResult
 
 
-class SearchMatch(BaseModel):
-    """A gallery photo found by a search."""
+class Photo(BaseModel):
+    """A gallery photo and what is known about it."""
 
     id: str = Field(description="Id of the photo in every run; search from it or get its image.")
-    similarity: float = Field(description="Cosine similarity of the two descriptors.")
     class_: int | None = Field(
         serialization_alias="class", description="Null if the photos have no classes."
     )
@@ -23,6 +22,12 @@ class SearchMatch(BaseModel):
     fields: dict[str, str | int | float | bool] = Field(description="Further values by name.")
     path: str = Field(description="Path relative to the folder of the gallery photos.")
     image: str = Field(description="URL of the photo.")
+
+
+class SearchMatch(Photo):
+    """A gallery photo found by a search."""
+
+    similarity: float = Field(description="Cosine similarity of the two descriptors.")
 
 
 class SearchGroup(BaseModel):
@@ -60,20 +65,12 @@ class SearchResponse(BaseModel):
     matches: list[SearchMatch]
 
 
-class GalleryPhoto(BaseModel):
-    """A gallery photo and what is known about it."""
+class GalleryPhoto(Photo):
+    """A gallery photo after a request."""
 
-    id: str
     status: Literal["added", "updated", "unchanged"] | None = Field(
         description="What the request did; null if it changed nothing."
     )
-    class_: int | None = Field(serialization_alias="class")
-    make: str | None
-    model: str | None
-    year: int | None
-    fields: dict[str, str | int | float | bool]
-    path: str
-    image: str = Field(description="URL of the photo.")
 
 
 class GalleryResponse(BaseModel):
@@ -136,29 +133,14 @@ def gallery_photo(
     Raises:
         KeyError: no gallery photo has this id.
     """
-    match = retriever.match(photo)
-    return GalleryPhoto(
-        id=photo,
-        status=status,
-        class_=match.class_,
-        make=match.make,
-        model=match.model,
-        year=match.year,
-        fields=dict(match.fields),
-        path=match.path,
-        image=f"{root_path}/images/{photo}",
-    )
+    return GalleryPhoto(status=status, **_values(retriever.match(photo), root_path))
 
 
 def _search_match(match: Match, root_path: str) -> SearchMatch:
-    return SearchMatch(
-        id=match.id,
-        similarity=match.similarity,
-        class_=match.class_,
-        make=match.make,
-        model=match.model,
-        year=match.year,
-        fields=dict(match.fields),
-        path=match.path,
-        image=f"{root_path}/images/{match.id}",
-    )
+    return SearchMatch(similarity=match.similarity, **_values(match, root_path))
+
+
+def _values(match: Match, root_path: str) -> dict[str, Any]:
+    """Return the values of `Photo`."""
+    values = {name: getattr(match, name) for name in Photo.model_fields if name != "image"}
+    return values | {"image": f"{root_path}/images/{match.id}"}
