@@ -5,8 +5,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from tests.cli.test_index_folder import put
 from tests.conftest import command, make_project, params
+from tests.folders import put
 
 REPORT = "--pipelines=evaluation,searchers,diagnosis,reporting"
 ENV = "--env=independent"

@@ -1,70 +1,20 @@
 """`kedro index-folder`: any folder of photos becomes lists that `--env=independent` reads."""
 
-import io
 import os
 import shlex
-import shutil
 import unicodedata
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
-from click.testing import CliRunner
 from PIL import Image
 from tests.conftest import link
+from tests.folders import index, loaded, photo, put, refusal, refusal_of_usage
 
-from car_retrieval.cli import cli
 from car_retrieval.data.folder import walk_photos
-from car_retrieval.datasets.image_files import ImageFilesDataset
-from car_retrieval.datasets.photo_lists import IndexedPhotosDataset, read_index
+from car_retrieval.datasets.photo_lists import read_index
 
 NFC, NFD = (unicodedata.normalize(form, "Citroën C4") for form in ("NFC", "NFD"))
-
-
-def photo(seed: int, kind: str = "JPEG") -> bytes:
-    coarse = np.random.default_rng(seed).integers(0, 256, (8, 9, 3), dtype=np.uint8)
-    file = io.BytesIO()
-    Image.fromarray(coarse).resize((72, 64)).save(file, kind)
-    return file.getvalue()
-
-
-def put(folder: Path, *paths: str, seed: int = 0) -> None:
-    for number, path in enumerate(paths):
-        file = folder / path
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(photo(1000 * seed + number))
-
-
-def index(*arguments: object) -> list[str]:
-    """The lines that the command prints."""
-    result = CliRunner().invoke(cli, ["index-folder", *map(str, arguments)])
-    assert result.exit_code == 0, result.output
-    return result.output.splitlines()
-
-
-def refusal(*arguments: object) -> str:
-    result = CliRunner().invoke(cli, ["index-folder", *map(str, arguments)])
-    assert result.exit_code == 1, result.output
-    return result.output.splitlines()[-1]
-
-
-def refusal_of_usage(*arguments: object) -> str:
-    result = CliRunner().invoke(cli, ["index-folder", *map(str, arguments)])
-    assert result.exit_code == 2
-    return result.output
-
-
-def loaded(out: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Gallery and queries as the environment independent loads them; each photo is there."""
-    tables = (
-        IndexedPhotosDataset(str(out / "indexinfo.csv")).load(),
-        IndexedPhotosDataset(str(out / "tindexinfo.csv"), labels="test.npy").load(),
-    )
-    for table, folder in zip(tables, ("traini", "testi"), strict=True):
-        files = ImageFilesDataset(str(out / folder)).load()
-        assert all(files[path] for path in table["Path"])
-    return tables
 
 
 @pytest.fixture
@@ -163,77 +113,6 @@ def test_csvs_that_go_wrong_easily(tmp_path: Path) -> None:
     table.write_text("path,class\n")
     said = refusal(cars, "--classes", table, "--out", tmp_path / "other")
     assert said.endswith(f"{cars}: none of its photos is in {table}")
-
-
-def test_a_second_call_keeps_the_numbers(cars: Path, tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    index(cars, "--out", out)
-    old = loaded(out)[0].set_index("ModelName")["Class"].to_dict()
-    before = {file: file.read_bytes() for file in out.glob("*.*")}
-    put(cars, *(f"aaa/{n}.jpg" for n in range(3)), seed=9)
-    misspelt = refusal(cars.with_name("kars"), "--out", out)
-    assert "kars" in misspelt
-    assert "--force" not in misspelt
-    assert {file: file.read_bytes() for file in out.glob("*.*")} == before
-    index(cars, "--out", out, "--force")
-    new = loaded(out)[0].set_index("ModelName")["Class"].to_dict()
-    assert new == old | {"aaa": 3}
-    (cars / "fiat" / "00.jpg").unlink()
-    index(cars, "--out", out, "--force")
-    assert "fiat" in (out / "classes.csv").read_text()  # its number is nobody else's
-
-
-def parts(out: Path) -> dict[str, str]:
-    gallery, queries = loaded(out)
-    return dict.fromkeys(gallery["Path"], "gallery") | dict.fromkeys(queries["Path"], "query")
-
-
-def test_a_second_call_keeps_the_draw(cars: Path, tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    index(cars, "--out", out)
-    first, drawn = parts(out), tmp_path / "drawn"
-    shutil.copytree(out, drawn, symlinks=True)
-    new = *(f"vw golf/new{n}.jpg" for n in range(20)), *(f"bmw/{n}.jpg" for n in range(9))
-    put(cars, *new, seed=5)
-    gone = next(path for path, part in first.items() if part == "query")
-    (cars / gone).unlink()
-    lines = index(cars, "--out", out)
-    second = parts(out)
-    assert "lists of an earlier call: 21 photos stay, 29 are new" in lines
-    assert any(line.startswith("1 photo is no longer there") and gone in line for line in lines)
-    assert second == {path: first.get(path, "gallery") for path in second}
-    assert len(second) == 21 + 29
-
-    index(cars, "--out", drawn, "--draw-new")
-    third = parts(drawn)
-    assert all(third[path] == part for path, part in first.items() if path != gone)
-    queries = [path for path, part in third.items() if part == "query"]
-    assert sum(path.startswith("vw golf") for path in queries) == 33 // 7
-    assert sum(path.startswith("bmw") for path in queries) == 1
-
-    lines = index(cars, "--out", out, "--query-ratio=none")
-    assert set(parts(out).values()) == {"gallery"}
-    assert any("queries of earlier lists join the gallery" in line for line in lines)
-    index(cars, "--out", out, "--force")
-    assert sum(part == "query" for part in parts(out).values()) == 33 // 7 + 6 // 7 + 9 // 7
-
-
-def test_a_new_copy_of_a_query_is_a_query(cars: Path, tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    index(cars, "--out", out)
-    query = next(path for path, part in parts(out).items() if part == "query")
-    Image.open(cars / query).save((cars / query).with_suffix(".png"))
-    lines = index(cars, "--out", out)
-    assert parts(out)[query.replace(".jpg", ".png")] == "query"
-    assert any(line.startswith("1 new photo looks like a query") for line in lines)
-
-
-def test_lists_by_hand_are_not_replaced_unasked(cars: Path, tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    index(cars, "--out", out)
-    (out / "classes.csv").unlink()
-    assert "--force" in refusal(cars, "--out", out)
-    index(cars, "--out", out, "--force")
 
 
 def test_no_class_with_enough_photos_leaves_no_queries(cars: Path, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from tests.conftest import ROOT, kedro
 from tests.serving.conftest import ENV, PHOTOS, picture, searchable
 
 from car_retrieval.cli import cli
-from car_retrieval.serving import retriever
+from car_retrieval.serving import photo_packer
 from car_retrieval.serving.run_artifacts import RunArtifacts, open_retriever
 
 __all__ = ["searchable"]  # a fixture
@@ -58,8 +58,8 @@ def test_long_paths_are_shortened_in_the_middle(
 
 def test_each_photo_is_decoded_once(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     decoded = []
-    decode = retriever.decode
-    monkeypatch.setattr(retriever, "decode", lambda *given: decoded.append(1) or decode(*given))
+    decode = photo_packer.decode
+    monkeypatch.setattr(photo_packer, "decode", lambda *given: decoded.append(1) or decode(*given))
     assert search("new.jpg", own(1)).exit_code == 0
     assert len(decoded) == 2
 

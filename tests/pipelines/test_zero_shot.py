@@ -6,8 +6,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from PIL import Image
-from tests.cli.test_index_folder import index, photo, put, refusal
 from tests.conftest import command, kedro, make_project
+from tests.folders import index, photo, put, refusal
 from tests.parameters import data_params
 
 from car_retrieval.datasets.photo_lists import read_index

@@ -18,6 +18,7 @@ from car_retrieval.gallery.approximate import GalleryIndex
 from car_retrieval.gallery.record import photo_id
 from car_retrieval.images.crop import Box
 from car_retrieval.images.decode import UnreadableImageError
+from car_retrieval.serving import photo_packer
 from car_retrieval.serving import retriever as module
 from car_retrieval.serving.retriever import Filters, Retriever, SearchResult
 
@@ -91,12 +92,12 @@ def test_auto_uses_the_proposed_crop_of_another_photo(
     row = 2
     data = picture(row) + b"\0"
     photo = Image.open(io.BytesIO(data)) if opened else data
-    monkeypatch.setattr(module, "propose_box", lambda pixels: Box(5, 6, 50, 41))
+    monkeypatch.setattr(photo_packer, "propose_box", lambda pixels: Box(5, 6, 50, 41))
     assert retriever.propose(photo) == (5, 6, 50, 41)
     np.testing.assert_array_equal(
         retriever.prepare(photo, "auto"), retriever.prepare(photo, (5, 6, 50, 41))
     )
-    monkeypatch.setattr(module, "propose_box", lambda pixels: None)
+    monkeypatch.setattr(photo_packer, "propose_box", lambda pixels: None)
     assert retriever.propose(photo) is None
     np.testing.assert_array_equal(retriever.prepare(photo, "auto"), retriever.prepare(photo))
 
@@ -121,7 +122,7 @@ def test_the_proposal_of_a_photo_decoded_smaller_is_in_its_full_pixels(
         seen.append(pixels.shape)
         return Box(1, 2, pixels.shape[1], pixels.shape[0])
 
-    monkeypatch.setattr(module, "propose_box", proposed)
+    monkeypatch.setattr(photo_packer, "propose_box", proposed)
     assert retriever.propose(file.getvalue()) == (1, 2, 1602, 1201)  # pixel 2 is part of both
     assert seen == [(601, 801, 3)]
 
@@ -129,8 +130,8 @@ def test_the_proposal_of_a_photo_decoded_smaller_is_in_its_full_pixels(
 def test_nothing_is_proposed_where_the_gallery_was_not_cropped(
     retriever: Retriever, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "propose_box", lambda pixels: pytest.fail("it was asked"))
-    monkeypatch.setattr(retriever, "_cropped", False)
+    monkeypatch.setattr(photo_packer, "propose_box", lambda pixels: pytest.fail("it was asked"))
+    monkeypatch.setattr(retriever._packer, "_cropped", False)
     assert retriever.propose(picture(2) + b"\0") is None
 
 

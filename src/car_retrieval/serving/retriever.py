@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import torch
@@ -10,31 +9,19 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from car_retrieval.data.attributes import makes_of, years_of
-from car_retrieval.data.photo_table import boxes_of
 from car_retrieval.explain.heat_map import heat_map
 from car_retrieval.gallery.approximate import GalleryIndex
 from car_retrieval.gallery.living import GallerySnapshot, LivingGallery
 from car_retrieval.gallery.record import GalleryRecord
-from car_retrieval.images import crop as crops
-from car_retrieval.images.crop import Box
-from car_retrieval.images.decode import Decoded, decode, upright_rgb
-from car_retrieval.images.inspect import digest_of
-from car_retrieval.images.pack import Packing, square
-from car_retrieval.models.car_box import DECODED, propose_box
+from car_retrieval.images.pack import Packing
 from car_retrieval.models.encoder import Encoder
 from car_retrieval.models.whitening import Whitening
 from car_retrieval.search.index import Index, check_positive
 from car_retrieval.serving.filters import Filters
+from car_retrieval.serving.photo_packer import Auto, Crop, PhotoPacker
 from car_retrieval.serving.search_result import Match, SearchResult, match_of
 
 __all__ = ["Crop", "Filters", "Match", "Retriever", "SearchResult"]
-
-Crop = tuple[int, int, int, int]
-"""x1, y1, x2, y2 in 1-based pixels of the upright photo, both corners inclusive."""
-
-Auto = Literal["auto"]
-AUTO: Auto = "auto"
-"""Value of a crop that selects the part returned by `Retriever.propose`."""
 
 CANDIDATES = 200  # minimum number of LOPQ candidates that are re-ranked exactly
 PER_HIT = 10  # minimum number of LOPQ candidates for each requested match
@@ -79,7 +66,7 @@ class Retriever:
     ) -> None:
         self.versions, self.version = versions, max(versions)
         self.gallery, self.files, self.threshold = gallery, files, threshold
-        self.packing, self.untrained = packing, untrained
+        self.untrained = untrained
         snapshot = gallery.snapshot()
         self.labelled = bool(snapshot.listed["Class"].notna().any())
         self._dimension = snapshot.run_vectors.shape[1]
@@ -87,7 +74,7 @@ class Retriever:
         self._index = None if index is None else GalleryIndex(index)
         self._batch_size = batch_size
         self._device = next(encoder.parameters()).device
-        self._cropped = packing.crop != "none" and _has_boxes(snapshot)
+        self._packer = PhotoPacker(gallery, packing)
         self.methods = ["exact"] if index is None else ["exact", "lopq"]
 
     @property
@@ -104,61 +91,12 @@ class Retriever:
     def prepare(
         self, photo: Path | str | bytes | Image.Image, crop: Crop | Auto | None = None
     ) -> NDArray[np.uint8]:
-        """Pack a photo with the settings of the gallery.
-
-        If the gallery was cropped and no crop is given, a file of the gallery is cropped to its
-        labelled box.
-
-        Args:
-            photo: path, contents of a file, or opened picture.
-            crop: part of the photo to search with; `auto`: the part returned by `propose`.
-
-        Returns:
-            The packed photo, uint8 [3, R, R].
-
-        Raises:
-            UnreadableImageError: the photo is not a complete picture; the message does not name
-                the file.
-            ValueError: the crop does not lie inside the photo.
-            OSError: the file cannot be read.
-        """
-        if not isinstance(photo, bytes | Image.Image):
-            photo = Path(photo).read_bytes()
-        if crop == AUTO:
-            crop = self.propose(photo)
-        box = Box(*crop) if crop else None
-        if box is None and isinstance(photo, bytes):
-            box = self._labelled_box(photo)
-        decoded = _decoded(photo, self.packing.decoded_size, box)
-        if box:
-            crops.check_inside(box, decoded.width, decoded.height)
-        return square(decoded.pixels, self.packing)
+        """Pack a photo with the settings of the gallery; see `PhotoPacker.prepare`."""
+        return self._packer.prepare(photo, crop)
 
     def propose(self, photo: Path | str | bytes | Image.Image) -> Crop | None:
-        """Propose a crop of a photo to its car, like the boxes of the gallery.
-
-        Args:
-            photo: path, contents of a file, or opened picture.
-
-        Returns:
-            The labelled box if the photo is a file of the gallery, otherwise the box of the
-            detected car; None if the gallery was not cropped or no car is detected.
-
-        Raises:
-            UnreadableImageError: the photo is not a complete picture; the message does not name
-                the file.
-            OSError: the file cannot be read.
-        """
-        if not self._cropped:
-            return None
-        if not isinstance(photo, bytes | Image.Image):
-            photo = Path(photo).read_bytes()
-        box = self._labelled_box(photo) if isinstance(photo, bytes) else None
-        if box is None:
-            pixels, width, height, _ = _decoded(photo, DECODED)
-            box = propose_box(pixels)
-            box = box and crops.scaled(box, pixels.shape[1], pixels.shape[0], width, height)
-        return None if box is None else (int(box.x1), int(box.y1), int(box.x2), int(box.y2))
+        """Propose a crop of a photo to its car; see `PhotoPacker.propose`."""
+        return self._packer.propose(photo)
 
     def describe(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Compute unit-length descriptors, float32 [n, D], of packed photos, uint8 [n, 3, R, R]."""
@@ -232,10 +170,7 @@ class Retriever:
 
     def packed(self, photo: str) -> NDArray[np.uint8]:
         """Pack a gallery photo as it was encoded, uint8 [3, R, R]."""
-        box = self._box(self.record(photo))
-        return square(
-            decode(self.image(photo), self.packing.decoded_size, box).pixels, self.packing
-        )
+        return self._packer.packed(self.record(photo), self.image(photo))
 
     def descriptor(self, photo: str) -> NDArray[np.float32]:
         """Return the descriptor of a gallery photo, float32 [D]."""
@@ -285,32 +220,8 @@ class Retriever:
             above = matches[0].similarity >= self.threshold
         return SearchResult(matches, self.threshold, above)
 
-    def _labelled_box(self, data: bytes) -> Box | None:
-        """Return the labelled box if a file is one of the gallery."""
-        record = self.gallery.find_file(digest_of(data))
-        return None if record is None else self._box(record)
-
-    def _box(self, record: GalleryRecord) -> Box | None:
-        if self.packing.crop == "none" or record.labels.box is None:
-            return None
-        return Box(*record.labels.box)
-
     def _row(self, photo: str) -> int:
         row = self.gallery.row_of(photo)
         if row is None:
             raise KeyError(f"no gallery photo has the id {photo}")
         return row
-
-
-def _has_boxes(snapshot: GallerySnapshot) -> bool:
-    boxes = boxes_of(snapshot.photos)
-    return boxes is not None and not np.isnan(boxes).all()
-
-
-def _decoded(photo: bytes | Image.Image, min_size: int, box: Box | None = None) -> Decoded:
-    """Decode a photo or a box of it; an opened picture is decoded at full size."""
-    if isinstance(photo, bytes):
-        return decode(photo, min_size, box)
-    pixels = upright_rgb(photo)
-    height, width = pixels.shape[:2]
-    return Decoded(crops.crop(pixels, box, width, height) if box else pixels, width, height)

@@ -9,7 +9,8 @@ from PIL.Image import DecompressionBombError
 from car_retrieval.gallery.conditions import Condition, parse_condition
 from car_retrieval.images.decode import UnreadableImageError
 from car_retrieval.search.rocchio import GAMMA
-from car_retrieval.serving.retriever import AUTO, Auto, Crop, Filters, Retriever
+from car_retrieval.serving.photo_packer import AUTO, Auto
+from car_retrieval.serving.retriever import Crop, Filters, Retriever
 from car_retrieval.serving.web.pictures import dimensions
 from car_retrieval.serving.web.query_result import Example, Query, SearchOptions
 from car_retrieval.serving.web.service import Service
