@@ -1,7 +1,7 @@
 """Cost of adding and removing gallery photos, beyond decoding and describing them.
 
 `python benchmarks/gallery.py`: 67,732 synthetic descriptors of 512 dimensions, 1,000 photos added
-and removed, then searches of a gallery with 10 % added and 5 % removed beside one made anew of the
+and removed, then searches of a gallery with 10 % added and 5 % removed compared with a new one of the
 same photos.
 """
 

@@ -72,7 +72,7 @@ def train_all(folder: Path, count: int) -> None:
     labels = split.set_index("Index")["Class"]
     parts = [labels[(split["split"] == side).to_numpy()] for side in ("valid", "train")]
     params = training_params(
-        **{"arch": "resnet18", "weights": None, "freeze_bn": False},
+        **{"arch": "resnet18", "weights": None, "freeze_bn": False, "frozen_blocks": 0},
         epochs=1,
         scale=32 / SIZE,
         augmentation=None,

@@ -112,9 +112,11 @@ def plain(args: argparse.Namespace, device: torch.device) -> Callable[[], float]
 def trainer(args: argparse.Namespace, images: Matrix, **changes: Any) -> Callable[[], float]:
     index = np.arange(len(images))
     split = pd.DataFrame({"Index": index, "Class": index % CLASSES, "split": "train"})
+    split["Hash"] = split["Index"].astype(str)
     half: Any = {"precision": args.precision} if args.precision != "float32" else {}
     params = training_params(
-        **{"arch": args.arch, "weights": None, "batch_size": args.batch, "device": args.device},
+        **{"arch": args.arch, "weights": None, "frozen_blocks": 0},
+        **{"batch_size": args.batch, "device": args.device},
         **{"epochs": 1 + args.repeats, "freeze_bn": False, **half, **changes},
     )
     epochs = Trainer(images, split, lambda net: SCORES, params).epochs()  # type: ignore[arg-type]
