@@ -1,8 +1,8 @@
 """Cost of adding and removing gallery photos, beyond decoding and describing them.
 
 `python benchmarks/gallery.py`: 67,732 synthetic descriptors of 512 dimensions, 1,000 photos added
-and removed, then searches of a gallery with 10 % added and 5 % removed compared with a new one of the
-same photos.
+and removed, then searches of a gallery with 10 % added and 5 % removed, compared with those of a new
+gallery of the same photos.
 """
 
 import argparse
@@ -80,7 +80,7 @@ def measure_store(vectors: np.ndarray, new: np.ndarray, folder: Path) -> None:
 
 
 def measure_search(vectors: np.ndarray, new: np.ndarray, queries: np.ndarray, folder: Path) -> None:
-    """Search a changed gallery beside one made anew of the same photos."""
+    """Compare searches of a changed gallery with those of a new one of the same photos."""
     rng = np.random.default_rng(1)
     count = len(vectors)
     store = GalleryStore(folder / "changed.sqlite")
@@ -94,10 +94,12 @@ def measure_search(vectors: np.ndarray, new: np.ndarray, queries: np.ndarray, fo
     store.remove([GalleryRecord(f"{row}.jpg", "") for row in removed])
 
     kept = np.concatenate([np.delete(vectors, removed, axis=0), new])
-    anew = LivingGallery(listed(len(kept)), kept, GalleryStore(folder / "none.sqlite"), "e")
+    fresh_gallery = LivingGallery(
+        listed(len(kept)), kept, GalleryStore(folder / "none.sqlite"), "e"
+    )
     fresh = make_index("lopq", LOPQ)
     fill(fresh, kept, np.arange(len(kept)), seed=0)
-    sides = {"changed": (changed, GalleryIndex(old)), "anew": (anew, GalleryIndex(fresh))}
+    sides = {"changed": (changed, GalleryIndex(old)), "new": (fresh_gallery, GalleryIndex(fresh))}
     exact: dict[str, list[float]] = {name: [] for name in sides}
     approximate: dict[str, list[float]] = {name: [] for name in sides}
     recall: dict[str, float] = {}
@@ -118,12 +120,12 @@ def measure_search(vectors: np.ndarray, new: np.ndarray, queries: np.ndarray, fo
             ]
             recall[name] = float(np.mean(shared))
     for kind, seconds in (("exact", exact), ("LOPQ", approximate)):
-        ratios = np.divide(seconds["changed"], seconds["anew"])
+        ratios = np.divide(seconds["changed"], seconds["new"])
         print(
-            f"{kind}: changed / anew {np.median(ratios):.2f} "
+            f"{kind}: changed / new {np.median(ratios):.2f} "
             f"({ratios.min():.2f} to {ratios.max():.2f})"
         )
-    print(f"recall@{K} of LOPQ: changed {recall['changed']:.3f}, anew {recall['anew']:.3f}")
+    print(f"recall@{K} of LOPQ: changed {recall['changed']:.3f}, new {recall['new']:.3f}")
 
 
 def main() -> None:
