@@ -1,8 +1,8 @@
 """Cost of adding and removing gallery photos, beyond decoding and describing them.
 
 `python benchmarks/gallery.py`: 67,732 synthetic descriptors of 512 dimensions, 1,000 photos added
-and removed, then searches of a gallery with 10 % added and 5 % removed, compared with those of a new
-gallery of the same photos.
+and removed, then searches of a gallery with 10 % added and 5 % removed, compared with those of a
+new gallery of the same photos.
 """
 
 import argparse
