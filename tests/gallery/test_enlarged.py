@@ -68,7 +68,7 @@ def test_without_changes_nothing_is_new(
 ) -> None:
     table = photos()
     assert enlarged(descriptors, table, store) == (descriptors, table)
-    assert enlarged_images(images, {}, descriptors, table, store) is images
+    assert enlarged_images(images, table, {}, table.copy()) is images
 
 
 def test_rows_are_those_of_the_table(store: GalleryStore, descriptors: Matrix) -> None:
@@ -97,9 +97,12 @@ def test_added_photos_are_packed_when_read(
     change(store)
     red = io.BytesIO()
     Image.new("RGB", (20, 20), (255, 0, 0)).save(red, "PNG")
-    seen = enlarged_images(images, {"n0.jpg": red.getvalue()}, descriptors, photos(), store)
+    _, table = enlarged(descriptors, photos(), store)
+    seen = enlarged_images(images, photos(), {"n0.jpg": red.getvalue()}, table)
     np.testing.assert_array_equal(seen[1], PIXELS[2])
     np.testing.assert_array_equal(seen[4][:, 4, 4], [255, 0, 0])
+    store.remove([GalleryRecord("2.jpg", "")])
+    np.testing.assert_array_equal(seen[1], PIXELS[2], "a later change does not move the rows")
     assert seen[np.array([4, 0])].shape == (2, 3, 8, 8)
 
 

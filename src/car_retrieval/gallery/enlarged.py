@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from car_retrieval.data.photo_table import boxes_of
-from car_retrieval.gallery.living import GallerySnapshot, LivingGallery, encoder_digest
+from car_retrieval.gallery.living import LivingGallery, encoder_digest
 from car_retrieval.gallery.store import GalleryStore
 from car_retrieval.images.pack import Packing, pack
 from car_retrieval.io.matrix import Matrix
@@ -25,18 +25,19 @@ class Rows(Protocol):
 
 
 class EnlargedMatrix(Matrix):
-    """Selected rows of a matrix, followed by added rows.
+    """Selected rows of a matrix and added rows.
 
     Args:
         matrix: the matrix; its attributes and path are those of this one.
-        kept: int64, the selected rows.
-        added: rows of the same shape and dtype.
+        rows: int64 [n], rows of the matrix; -1 for the next of the added rows.
+        added: rows of the same shape and dtype, as many as -1 in `rows`.
     """
 
-    def __init__(self, matrix: Matrix, kept: np.ndarray, added: Rows) -> None:
+    def __init__(self, matrix: Matrix, rows: np.ndarray, added: Rows) -> None:
         super().__init__(matrix.path)
-        self._matrix, self._kept, self._added = matrix, kept, added
-        self.shape = (len(kept) + len(added), *matrix.shape[1:])
+        self._matrix, self._rows, self._added = matrix, rows, added
+        self._added_before = np.cumsum(rows < 0) - 1  # at an added row its place among them
+        self.shape = (len(rows), *matrix.shape[1:])
 
     def mapped(self) -> np.ndarray:
         """Copy all rows to a temporary file and map it to memory, read-only."""
@@ -48,10 +49,10 @@ class EnlargedMatrix(Matrix):
 
     def _read(self, rows: np.ndarray) -> np.ndarray:
         found = np.empty((len(rows), *self.shape[1:]), self.dtype)
-        old = rows < len(self._kept)
-        found[old] = self._matrix[self._kept[rows[old]]]
+        old = self._rows[rows] >= 0
+        found[old] = self._matrix[self._rows[rows[old]]]
         if not old.all():
-            found[~old] = self._added[rows[~old] - len(self._kept)]
+            found[~old] = self._added[self._added_before[rows[~old]]]
         return found
 
 
@@ -89,43 +90,39 @@ def enlarged(
     """
     if not store.revision:
         return descriptors, photos
-    snapshot, rows = _rows(descriptors, photos, store)
-    kept, added = _divided(rows, len(photos))
-    table = snapshot.photos.iloc[rows].reset_index(drop=True)
-    table["Index"] = np.arange(len(table), dtype=np.int64)
-    matrix = EnlargedMatrix(descriptors, kept, snapshot.added_vectors[added])
-    return matrix, table.astype({"Class": photos["Class"].dtype})
-
-
-def enlarged_images(
-    images: Matrix,
-    files: Mapping[str, bytes],
-    descriptors: Matrix,
-    photos: pd.DataFrame,
-    store: GalleryStore,
-) -> Matrix:
-    """Return the packed images of the rows of `enlarged`; added photos are packed when read."""
-    if not store.revision:
-        return images
-    snapshot, rows = _rows(descriptors, photos, store)
-    kept, added = _divided(rows, len(photos))
-    packing = Packing(**images.attributes["packing"])
-    table = snapshot.photos.iloc[len(photos) + added]
-    return EnlargedMatrix(images, kept, PackedPhotos(files, table, packing))
-
-
-def _rows(
-    descriptors: Matrix, photos: pd.DataFrame, store: GalleryStore
-) -> tuple[GallerySnapshot, np.ndarray]:
     encoder: dict[str, Any] = descriptors.attributes.get("encoder", {})
     vectors = np.asarray(descriptors.mapped())
     snapshot = LivingGallery(photos, vectors, store, encoder_digest(encoder)).snapshot()
     present = snapshot.present
     if photos["Class"].notna().any():
         present = present & snapshot.photos["Class"].notna().to_numpy()
-    return snapshot, np.flatnonzero(present)
+    rows = np.flatnonzero(present)
+    table = snapshot.photos.iloc[rows].reset_index(drop=True)
+    table["Index"] = np.arange(len(table), dtype=np.int64)
+    added = snapshot.added_vectors[rows[rows >= len(photos)] - len(photos)]
+    matrix = EnlargedMatrix(descriptors, np.where(rows < len(photos), rows, -1), added)
+    return matrix, table.astype({"Class": photos["Class"].dtype})
 
 
-def _divided(rows: np.ndarray, listed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Divide rows into those of the run and numbers of added ones."""
-    return rows[rows < listed], rows[rows >= listed] - listed
+def enlarged_images(
+    images: Matrix, photos: pd.DataFrame, files: Mapping[str, bytes], enlarged: pd.DataFrame
+) -> Matrix:
+    """Return the packed images of an enlarged gallery; added photos are packed when read.
+
+    Args:
+        images: packed images of the photos of the run, uint8 [n, 3, R, R].
+        photos: their table.
+        files: contents of the files of the gallery by path.
+        enlarged: table of the enlarged gallery.
+
+    Returns:
+        Images in the order of `enlarged`; the argument if there is no change.
+    """
+    keys = ["Path", "Hash"]
+    places = pd.MultiIndex.from_frame(photos[keys]).get_indexer(
+        pd.MultiIndex.from_frame(enlarged[keys])
+    )
+    if np.array_equal(places, np.arange(len(photos))):
+        return images
+    packing = Packing(**images.attributes["packing"])
+    return EnlargedMatrix(images, places, PackedPhotos(files, enlarged[places < 0], packing))

@@ -66,9 +66,8 @@ def choose_sides(
 def choose_files(
     gallery_files: Mapping[str, bytes],
     gallery_images: Matrix,
-    gallery_descriptors: Matrix,
     gallery_photos: pd.DataFrame,
-    gallery_store: GalleryStore,
+    test_gallery_photos: pd.DataFrame,
     query_files: Mapping[str, bytes],
     query_images: Matrix,
     params: EvaluationParams,
@@ -77,8 +76,8 @@ def choose_files(
     queries = query_files, query_images
     if params.search_in == "queries" and len(query_images):
         return *queries, *queries
-    changed = gallery_descriptors, gallery_photos, gallery_store
-    gallery = gallery_files, enlarged_images(gallery_images, gallery_files, *changed)
+    tables = gallery_photos, gallery_files, test_gallery_photos
+    gallery = gallery_files, enlarged_images(gallery_images, *tables)
     return *(queries if len(query_images) else gallery), *gallery
 
 
@@ -110,8 +109,7 @@ def chosen_files() -> Pipeline:
             Node(
                 choose_files,
                 inputs=[
-                    *("web_images", "gallery_images", "gallery_descriptors", "gallery_photos"),
-                    "gallery_store",
+                    *("web_images", "gallery_images", "gallery_photos", "test_gallery_photos"),
                     *("surveillance_images", "query_images", PARAMS),
                 ],
                 outputs=[
