@@ -21,8 +21,11 @@ from car_retrieval.gallery.living import LivingGallery
 from car_retrieval.gallery.record import GalleryRecord, Labels
 from car_retrieval.gallery.store import GalleryStore
 from car_retrieval.search.build import fill, make_index
+from car_retrieval.search.lopq.index import LopqIndex
+from car_retrieval.search.recall import recall_against_exact
 
-BATCH, K, CANDIDATES, ROUNDS = 64, 20, 400, 7
+BATCH, K = 64, 20
+FITS, ROUNDS, TIMED = 3, 5, 200
 LOPQ = {"splits": 2, "coarse": 32, "subquantisers": 64, "bits": 8, "quota": 8_000}
 
 
@@ -81,51 +84,63 @@ def measure_store(vectors: np.ndarray, new: np.ndarray, folder: Path) -> None:
 
 def measure_search(vectors: np.ndarray, new: np.ndarray, queries: np.ndarray, folder: Path) -> None:
     """Compare searches of a changed gallery with those of a new one of the same photos."""
-    rng = np.random.default_rng(1)
     count = len(vectors)
     store = GalleryStore(folder / "changed.sqlite")
     changed = LivingGallery(listed(count), vectors, store, "e")
-    old = make_index("lopq", LOPQ)
-    fill(old, vectors, np.arange(count), seed=0)
     added = records(count, len(new))
     for part in batches(added):
         store.put(added[part], new[part], "e")
-    removed = np.sort(rng.choice(count, count // 20, replace=False))
+    removed = np.sort(np.random.default_rng(1).choice(count, count // 20, replace=False))
     store.remove([GalleryRecord(f"{row}.jpg", "") for row in removed])
-
     kept = np.concatenate([np.delete(vectors, removed, axis=0), new])
-    fresh_gallery = LivingGallery(
-        listed(len(kept)), kept, GalleryStore(folder / "none.sqlite"), "e"
-    )
-    fresh = make_index("lopq", LOPQ)
-    fill(fresh, kept, np.arange(len(kept)), seed=0)
-    sides = {"changed": (changed, GalleryIndex(old)), "new": (fresh_gallery, GalleryIndex(fresh))}
-    exact: dict[str, list[float]] = {name: [] for name in sides}
-    approximate: dict[str, list[float]] = {name: [] for name in sides}
-    recall: dict[str, float] = {}
-    for _ in range(ROUNDS):
+    fresh = LivingGallery(listed(len(kept)), kept, GalleryStore(folder / "none.sqlite"), "e")
+    seconds: dict[str, list[float]] = {}
+    recall: dict[str, list[float]] = {}
+    for seed in range(FITS):
+        sides = {
+            "changed": (changed, fitted(vectors, seed)),
+            "new": (fresh, fitted(kept, seed)),
+        }
         for name, (gallery, index) in sides.items():
             snapshot = gallery.snapshot()
             rows = np.flatnonzero(snapshot.present)
-            start = time.perf_counter()
-            hits = [snapshot.search(query[None], rows, K)[0][0] for query in queries]
-            exact[name].append(time.perf_counter() - start)
-            start = time.perf_counter()
-            found = [
-                index.search(snapshot, query[None], rows, K, CANDIDATES)[0][0] for query in queries
-            ]
-            approximate[name].append(time.perf_counter() - start)
-            shared = [
-                len(set(one) & set(other)) / K for one, other in zip(hits, found, strict=False)
-            ]
-            recall[name] = float(np.mean(shared))
-    for kind, seconds in (("exact", exact), ("LOPQ", approximate)):
-        ratios = np.divide(seconds["changed"], seconds["new"])
+            _, exact = snapshot.search(queries, rows, K)
+            _, found = index.search(snapshot, queries, rows, K)
+            recall.setdefault(name, []).append(recall_against_exact(found, exact, K))
+        for _ in range(ROUNDS):
+            for name, (gallery, index) in sides.items():
+                for kind, spent in search_seconds(gallery, index, queries[:TIMED]).items():
+                    seconds.setdefault(f"{kind} {name}", []).append(spent)
+    for kind in ("exact", "LOPQ"):
+        ratios = np.divide(seconds[f"{kind} changed"], seconds[f"{kind} new"])
         print(
             f"{kind}: changed / new {np.median(ratios):.2f} "
             f"({ratios.min():.2f} to {ratios.max():.2f})"
         )
-    print(f"recall@{K} of LOPQ: changed {recall['changed']:.3f}, new {recall['new']:.3f}")
+    for name, values in recall.items():
+        print(f"recall@{K} of LOPQ, {name}: " + ", ".join(f"{value:.3f}" for value in values))
+
+
+def fitted(vectors: np.ndarray, seed: int) -> GalleryIndex:
+    index = make_index("lopq", LOPQ)
+    assert isinstance(index, LopqIndex)
+    fill(index, vectors, np.arange(len(vectors)), seed)
+    return GalleryIndex(index)
+
+
+def search_seconds(
+    gallery: LivingGallery, index: GalleryIndex, queries: np.ndarray
+) -> dict[str, float]:
+    """CPU seconds of one search after the other, exact and by LOPQ."""
+    snapshot = gallery.snapshot()
+    rows = np.flatnonzero(snapshot.present)
+    start = time.process_time()
+    for query in queries:
+        snapshot.search(query[None], rows, K)
+    middle = time.process_time()
+    for query in queries:
+        index.search(snapshot, query[None], rows, K)
+    return {"exact": middle - start, "LOPQ": time.process_time() - middle}
 
 
 def main() -> None:
@@ -136,7 +151,7 @@ def main() -> None:
     classes = GaussianClasses(options.dimension)
     vectors, _ = classes.draw(options.photos)
     new, _ = classes.draw(options.photos // 10)
-    queries, _ = classes.draw(200)
+    queries, _ = classes.draw(1_000)
     with tempfile.TemporaryDirectory() as folder:
         measure_store(vectors, new[:1_000], Path(folder))
         measure_search(vectors, new, queries, Path(folder))

@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 from PIL import Image
 from tests.serving.conftest import ENV, PHOTOS, own_project, searchable
 
+from car_retrieval.cli import gallery as cli
 from car_retrieval.cli.gallery import command
 from car_retrieval.cli.search import command as search_command
 from car_retrieval.gallery.record import photo_id
@@ -188,6 +189,16 @@ def test_list_and_info_count(here: Path) -> None:
     lines = gallery("info").output.splitlines()
     assert lines[1] == "since then: 1 added or corrected, 1 removed or replaced"
     assert lines[2] == f"searched: {PHOTOS} photos"
+
+
+def test_info_measures_the_recall_of_lopq(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cli, "ALWAYS_EXACT", 0)
+    assert "LOPQ finds 100.0% of the 20 most similar" in gallery("info").output
+    assert "fit it again" not in gallery("info").output
+    for number in range(PHOTOS // 2):
+        new_photo(here / "new" / f"{number}.jpg", seed=number)
+    gallery("add", "new")
+    assert "fit it again" in gallery("info").output
 
 
 def test_a_search_is_filtered_by_any_field(here: Path) -> None:

@@ -14,6 +14,7 @@ from PIL import Image
 from tests.serving.conftest import PHOTOS, picture
 
 from car_retrieval.explain.heat_map import heat_map
+from car_retrieval.gallery import approximate
 from car_retrieval.gallery.approximate import GalleryIndex
 from car_retrieval.gallery.record import photo_id
 from car_retrieval.images.crop import Box
@@ -216,8 +217,8 @@ def test_lopq_fetches_more_candidates_when_photos_are_filtered_out(
 
     monkeypatch.setattr(retriever, "_index", GalleryIndex(Spy()))
     monkeypatch.setattr(module, "ALWAYS_EXACT", 0)
-    monkeypatch.setattr(module, "CANDIDATES", 4)
-    monkeypatch.setattr(module, "PER_HIT", 2)
+    monkeypatch.setattr(approximate, "CANDIDATES", 4)
+    monkeypatch.setattr(approximate, "PER_HIT", 2)
     query = retriever.descriptor(ID[0])[None]
     retriever.search(query, 1, "lopq")
     retriever.search(query, 3, "lopq")

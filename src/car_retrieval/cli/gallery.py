@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from car_retrieval.cli.errors import PlainErrorCommand
 from car_retrieval.data.photo_table import counted
+from car_retrieval.gallery.approximate import ALWAYS_EXACT, GalleryIndex
 from car_retrieval.gallery.conditions import parse_condition
 from car_retrieval.gallery.photo_sources import Source, photos_of
 from car_retrieval.gallery.record import Labels, photo_id
@@ -27,11 +28,14 @@ from car_retrieval.serving.run_artifacts import RunArtifacts
 from car_retrieval.serving.search_result import match_of
 
 if TYPE_CHECKING:
-    from car_retrieval.gallery.living import GallerySnapshot
+    from car_retrieval.gallery.living import GallerySnapshot, LivingGallery
+    from car_retrieval.search.lopq.index import LopqIndex
     from car_retrieval.serving.gallery_writer import NewPhoto, Outcome
 
 SHOWN = 5  # photos that are named of each kind
-REFIT = 0.2  # share of photos added since the index was fitted, from which it wants refitting
+REFIT = 0.2  # share of photos added since the index was fitted, from which to fit it again
+LOST = 0.02  # recall lost since then, from which to fit it again
+RECALL_AT = 20
 where_option = click.option(
     "--where",
     multiple=True,
@@ -130,7 +134,7 @@ def list_(where: tuple[str, ...], limit: int, as_csv: bool, env: str | None) -> 
 @command.command("info", cls=PlainErrorCommand)
 @env_option
 def info(env: str | None) -> None:
-    """Count the photos, and say whether the index wants refitting."""
+    """Count the photos, and say whether to fit the index again."""
     artifacts = _opened(env)
     snapshot = artifacts.gallery.snapshot()
     listed = len(snapshot.listed)
@@ -144,11 +148,9 @@ def info(env: str | None) -> None:
             f"{counted(len(snapshot.waiting), 'photo waits', 'photos wait')} for the network of "
             "this run: kedro gallery describe"
         )
-    if (share := added / max(1, len(snapshot))) >= REFIT:
-        click.echo(
-            f"{share:.0%} of the photos are not in the LOPQ index and are searched exactly, which "
-            "is slower: fit it again with kedro run"
-        )
+    index = artifacts.load_index() if len(snapshot) > ALWAYS_EXACT else None
+    if index is not None:
+        _tell_recall(artifacts.gallery, snapshot, index, added / len(snapshot))
 
 
 @command.command("describe", cls=PlainErrorCommand)
@@ -191,6 +193,19 @@ def add_photos(
             outcomes += zip(batch, made, strict=True)
             bar.update(len(batch))
     _tell(outcomes, dry_run, say)
+
+
+def _tell_recall(
+    gallery: "LivingGallery", snapshot: "GallerySnapshot", index: "LopqIndex", new: float
+) -> None:
+    before = GalleryIndex(index).recall(gallery.run, np.arange(len(index)), RECALL_AT)
+    now = GalleryIndex(index).recall(snapshot, np.flatnonzero(snapshot.present), RECALL_AT)
+    click.echo(
+        f"LOPQ finds {now:.1%} of the {RECALL_AT} most similar photos; when it was fitted "
+        f"{before:.1%}"
+    )
+    if new >= REFIT or before - now >= LOST:
+        click.echo(f"{new:.0%} of the photos are new since then: fit it again with kedro run")
 
 
 def _tell(

@@ -7,25 +7,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 from car_retrieval.gallery.living import GallerySnapshot
-from car_retrieval.search.index import Index
+from car_retrieval.search.lopq.index import LopqIndex
 from car_retrieval.search.products import merged
+from car_retrieval.search.recall import recall_against_exact
 
-TAIL = 1_024  # added rows that are searched exactly before the index takes them
+PENDING = 1_024  # added and removed rows that the index has not taken over
+CANDIDATES = 200  # minimum number of LOPQ candidates that are re-ranked exactly
+PER_HIT = 10  # minimum number of LOPQ candidates for each requested row
+SAMPLE = 500  # queries with which recall is measured
+ALWAYS_EXACT = 10_000  # largest number of rows for which exact search is not slower than LOPQ
 
 
 class GalleryIndex:
     """Index of a gallery to which photos are added, and from which they are removed.
 
-    New rows are searched exactly; when there are more than `TAIL`, the index takes them, still
-    with the quantisers that it was fitted with. Removed rows stay in the index and are left out of
-    its hits. Thread-safe.
+    New rows are searched exactly, and removed rows are left out of the hits. When there are more
+    than `PENDING` of both, the index takes them over, still with the quantisers that it was fitted
+    with. Thread-safe.
 
     Args:
         index: index whose ids are the rows of the run.
     """
 
-    def __init__(self, index: Index) -> None:
-        self._index, self._indexed, self._lock = index, len(index), Lock()
+    def __init__(self, index: LopqIndex) -> None:
+        self._index, self._lock = index, Lock()
+        self._held = np.ones(len(index), bool)
+        self._revision = 0
 
     def search(
         self,
@@ -33,33 +40,58 @@ class GalleryIndex:
         queries: NDArray[np.float32],
         rows: NDArray[np.int64],
         k: int,
-        candidates: int,
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """Find the k best rows of each query.
+        """Find the k best rows of each query, re-ranked exactly.
 
         Args:
             snapshot: state of the gallery.
             queries: float32 [q, D].
             rows: int64 [m], the rows to search, ascending.
             k: number of rows per query.
-            candidates: number of candidates that are re-ranked exactly if all rows are searched.
 
         Returns:
             Rows int64 and inner products float32 [q, k]; -1 and -inf for none.
         """
-        total = len(snapshot.ids)
-        wanted = np.zeros(max(total, self._indexed) + 1, bool)  # the last is that of hit -1
-        wanted[rows] = True
         with self._lock:
-            if total - self._indexed > TAIL:
-                first = self._indexed - len(snapshot.listed)
-                ids = np.arange(self._indexed, total)
-                self._index.add(snapshot.added_vectors[first:], ids)
-                self._indexed = total
-            indexed = self._indexed
-            count = math.ceil(candidates * indexed / max(1, len(rows)))
-            hits, _ = self._index.search(queries, max(1, min(count, indexed)))
-        hits = np.where(wanted[hits], hits, -1)
-        found = snapshot.rerank(queries, hits, k)
-        tail = rows[rows >= indexed]
-        return merged(found, snapshot.search(queries, tail, k), k) if len(tail) else found
+            if snapshot.revision > self._revision:
+                self._take_over(snapshot)
+            indexed, size = len(self._held), len(self._index)
+            count = math.ceil(max(CANDIDATES, PER_HIT * k) * size / max(1, len(rows)))
+            hits, _ = self._index.search(queries, max(1, min(count, size)))
+        tail = np.searchsorted(rows, indexed)
+        found = snapshot.rerank(queries, _among(rows[:tail], hits), k)
+        if tail == len(rows):
+            return found
+        return merged(found, snapshot.search(queries, rows[tail:], k), k)
+
+    def recall(self, snapshot: GallerySnapshot, rows: NDArray[np.int64], k: int) -> float:
+        """Measure which share of the k most similar rows a search finds, on a sample of the rows.
+
+        Args:
+            snapshot: state of the gallery.
+            rows: int64 [m], the rows to search, ascending.
+            k: number of rows per query.
+        """
+        sample = np.random.default_rng(0).choice(rows, min(SAMPLE, len(rows)), replace=False)
+        queries = np.stack([snapshot.vector(row) for row in sample])
+        _, exact = snapshot.search(queries, rows, k)
+        _, found = self.search(snapshot, queries, rows, k)
+        return recall_against_exact(found, exact, k)
+
+    def _take_over(self, snapshot: GallerySnapshot) -> None:
+        """Bring the index up to date once enough rows changed."""
+        self._revision, indexed = snapshot.revision, len(self._held)
+        removed = np.flatnonzero(self._held & ~snapshot.present[:indexed])
+        if len(removed) + len(snapshot.ids) - indexed > PENDING:
+            added = indexed + np.flatnonzero(snapshot.present[indexed:])
+            self._index.remove(removed)
+            self._index.add(snapshot.added_vectors[added - len(snapshot.listed)], added)
+            self._held = snapshot.present
+
+
+def _among(rows: NDArray[np.int64], hits: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Replace hits that are not among ascending rows with -1."""
+    if not len(rows):
+        return np.full_like(hits, -1)
+    places = np.minimum(np.searchsorted(rows, hits), len(rows) - 1)
+    return np.where(rows[places] == hits, hits, -1)

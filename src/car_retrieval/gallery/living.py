@@ -124,6 +124,9 @@ class LivingGallery:
         vectors: their descriptors, float32 [n, D].
         store: the changes.
         encoder: digest of the encoder that computed the descriptors.
+
+    Attributes:
+        run: state without the changes.
     """
 
     def __init__(
@@ -141,7 +144,7 @@ class LivingGallery:
         self._files = dict(zip(photos["Hash"], range(len(photos)), strict=True))
         self._waiting: dict[str, GalleryRecord] = {}
         self._room = np.empty((0, vectors.shape[1]), np.float32)
-        self._snapshot = GallerySnapshot(
+        self.run = self._snapshot = GallerySnapshot(
             *(photos, (), (), ids, np.ones(len(photos), bool), vectors, self._room), 0, ()
         )
 

@@ -10,22 +10,19 @@ from PIL import Image
 
 from car_retrieval.data.attributes import makes_of, years_of
 from car_retrieval.explain.heat_map import heat_map
-from car_retrieval.gallery.approximate import GalleryIndex
+from car_retrieval.gallery.approximate import ALWAYS_EXACT, GalleryIndex
 from car_retrieval.gallery.living import GallerySnapshot, LivingGallery
 from car_retrieval.gallery.record import GalleryRecord
 from car_retrieval.images.pack import Packing
 from car_retrieval.models.encoder import Encoder
 from car_retrieval.models.whitening import Whitening
-from car_retrieval.search.index import Index, check_positive
+from car_retrieval.search.index import check_positive
+from car_retrieval.search.lopq.index import LopqIndex
 from car_retrieval.serving.filters import Filters
 from car_retrieval.serving.photo_packer import Auto, Crop, PhotoPacker
 from car_retrieval.serving.search_result import Match, SearchResult, match_of
 
 __all__ = ["Crop", "Filters", "Match", "Retriever", "SearchResult"]
-
-CANDIDATES = 200  # minimum number of LOPQ candidates that are re-ranked exactly
-PER_HIT = 10  # minimum number of LOPQ candidates for each requested match
-ALWAYS_EXACT = 10_000  # largest number of rows for which exact search is not slower than LOPQ
 
 
 class Retriever:
@@ -59,7 +56,7 @@ class Retriever:
         encoder: Encoder,
         whitening: Whitening,
         packing: Packing,
-        index: Index | None = None,
+        index: LopqIndex | None = None,
         threshold: float | None = None,
         batch_size: int = 64,
         untrained: str | None = None,
@@ -151,8 +148,7 @@ class Retriever:
         if self._index is None or method == "exact" or len(rows) <= ALWAYS_EXACT:
             hits, scores = snapshot.search(descriptors, rows, min(k, len(mask)))
         else:
-            candidates = max(CANDIDATES, PER_HIT * k)
-            hits, scores = self._index.search(snapshot, descriptors, rows, k, candidates)
+            hits, scores = self._index.search(snapshot, descriptors, rows, k)
         return [self._result(snapshot, *found) for found in zip(hits, scores, strict=True)]
 
     def image(self, photo: str) -> bytes:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from car_retrieval.datasets.image_files import ImageFiles
     from car_retrieval.models.encoder import Encoder
-    from car_retrieval.search.index import Index
+    from car_retrieval.search.lopq.index import LopqIndex
     from car_retrieval.serving.retriever import Retriever
 
 WATCHED = ("gallery_descriptors", "lopq_index", "no_match_threshold")
@@ -144,7 +144,7 @@ class RunArtifacts:
             encoder,
             whitening,
             Packing(**packing),
-            self._load_index(),
+            self.load_index(),
             self._load_threshold(),
             params.batch_size,
             self._attributes.get("untrained"),
@@ -170,12 +170,13 @@ class RunArtifacts:
         net = with_features_of(net, settings)
         return Encoder(net.to(pick_device(device)), settings["scales"], settings["flip"]).eval()
 
-    def _load_index(self) -> "Index | None":
+    def load_index(self) -> "LopqIndex | None":
         """Load the LOPQ index, if there is one of these descriptors."""
         if not self._versions("lopq_index"):
             return None
         signed = self._catalog.load("lopq_index")
-        return signed.index if self._belongs_to_descriptors(signed.signature) else None
+        index: LopqIndex = signed.index
+        return index if self._belongs_to_descriptors(signed.signature) else None
 
     def _load_threshold(self) -> float | None:
         """Load the match threshold, if there is one for these descriptors without re-ranking."""

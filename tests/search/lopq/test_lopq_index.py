@@ -138,6 +138,27 @@ def test_any_ids_in_any_order_and_batches():
     assert scores.dtype == np.float32
 
 
+@pytest.mark.parametrize("order", ["added", "searched"])
+def test_removed_vectors_leave_no_trace(order):
+    vectors, queries = vectors_of(300), vectors_of(40, seed=1)
+    index = made(vectors)
+    if order == "searched":
+        index.search(queries, 5)
+    gone = np.random.default_rng(4).choice(300, 90, replace=False)
+    index.remove(np.concatenate([gone, [1_000]]))
+    kept = np.setdiff1d(np.arange(300), gone)
+    other = LopqIndex(index.params, index.model)
+    other.add(vectors[kept], kept)
+    assert len(index) == len(other) == 210
+    for found, wanted in zip(index.search(queries, 20), other.search(queries, 20), strict=True):
+        np.testing.assert_array_equal(found, wanted)
+    index.add(vectors[gone], gone)
+    for found, wanted in zip(
+        index.search(queries, 20), made(vectors).search(queries, 20), strict=True
+    ):
+        np.testing.assert_array_equal(found, wanted)
+
+
 @pytest.mark.parametrize(
     ("ids", "words"),
     [

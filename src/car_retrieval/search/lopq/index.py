@@ -56,6 +56,14 @@ class LopqIndex(Index):
         self._model = fit_lopq(vectors, self.params, seed)
         self._ids, self._added, self._arranged = np.empty(0, np.int64), [], None
 
+    def remove(self, ids: np.ndarray) -> None:
+        """Remove vectors by id, int64 [m]; ids that are not in the index are ignored."""
+        codes = self._codes
+        kept = ~np.isin(codes.ids, ids)
+        starts = np.concatenate([[0], np.cumsum(kept)])[codes.starts]
+        self._arranged = _Codes(codes.codes[kept], codes.ids[kept], starts)
+        self._ids = self._arranged.ids
+
     def search(
         self, queries: np.ndarray, k: int, quota: int | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
