@@ -13,6 +13,7 @@ from car_retrieval.io.matrix import Matrix
 from car_retrieval.io.prefetch import prefetch
 from car_retrieval.models.checkpoint import Checkpoint
 from car_retrieval.models.descriptor import DescriptorNet, network_of
+from car_retrieval.models.folding import folded
 from car_retrieval.params.encoding import FeatureLayers
 
 
@@ -122,9 +123,12 @@ def encode(
     with tqdm(total=len(rows), desc=title, unit="image", disable=None, leave=False) as bar:
         starts = range(0, max(1, len(rows)), batch_size)
         batches = (rows[start : start + batch_size] for start in starts)
+        fast: nn.Module | None = None
         for pixels in prefetch(images.__getitem__, batches):
+            batch = torch.from_numpy(pixels).to(device)
+            fast = fast or (folded(net, batch[:1]) if len(batch) else net)
             with torch.inference_mode():
-                yield net(torch.from_numpy(pixels).to(device)).cpu().numpy()
+                yield fast(batch).cpu().numpy()
             bar.update(len(pixels))
 
 

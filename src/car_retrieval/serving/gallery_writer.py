@@ -90,6 +90,7 @@ class GalleryWriter:
         self._retriever, self._gallery = retriever, retriever.gallery
         self._describe = describe or retriever.describe
         self._files, self._added = retriever.files, retriever.files.added
+        self._pool = ThreadPoolExecutor(available_threads(), "photo")
 
     def add(self, photos: Sequence[NewPhoto | str], dry_run: bool = False) -> list[Outcome]:
         """Add photos in one transaction; those that are there are corrected or left alone.
@@ -104,8 +105,8 @@ class GalleryWriter:
         Returns:
             What became of each photo, in order, once the change is on disk.
         """
-        with ThreadPoolExecutor(min(len(photos), available_threads()) or 1) as pool:
-            planned = list(pool.map(self._plan, range(len(photos)), photos))
+        each = map if len(photos) == 1 else self._pool.map  # a thread's first detection is slow
+        planned = list(each(self._plan, range(len(photos)), photos))
         outcomes = {place: made for place, made in enumerate(planned) if isinstance(made, Outcome)}
         latest: dict[str, _Work] = {}
         for work in planned:

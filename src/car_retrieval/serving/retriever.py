@@ -142,7 +142,9 @@ class Retriever:
         descriptors = np.ascontiguousarray(np.atleast_2d(descriptors), np.float32)
         left_out = [self._row(photo) for photo in exclude]
         snapshot = self.gallery.snapshot()  # last, so that it has these rows
-        mask = snapshot.present & filters.mask(snapshot.photos)
+        mask = snapshot.present.copy()
+        if filters != Filters():
+            mask &= filters.mask(snapshot.photos)
         mask[left_out] = False
         rows = np.flatnonzero(mask)
         if self._index is None or method == "exact" or len(rows) <= ALWAYS_EXACT:

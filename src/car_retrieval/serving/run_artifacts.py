@@ -124,7 +124,10 @@ class RunArtifacts:
             ValueError: the descriptors were computed with a different network or whitening.
         """
         keep_freed_memory()
+        import torch
+
         from car_retrieval.images.pack import Packing
+        from car_retrieval.models.folding import folded
         from car_retrieval.params import EncodingParams
         from car_retrieval.serving.retriever import Retriever
 
@@ -137,11 +140,13 @@ class RunArtifacts:
                 "gallery_descriptors were computed with a different network or whitening than the "
                 "latest: run the pipelines encoding, evaluation, searchers and diagnosis again"
             )
+        size = packing["size"]
+        example = torch.rand(1, 3, size, size, device=encoder.net.mean.device)
         return Retriever(
             self.versions,
             self.gallery,
             self.files,
-            encoder,
+            folded(encoder, 255 * example),
             whitening,
             Packing(**packing),
             self.load_index(),

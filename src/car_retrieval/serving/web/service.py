@@ -24,8 +24,8 @@ MAX_HEAT_MAPS = 8  # queued or being drawn, so that requests for heat maps leave
 class Service:
     """The current retriever, and the thread pools that process requests.
 
-    One thread encodes and searches on all cores; one thread per core decodes photos; one thread
-    draws heat maps, so that they do not slow down the searches of other users.
+    One thread encodes and searches on all cores; one thread per core decodes photos. One thread
+    changes the gallery and one draws heat maps, so that they slow down searches little.
 
     Args:
         reloader: source of the current retriever.
@@ -36,7 +36,7 @@ class Service:
     def __init__(self, reloader: ModelReloader, limits: Limits, writable: bool = False) -> None:
         self.reloader, self.limits, self.telemetry = reloader, limits, Telemetry(reloader)
         self.writable = writable
-        self.change_pool = ThreadPoolExecutor(available_threads(), "change")
+        self.change_pool = ThreadPoolExecutor(1, "change")
         self.decode_pool = ThreadPoolExecutor(available_threads(), "photo")
         self.heat_pool = ThreadPoolExecutor(1, "heat")
         self._search_pool = ThreadPoolExecutor(1, "search")

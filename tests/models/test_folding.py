@@ -1,0 +1,70 @@
+"""Folding against the network itself."""
+
+import pytest
+import torch
+from torch import nn
+
+from car_retrieval.models.descriptor import DescriptorConfig, DescriptorNet
+from car_retrieval.models.encoder import Encoder
+from car_retrieval.models.folding import folded
+
+
+def norms(net: nn.Module) -> int:
+    return sum(isinstance(module, nn.BatchNorm2d) for module in net.modules())
+
+
+def shaken(net: nn.Module) -> nn.Module:
+    """Give batch normalisations statistics and weights that matter."""
+    generator = torch.Generator().manual_seed(1)
+    for module in net.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            for values in (module.weight.data, module.running_var):
+                values.uniform_(0.5, 1.5, generator=generator)
+            for values in (module.bias.data, module.running_mean):
+                values.uniform_(-0.2, 0.2, generator=generator)
+    return net.eval()
+
+
+@pytest.mark.parametrize(
+    "arch",
+    ["resnet18", "timm/tf_efficientnet_lite0", "timm/convnext_atto", "timm/vit_tiny_patch16_224"],
+)
+def test_descriptors_stay_the_same(arch: str) -> None:
+    net = shaken(DescriptorNet(DescriptorConfig(arch, 32, 64)))
+    images = torch.randint(0, 256, (3, 3, 64, 64), dtype=torch.uint8)
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    fast = folded(Encoder(net, flip=True).eval(), images[:1])
+    assert norms(fast) == 0
+    with torch.inference_mode():
+        torch.testing.assert_close(fast(images), Encoder(net, flip=True)(images), atol=1e-5, rtol=0)
+    for name, value in net.state_dict().items():
+        torch.testing.assert_close(value, before[name], atol=0, rtol=0)
+    assert net.backbone.training == net.training == fast.net.training is False
+
+
+class Odd(nn.Module):
+    """A network whose convolution is normalised, and used without it too."""
+
+    def __init__(self, twice: bool) -> None:
+        super().__init__()
+        self.conv, self.norm, self.twice = nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), twice
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        raw = self.conv(images)
+        normal: torch.Tensor = self.norm(raw)
+        return self.norm(self.conv(images.flip(-1))) + normal if self.twice else normal + raw
+
+
+@pytest.mark.parametrize("twice", [False, True])
+def test_what_cannot_be_folded_stays(twice: bool) -> None:
+    net = shaken(Odd(twice))
+    assert folded(net, torch.rand(1, 3, 8, 8)) is net
+
+
+def test_training_goes_on_after_an_encoding() -> None:
+    net = DescriptorNet(DescriptorConfig("resnet18", 16, 32))
+    folded(net.eval(), torch.rand(1, 3, 32, 32))
+    net.train()(torch.rand(2, 3, 32, 32)).sum().backward()
+    assert norms(net) > 0
+    assert net.backbone is not None
+    assert all(weight.grad is not None for weight in net.backbone.parameters())
