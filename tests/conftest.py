@@ -8,6 +8,11 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from hypothesis import settings
+
+settings.register_profile("suite", max_examples=40, deadline=None)
+settings.load_profile("suite")
+settings.register_profile("thorough", max_examples=1000, deadline=None)  # --hypothesis-profile
 
 ROOT = Path(__file__).parents[1]
 QUICK = {
