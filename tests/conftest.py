@@ -2,12 +2,18 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from contextlib import chdir
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from hypothesis import settings
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # a worker per core
+
+settings.register_profile("suite", max_examples=40, deadline=None)
+settings.load_profile("suite")
+settings.register_profile("thorough", max_examples=1000, deadline=None)  # --hypothesis-profile
 
 ROOT = Path(__file__).parents[1]
 QUICK = {
@@ -19,7 +25,22 @@ QUICK = {
     "evaluation.shown_queries": 1,
 }
 
-Kedro = Callable[..., subprocess.CompletedProcess]
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Two workers for the whole suite, none for what is named: they would take longer to start."""
+    return 0 if config.option.file_or_dir else min(2, os.cpu_count() or 1)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A file stays on one worker; so do all tests of the sample's run, which are begun first."""
+
+    def after_run(item: pytest.Item) -> bool:
+        return "first_run" in getattr(item, "fixturenames", ())
+
+    items.sort(key=lambda item: not after_run(item))
+    for item in items:
+        group = "first_run" if after_run(item) else item.path.relative_to(ROOT).as_posix()
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 def link(path: Path, target: Path) -> None:
@@ -51,7 +72,7 @@ def kedro(
         [sys.executable, "-m", "kedro", *arguments],
         cwd=project,
         env={name: value for name, value in os.environ.items() if name != "KEDRO_ENV"}
-        | {"KEDRO_DISABLE_TELEMETRY": "1", "COLUMNS": "100", "OMP_NUM_THREADS": "2"}
+        | {"KEDRO_DISABLE_TELEMETRY": "1", "COLUMNS": "100"}
         | environment,
         capture_output=True,
         text=True,

@@ -2,13 +2,14 @@
 
 import os
 import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import nbformat
 import pytest
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
-from nbformat.v4 import new_code_cell
+from nbformat.v4 import new_code_cell, new_notebook
 
 ROOT = Path(__file__).parents[1]
 TOP_K = ROOT / "notebooks" / "top_k.ipynb"
@@ -27,13 +28,25 @@ assert [match.path for match in answer.matches][:2] == (
 """
 
 
-def execute(notebook: nbformat.NotebookNode, project: Path) -> None:
-    resources = {"metadata": {"path": str(project)}}
-    client = NotebookClient(notebook, kernel_name="python3", timeout=120, resources=resources)
-    client.execute(env=os.environ | {"KEDRO_DISABLE_TELEMETRY": "1", "OMP_NUM_THREADS": "2"})
+Execute = Callable[[nbformat.NotebookNode], None]
+FORGET = "%reset -f\nget_ipython().extension_manager.loaded.discard('kedro.ipython')"
 
 
-def test_top_k_runs_for_either_collection(finished_run: Path) -> None:
+@pytest.fixture(scope="module")
+def execute(finished_run: Path) -> Iterator[Execute]:
+    """Execute notebooks in one process, whose imports take six seconds, without its variables."""
+    resources = {"metadata": {"path": str(finished_run)}}
+    client = NotebookClient(new_notebook(), kernel_name="python3", timeout=120, resources=resources)
+
+    def execute(notebook: nbformat.NotebookNode) -> None:
+        client.nb = new_notebook(cells=[new_code_cell(FORGET), *notebook.cells])
+        client.execute(cleanup_kc=False)
+
+    with client.setup_kernel(env=os.environ | {"KEDRO_DISABLE_TELEMETRY": "1"}):
+        yield execute
+
+
+def test_top_k_runs_for_either_collection(execute: Execute) -> None:
     notebook, other = (nbformat.read(TOP_K, as_version=4) for _ in range(2))
     for cell in other.cells:
         cell.source = cell.source.replace('collection = "queries"', 'collection = "gallery"')
@@ -41,7 +54,7 @@ def test_top_k_runs_for_either_collection(finished_run: Path) -> None:
     for collection, own in zip(("queries", "gallery"), cells, strict=True):
         own.append(new_code_cell(f'{CHECKS}assert collection == "{collection}"'))
     notebook.cells = cells[0] + cells[1]
-    execute(notebook, finished_run)
+    execute(notebook)
     for own in cells:
         outputs = [output for cell in own for output in cell.get("outputs", [])]
         data = [output.data for output in outputs if "data" in output]
@@ -60,10 +73,10 @@ def test_top_k_runs_for_either_collection(finished_run: Path) -> None:
         ("tune_lopq", "assert best.recall >= recall and best in settings"),
     ],
 )
-def test_the_others_run(finished_run: Path, name: str, check: str) -> None:
+def test_the_others_run(execute: Execute, name: str, check: str) -> None:
     notebook = nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", as_version=4)
     notebook.cells.append(new_code_cell(check))
-    execute(notebook, finished_run)
+    execute(notebook)
 
 
 @pytest.mark.parametrize(
@@ -74,13 +87,13 @@ def test_the_others_run(finished_run: Path, name: str, check: str) -> None:
     ],
 )
 def test_runs_of_other_photos_are_not_compared(
-    finished_run: Path, line: str, change: str, message: str
+    execute: Execute, line: str, change: str, message: str
 ) -> None:
     notebook = nbformat.read(ROOT / "notebooks" / "compare_runs.ipynb", as_version=4)
     for cell in notebook.cells:
         cell.source = re.sub(f"^{line}.*", rf"\g<0>{change}", cell.source, flags=re.MULTILINE)
     with pytest.raises(CellExecutionError) as caught:
-        execute(notebook, finished_run)
+        execute(notebook)
     assert caught.value.evalue.startswith(message)
 
 

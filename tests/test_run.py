@@ -163,16 +163,16 @@ def test_a_resumed_run_equals_one_that_was_not_stopped(finished_run: Path, proje
     for layer in ("03_primary", "06_models"):
         shutil.copytree(finished_run / "data" / layer, project / "data" / layer)
     resumed = params(training__epochs=2, training__start_epoch="latest")
-    run = kedro(project, "run", "--pipelines=training", resumed)
-    assert run.returncode == 0, run.stdout + run.stderr
+    run = command(project, "run", "--pipelines=training", resumed)
+    assert run.exit_code == 0, run.output
     first, second = versions(project, "checkpoints", "06_models")
     names = sorted(file.name for file in second.iterdir())
     assert names == ["complete", "model.ep0", "model.ep1", "resume.ep1"]
     history = pd.read_csv(newest(project, "training_history.csv", "08_reporting"))
     assert history["epoch"].tolist() == [0, 1]
 
-    run = kedro(project, "run", "--pipelines=training", params(training__epochs=2))
-    assert run.returncode == 0, run.stdout + run.stderr
+    run = command(project, "run", "--pipelines=training", params(training__epochs=2))
+    assert run.exit_code == 0, run.output
     whole = versions(project, "checkpoints", "06_models")[-1]
     resumed_state, state = (
         torch.load(folder / "model.ep1", weights_only=True)["model"] for folder in (second, whole)
@@ -243,8 +243,8 @@ def own_images(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_own_images(project: Path, own_images: Path) -> None:
     quick = params(training__batch_size=16, evaluation__min_class_size=13)
-    run = kedro(project, "run", "--env=independent", quick, INDEPENDENT_ROOT=str(own_images))
-    assert run.returncode == 0, run.stdout + run.stderr
+    run = command(project, "run", "--env=independent", quick, INDEPENDENT_ROOT=str(own_images))
+    assert run.exit_code == 0, run.output
     collection = f"independent-{own_images.name}"
     summary = pd.read_csv(newest(project, "summary.csv", "08_reporting", collection))
     rows = summary.set_index(["split", "protocol"])

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from car_retrieval.cli import cli, compcars_unpack
@@ -134,7 +134,6 @@ def tree(folder: Path) -> dict[str, bytes]:
     return {file.relative_to(folder).as_posix(): file.read_bytes() for file in files}
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=300), st.binary(min_size=1, max_size=20))
 def test_decryption_undoes_the_published_encryption(plain, password):
     assert decrypted(encrypted(plain, password), password) == plain

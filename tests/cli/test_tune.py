@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import yaml
 from kedro.io import Version
-from tests.conftest import command, kedro
+from tests.conftest import command
 
 from car_retrieval.cli.tune import print_tuning, snippet
 from car_retrieval.datasets.matrix import MatrixDataset
@@ -68,8 +68,8 @@ def test_the_command_tunes_on_the_newest_descriptors(project):
     save(project, "gallery_descriptors", rng.normal(size=(10, 3)))
     save(project, "gallery_descriptors", rng.normal(size=(600, 16)), "v2")
     save(project, "query_descriptors", rng.normal(size=(30, 16)))
-    tuned = kedro(project / "data", "tune", "--recall=0.9", "--bytes=8", "--k=5")
-    assert tuned.returncode == 0, tuned.stdout + tuned.stderr
+    tuned = command(project / "data", "tune", "--recall=0.9", "--bytes=8", "--k=5")
+    assert tuned.exit_code == 0, tuned.output
     assert "recall@5" in tuned.stdout
     values = pasted(tuned.stdout)
     assert values["kind"] == "lopq"

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from car_retrieval.data import compcars
@@ -12,7 +12,6 @@ SAMPLE = Path(__file__).parents[2] / "data" / "01_raw" / "sample"
 
 
 class TestParseLabel:
-    @settings(deadline=None)
     @given(
         view=st.sampled_from(sorted(compcars.VIEWPOINTS)),
         box=st.tuples(*[st.integers(-9, 9999)] * 4),

@@ -1,7 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from car_retrieval.data.splits import EXCLUDED, TRAIN, VALID, split_classes, split_gallery
@@ -24,7 +24,6 @@ RATIOS = st.integers(2, 9)
 ALIKE = st.integers(1, 3)  # so many hashes in a row look alike
 
 
-@settings(deadline=None)
 @given(classes=CLASSES, ratio=RATIOS, seed=st.integers(0, 3))
 def test_one_photo_in_so_many_of_each_class(classes, ratio, seed):
     result = split(gallery(classes), ratio, seed=seed)
@@ -36,7 +35,6 @@ def test_one_photo_in_so_many_of_each_class(classes, ratio, seed):
         assert sides.sum() == sides.get(VALID, 0) + sides.get(TRAIN, 0)
 
 
-@settings(deadline=None)
 @given(classes=CLASSES, ratio=RATIOS)
 def test_deterministic_and_independent_of_other_classes(classes, ratio):
     photos = gallery(classes)
@@ -55,7 +53,6 @@ def test_seed_and_class_change_the_choice():
     assert split(other)["split"].tolist() != split(photos)["split"].tolist()
 
 
-@settings(deadline=None)
 @given(
     counts=st.tuples(st.integers(0, 50), st.integers(0, 50)),
     ratio=RATIOS,
@@ -78,7 +75,6 @@ def test_every_photo_can_validate():
     assert seen == set(range(14))
 
 
-@settings(deadline=None)
 @given(
     photos=st.lists(st.tuples(st.integers(0, 2), st.integers(0, 12)), min_size=12, max_size=40),
     ratio=st.integers(2, 4),
@@ -124,7 +120,6 @@ def test_small_classes_only_train(count):
 
 
 class TestClasses:
-    @settings(deadline=None)
     @given(
         photos=st.lists(st.tuples(st.sampled_from([-1, 0, 3, 9, 2**62]), st.integers(0, 30))),
         ratio=st.integers(2, 4),
@@ -182,7 +177,6 @@ def test_what_looks_like_a_kept_twin_trains_beside_it(seed):
     assert (split(table, 2, True, seed)["split"][[0, 1, 2, 9]] == TRAIN).all()
 
 
-@settings(deadline=None)
 @given(
     photos=st.lists(st.tuples(st.integers(0, 2), st.integers(0, 40)), min_size=4, max_size=60),
     ratio=st.integers(2, 5),

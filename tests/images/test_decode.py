@@ -145,7 +145,6 @@ def test_a_scaled_decode_keeps_the_picture(encode, smooth):
     assert 10 * np.log10(255**2 / np.mean(error**2)) >= 40
 
 
-@settings(max_examples=50, deadline=None)
 @given(data=st.data(), orientation=st.integers(1, 8), min_size=st.integers(1, 300))
 def test_a_box_is_cut_from_the_upright_picture(encode, smooth, data, orientation, min_size):
     exif = Image.Exif()
@@ -226,7 +225,7 @@ def test_the_message_is_one_line_without_addresses(encode, smooth):
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning:PIL")
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(data=st.data())
 def test_damaged_bytes_decode_or_are_refused(encode, smooth, data):
     kind = data.draw(st.sampled_from(["JPEG", "PNG", "GIF", "TIFF", "WEBP"]))

@@ -42,7 +42,7 @@ def test_nothing_has_no_place(sides):
         content_rectangle(*sides)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     st.integers(1, 60), st.integers(1, 60), st.integers(1, 65), st.sampled_from(get_args(Fill)),
     st.tuples(*[st.integers(0, 255)] * 3),

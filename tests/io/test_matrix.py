@@ -3,7 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -31,7 +31,6 @@ def matrix(file):
     return Matrix(file)
 
 
-@settings(deadline=None)
 @given(array=arrays(), size=st.integers(1, 7))
 def test_what_is_written_is_read(tmp_path_factory, array, size):
     file = tmp_path_factory.mktemp("m") / "m.npy"
@@ -48,7 +47,6 @@ def test_what_is_written_is_read(tmp_path_factory, array, size):
         np.testing.assert_array_equal(matrix[part], array[part])
 
 
-@settings(deadline=None)
 @given(rows=st.lists(st.integers(-6, 5), max_size=9), size=st.integers(1, 4))
 def test_any_rows_in_any_order(tmp_path_factory, rows, size):
     file = tmp_path_factory.mktemp("m") / "m.npy"
@@ -62,7 +60,6 @@ def test_any_rows_in_any_order(tmp_path_factory, rows, size):
     np.testing.assert_array_equal(np.concatenate([ROWS[:0], *blocks]), ROWS[chosen])
 
 
-@settings(deadline=None)
 @given(data=st.data(), count=st.integers(1, 40))
 def test_runs_of_rows_among_single_ones(tmp_path_factory, data, count):
     file = tmp_path_factory.mktemp("m") / "m.npy"

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pytorch_metric_learning.utils.accuracy_calculator import AccuracyCalculator
 
@@ -190,7 +190,6 @@ def naive(right, relevant, k):
     }
 
 
-@settings(deadline=None)
 @given(data=st.data())
 def test_agrees_with_a_naive_loop_in_blocks_of_any_size(data):
     gallery_classes = data.draw(st.lists(st.integers(-2, 3), min_size=1, max_size=12))

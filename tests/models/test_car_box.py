@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tests.conftest import ROOT
 
@@ -43,7 +43,6 @@ def regions(mask: np.ndarray) -> list[set[tuple[int, int]]]:
     return found
 
 
-@settings(max_examples=60, deadline=None)
 @given(
     seed=st.integers(0, 999), n=st.integers(2, 7), height=st.integers(1, 90),
     width=st.integers(1, 90), lag=st.sampled_from([0, 0.25]),

@@ -84,8 +84,8 @@ def test_resnet18_with_gem() -> None:
     check(Encoder(DescriptorNet(DescriptorConfig("resnet18", 8, 32)).eval()))
 
 
-@pytest.mark.parametrize("pooling", ["gem", "average", "max", "gem_max"])
-def test_poolings(tiny: Callable[..., DescriptorNet], pooling: str) -> None:
+@pytest.mark.parametrize("pooling", ["average", "max", "gem_max"])
+def test_other_poolings(tiny: Callable[..., DescriptorNet], pooling: str) -> None:
     check(Encoder(tiny(pooling=pooling)))
 
 

@@ -4,7 +4,7 @@ from typing import Any, get_args
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 from tests import parameters
@@ -118,7 +118,6 @@ class TestTuples:
         with pytest.raises(ValidationError, match="TupleSoftmax and sampler tuples"):
             training_params(**change)
 
-    @settings(deadline=None)
     @given(loss=st.none() | st.integers(1, 6), sampler=st.none() | st.integers(1, 6))
     def test_both_have_as_many_negatives(self, loss, sampler):
         args = [{} if n is None else {"negatives": n} for n in (loss, sampler)]

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from PIL import Image
-from tests.conftest import command, kedro, make_project
+from tests.conftest import command, make_project
 from tests.folders import index, photo, put, refusal
 from tests.parameters import data_params
 
@@ -28,8 +28,8 @@ def described(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, str
     put(photos, "a.jpg", "b.jpg", "in/c.jpg", "in/deeper/d.jpg", "e.jpg", "f.jpg")
     small = Image.open(photos / "a.jpg").resize((60, 52))
     small.save(photos / "in" / "a_small.jpg")
-    run = kedro(project, "index-folder", str(photos), "--unlabelled")
-    assert run.returncode == 0, run.stdout + run.stderr
+    run = command(project, "index-folder", str(photos), "--unlabelled")
+    assert run.exit_code == 0, run.output
     return project, photos, run.stdout
 
 

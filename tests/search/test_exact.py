@@ -1,7 +1,7 @@
 import faiss
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -42,7 +42,6 @@ def small_integers(rows, width):
     return hnp.arrays(np.float32, (rows, width), elements=values)
 
 
-@settings(deadline=None, max_examples=60)
 @given(data=st.data())
 def test_equals_sorting_everything(data):
     # Products of small integers are exact in float32, and many of them are equal.

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from car_retrieval.io.matrix import Matrix, write_matrix
@@ -31,7 +31,6 @@ def oracle(query, gallery, queries, photos, alpha):
     return {row: float(query @ augmented[row]) for row in gallery}
 
 
-@settings(deadline=None, max_examples=40)
 @given(
     seed=st.integers(0, 10_000),
     count=st.integers(1, 25),

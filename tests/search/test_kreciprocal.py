@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from car_retrieval.io.matrix import Matrix, write_matrix
@@ -71,7 +71,6 @@ def oracle(query, vectors, k1, k2, weight, candidates):
     return sorted(gallery, key=lambda g: (final[g], g)), final
 
 
-@settings(deadline=None, max_examples=30)
 @given(
     seed=st.integers(0, 10_000),
     count=st.integers(1, 40),

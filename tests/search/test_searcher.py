@@ -1,7 +1,7 @@
 import faiss
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from car_retrieval.io.matrix import Matrix, write_matrix
@@ -37,7 +37,6 @@ def lopq(vectors, **params):
     return index
 
 
-@settings(deadline=None, max_examples=40)
 @given(data=st.data())
 def test_full_visit_and_reranking_of_all_equal_exact_search(data):
     splits, bits = data.draw(st.sampled_from([1, 2])), data.draw(st.sampled_from([4, 8]))

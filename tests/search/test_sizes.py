@@ -16,14 +16,14 @@ def faiss(factory: str) -> dict:
     return {"factory": factory, "search": {}}
 
 
-@pytest.mark.parametrize(("photos", "dimension"), [(1, 1280), (2, 16), (10, 24), (24, 64)])
+@pytest.mark.parametrize(("photos", "dimension"), [(1, 320), (2, 12), (10, 24), (24, 64)])
 @pytest.mark.parametrize(
     ("kind", "settings"),
     [
         ("lopq", LOPQ),
         ("lopq", LOPQ | {"bits": 4, "pca": 64}),
         ("faiss", faiss("IVF32,PQ64x4fs")),
-        ("faiss", faiss("OPQ64_256,IVF256,PQ64x4fs")),
+        ("faiss", faiss("OPQ16_256,IVF256,PQ16x4fs")),
         ("faiss", faiss("IVF32,RaBitQ")),
         ("faiss", faiss("HNSW32")),
     ],

@@ -26,6 +26,7 @@ from car_retrieval.serving.run_artifacts import catalog_config, open_retriever
 
 ENV = "independent"
 PHOTOS = 40
+ARCH = "timm/test_resnet"
 NAMES = [("Audi", "Audi A4"), ("Audi", "Audi A6"), ("Skoda", "Octavia"), (None, None)]
 
 
@@ -72,12 +73,12 @@ def write_run(
     catalog = catalog_of(project, version)
     photos = listed(project / "data/01_raw/independent/traini")
     catalog.save("gallery_photos", photos)
-    net = DescriptorNet(DescriptorConfig("resnet18", 16, 32)).eval()
+    net = DescriptorNet(DescriptorConfig(ARCH, 16, 32)).eval()
     catalog.save("model", net)
     whitening = Whitening()
     catalog.save("whitening", whitening)
     stream = pack_images(
-        photos, catalog.load("web_images"), packing, training_params(arch="resnet18")
+        photos, catalog.load("web_images"), packing, training_params(arch=ARCH)
     )
     pixels = project / f"{version}.npy"
     write_matrix(pixels, stream)

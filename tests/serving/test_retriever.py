@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 from tests.serving.conftest import PHOTOS, picture
@@ -155,7 +155,6 @@ def test_a_file_that_is_not_a_picture_is_refused(retriever: Retriever) -> None:
         retriever.prepare(Path("no such file"))
 
 
-@settings(max_examples=60, deadline=None)
 @given(
     make=st.sampled_from([None, "audi", "SKODA"]),
     years=st.none() | st.tuples(st.integers(1999, 2004), st.integers(2004, 2011)),

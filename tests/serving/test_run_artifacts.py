@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from tests.parameters import data_params, encoding_params
-from tests.serving.conftest import ENV, catalog_of, write_run
+from tests.serving.conftest import ARCH, ENV, catalog_of, write_run
 
 from car_retrieval.gallery.record import photo_id
 from car_retrieval.io.matrix import attributes_path
@@ -29,7 +29,7 @@ def change_attributes(project: Path, **changes: Any) -> None:
 
 
 def other_network() -> DescriptorNet:
-    return DescriptorNet(DescriptorConfig("resnet18", 16, 32)).eval()
+    return DescriptorNet(DescriptorConfig(ARCH, 16, 32)).eval()
 
 
 def reproduces_descriptors(project: Path) -> bool:

@@ -2,7 +2,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from pytorch_metric_learning.utils import common_functions
 
@@ -27,7 +27,6 @@ def check_draws(sampler, labels, batch_size, seed, **args):
     return batches
 
 
-@settings(deadline=None)
 @given(labels=LABELS, batch_size=st.integers(2, 9), seed=SEEDS)
 def test_shuffle_takes_every_image_once(labels, batch_size, seed):
     batches = check_draws(shuffle, labels, batch_size, seed)
@@ -37,7 +36,6 @@ def test_shuffle_takes_every_image_once(labels, batch_size, seed):
     assert all(1 < len(batch) <= batch_size for batch in batches)
 
 
-@settings(deadline=None)
 @given(labels=LABELS, classes=st.integers(1, 4), photos=st.integers(2, 5), seed=SEEDS)
 def test_pk_takes_groups_of_one_class(labels, classes, photos, seed):
     batches = check_draws(pk, labels, classes * photos, seed, photos_per_class=photos)
@@ -63,7 +61,6 @@ def test_pk_needs_whole_groups(batch_size, photos):
         next(pk(np.zeros(9), batch_size, rng(), photos_per_class=photos))
 
 
-@settings(deadline=None)
 @given(labels=LABELS, batch_size=st.integers(1, 30), negatives=st.integers(1, 5), seed=SEEDS)
 def test_tuples(labels, batch_size, negatives, seed):
     sizes = Counter(labels.tolist())
@@ -100,7 +97,6 @@ def test_tuples_need_a_positive_and_a_negative(labels):
         next(tuples(np.array(labels), 6, rng()))
 
 
-@settings(deadline=None)
 @given(labels=LABELS, classes=st.integers(1, 3), m=st.integers(1, 4), seed=SEEDS)
 def test_m_per_class(labels, classes, m, seed):
     assume(len(set(labels.tolist())) >= classes)

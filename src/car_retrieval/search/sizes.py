@@ -59,14 +59,14 @@ def changes(
 
 
 def _factory(factory: str, cells: int, dimension: int | None) -> str:
+    factory = re.sub(r"\bIVF(\d+)", lambda found: f"IVF{min(int(found[1]), cells)}", factory)
+    if dimension is None:
+        return factory
+    cut = re.sub(r"_(\d+)\b", lambda found: f"_{min(int(found[1]), dimension)}", factory, count=1)
+
     def words(found: re.Match[str]) -> str:
         count = int(found[2])
-        small = dimension is not None and count > dimension
-        return found[1] + str(math.gcd(count, dimension or count) if small else count)
+        small = count > dimension or cut != factory  # words divide the dimension
+        return found[1] + str(math.gcd(count, dimension) if small else count)
 
-    factory = re.sub(r"\bIVF(\d+)", lambda found: f"IVF{min(int(found[1]), cells)}", factory)
-    if dimension is not None:
-        factory = re.sub(
-            r"_(\d+)\b", lambda found: f"_{min(int(found[1]), dimension)}", factory, count=1
-        )
-    return re.sub(r"\b(O?PQ)(\d+)", words, factory)
+    return re.sub(r"\b(O?PQ)(\d+)", words, cut)

@@ -27,7 +27,7 @@ def oracle(distances, sizes, quota):
     return cells
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(data=st.data())
 def test_the_order_is_that_of_sorting_all_cells(data):
     splits = data.draw(st.integers(1, 2))
@@ -42,7 +42,6 @@ def test_the_order_is_that_of_sorting_all_cells(data):
     assert order[:visited].tolist() == oracle(distances, sizes, quota)
 
 
-@settings(deadline=None, max_examples=40)
 @given(
     splits=st.integers(1, 2),
     count=st.integers(1, 6),

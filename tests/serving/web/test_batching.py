@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from car_retrieval.gallery.record import photo_id
@@ -41,7 +41,6 @@ def squares(numbers: Sequence[int]) -> list[int]:
     return [number**2 for number in numbers]
 
 
-@settings(max_examples=30, deadline=None)
 @given(
     st.lists(st.integers(0, 20), max_size=30),
     st.integers(1, 8),
