@@ -9,10 +9,11 @@ from omegaconf.resolvers import oc
 from car_retrieval.hooks import InputChecks, RunReport
 from car_retrieval.hooks.lineage import Lineage
 from car_retrieval.hooks.mlflow import Tracking
+from car_retrieval.hooks.run_lock import RunLock
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # else that extra phones home
 
-HOOKS = (Tracking(), RunReport(), Lineage(), InputChecks())  # the last one is called first
+HOOKS = (Tracking(), RunReport(), Lineage(), RunLock(), InputChecks())  # the last is called first
 
 
 def own_collection(root: str) -> str:

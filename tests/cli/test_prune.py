@@ -9,6 +9,7 @@ from tests.conftest import command, link
 from car_retrieval.cli.prune import delete, prunable, size_of
 from car_retrieval.datasets.checkpoints import COMPLETE, CheckpointsDataset
 from car_retrieval.datasets.matrix import MatrixDataset
+from car_retrieval.io.run_lock import lock_for_run, no_runs
 
 ANY = Version(None, None)
 KILLED = """
@@ -37,7 +38,7 @@ def dataset(tmp_path):
 
 @pytest.mark.parametrize(("keep", "gone"), [(1, [1, 2, 3]), (3, [1]), (4, []), (9, [])])
 def test_the_newest_are_kept(dataset, tmp_path, keep, gone):
-    folders = prunable([dataset], keep)
+    folders = prunable({"m": dataset}, {}, keep)
     assert folders == [tmp_path / "m.npy" / f"v{number}" for number in gone]
     delete(folders)
     left = [path.name for path in sorted((tmp_path / "m.npy").iterdir())]
@@ -49,7 +50,7 @@ def test_what_has_no_versions_is_left_alone(tmp_path):
     single = MatrixDataset(filepath=str(tmp_path / "single.npy"))
     single.save(np.arange(3))
     none = MatrixDataset(filepath=str(tmp_path / "none.npy"), version=ANY)
-    assert prunable([single, none, MemoryDataset(1)], 1) == []
+    assert prunable({"single": single, "none": none, "other": MemoryDataset(1)}, {}, 1) == []
 
 
 def test_crashed_runs_do_not_push_out_complete_ones(tmp_path):
@@ -59,11 +60,11 @@ def test_crashed_runs_do_not_push_out_complete_ones(tmp_path):
         (folder / "model.ep0").touch()
         if version < "v3":
             (folder / COMPLETE).touch()
-    both = [
-        CheckpointsDataset(str(tmp_path / "c"), version=ANY, partial=partial)
-        for partial in (False, True)
-    ]
-    assert prunable(both, 1) == [tmp_path / "c" / "v1", tmp_path / "c" / "v3"]
+    both = {
+        name: CheckpointsDataset(str(tmp_path / "c"), version=ANY, partial=name == "previous")
+        for name in ("checkpoints", "previous")
+    }
+    assert prunable(both, {}, 1) == [tmp_path / "c" / "v1", tmp_path / "c" / "v3"]
 
 
 def test_size_of(dataset, tmp_path):
@@ -81,7 +82,7 @@ def test_what_a_killed_run_left_is_no_version(dataset, tmp_path):
     (matrix / "v7").mkdir()
     (matrix / "v7" / "m.npy.part").touch()
     (matrix / "v7" / "m.json").touch()  # killed between attributes and matrix
-    found = prunable([dataset], 2)
+    found = prunable({"m": dataset}, {}, 2)
     assert found == [matrix / version for version in ("v1", "v2", "v7", "v8", "v9")]
     delete(found)
     assert sorted(path.name for path in matrix.iterdir()) == ["v3", "v4"]
@@ -97,19 +98,47 @@ def test_a_half_written_epoch_goes_and_the_epochs_before_it_stay(tmp_path):
         (tmp_path / "c" / version / "c").mkdir(parents=True)
         for name in names:
             (tmp_path / "c" / version / "c" / name).touch()
-    both = [
-        CheckpointsDataset(str(tmp_path / "c"), version=ANY, partial=partial)
-        for partial in (False, True)
-    ]
-    found = prunable(both, 1)
+    both = {
+        name: CheckpointsDataset(str(tmp_path / "c"), version=ANY, partial=name == "previous")
+        for name in ("checkpoints", "previous")
+    }
+    found = prunable(both, {}, 1)
     assert found == [tmp_path / "c" / "v2" / "c" / "model.ep1.part", tmp_path / "c" / "v3"]
     delete(found)
-    assert list(both[1].load()) == [0]
+    assert list(both["previous"].load()) == [0]
 
 
 def test_a_part_in_an_old_version_is_deleted_once(dataset, tmp_path):
     (tmp_path / "m.npy" / "v1" / "x.part").touch()
-    assert prunable([dataset], 3) == [tmp_path / "m.npy" / "v1"]
+    assert prunable({"m": dataset}, {}, 3) == [tmp_path / "m.npy" / "v1"]
+
+
+@pytest.mark.parametrize(("keep", "gone"), [(1, ["photos/v1"]), (2, ["photos/v1"]), (4, [])])
+def test_what_a_kept_version_was_made_of_is_kept(tmp_path, keep, gone):
+    """Run v2 made all; run v4, killed early, only photos and images, and v5 photos."""
+    made = {"photos": "1245", "images": "24", "vectors": "2", "other": "4"}
+    datasets = {}
+    for name, versions in made.items():
+        path = str(tmp_path / name)
+        for version in versions:
+            MatrixDataset(path, Version(f"v{version}", f"v{version}")).save(np.arange(3))
+        datasets[name] = MatrixDataset(path, version=ANY)
+    made_of = {"images": {"photos", "params:x"}, "vectors": {"images"}}
+    found = prunable(datasets, made_of, keep)
+    assert [path.relative_to(tmp_path).as_posix() for path in found] == gone
+
+
+def test_nothing_is_pruned_during_a_run(project):
+    lock = lock_for_run(project)
+    pruned = command(project, "prune", "--keep=1")
+    assert pruned.exit_code == 1
+    assert "a run is in progress" in pruned.output
+    other = lock_for_run(project)
+    lock.release()
+    other.release()
+    assert command(project, "prune", "--keep=1").exit_code == 0
+    with no_runs(project), pytest.raises(BlockingIOError, match="kedro prune"):
+        lock_for_run(project)
 
 
 def test_the_command_says_what_it_deletes_wherever_it_is_called(project, tmp_path_factory):
