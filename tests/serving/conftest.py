@@ -77,9 +77,7 @@ def write_run(
     catalog.save("model", net)
     whitening = Whitening()
     catalog.save("whitening", whitening)
-    stream = pack_images(
-        photos, catalog.load("web_images"), packing, training_params(arch=ARCH)
-    )
+    stream = pack_images(photos, catalog.load("web_images"), packing, training_params(arch=ARCH))
     pixels = project / f"{version}.npy"
     write_matrix(pixels, stream)
     features = project / f"{version}_features.npy"
