@@ -4,10 +4,12 @@ import subprocess
 import sys
 from contextlib import chdir
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 from hypothesis import settings
+from xdist.scheduler import LoadFileScheduling
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # a worker per core
 
@@ -31,16 +33,21 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     return 0 if config.option.file_or_dir else min(2, os.cpu_count() or 1)
 
 
+class Scheduling(LoadFileScheduling):
+    """A file stays on one worker, and so do all files with tests of the sample's run."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file: str = super()._split_scope(nodeid)
+        return "run" if "finished_run" in (ROOT / file).read_text() else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling:
+    return Scheduling(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A file stays on one worker; so do all tests of the sample's run, which are begun first."""
-
-    def after_run(item: pytest.Item) -> bool:
-        return "first_run" in getattr(item, "fixturenames", ())
-
-    items.sort(key=lambda item: not after_run(item))
-    for item in items:
-        group = "first_run" if after_run(item) else item.path.relative_to(ROOT).as_posix()
-        item.add_marker(pytest.mark.xdist_group(group))
+    """Begin with the tests of the sample's run, which take longest."""
+    items.sort(key=lambda item: "first_run" not in getattr(item, "fixturenames", ()))
 
 
 def link(path: Path, target: Path) -> None:

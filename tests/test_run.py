@@ -17,12 +17,7 @@ from tests.conftest import command, kedro, params
 OUTPUTS = {
     "02_intermediate": ["car_front.csv", "car_rear.csv", "tindexinfo.csv"],
     "03_primary": ["imageset.npy", "test_image.npy", "split.csv", "valid.npy"],
-    "04_feature": [
-        "gallery_features.npy",
-        "query_features.npy",
-        "database.npy",
-        "tdatabase.npy",
-    ],
+    "04_feature": ["gallery_features.npy", "query_features.npy", "database.npy", "tdatabase.npy"],
     "06_models": [
         "checkpoints",
         "model.safetensors",

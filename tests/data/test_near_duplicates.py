@@ -30,9 +30,7 @@ def tables(draw: st.DrawFn) -> pd.DataFrame:
     rows = draw(
         st.lists(
             st.tuples(
-                st.sampled_from(centres),
-                st.sets(st.integers(0, 63), max_size=9),
-                st.integers(0, 2),
+                st.sampled_from(centres), st.sets(st.integers(0, 63), max_size=9), st.integers(0, 2)
             ),
             max_size=14,
         )

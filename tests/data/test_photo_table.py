@@ -108,8 +108,7 @@ class TestReadablePhotos:
         }
         assert set(problems["Action"]) == {"full frame used"}
         np.testing.assert_array_equal(
-            photo_table.boxes_of(kept),
-            [[1, 1, 100, 80], [5, 5, 20, 20], *[[np.nan] * 4] * 4],
+            photo_table.boxes_of(kept), [[1, 1, 100, 80], [5, 5, 20, 20], *[[np.nan] * 4] * 4]
         )
 
     def test_a_list_without_boxes(self, photos, inspection):

@@ -54,9 +54,7 @@ def test_seed_and_class_change_the_choice():
 
 
 @given(
-    counts=st.tuples(st.integers(0, 50), st.integers(0, 50)),
-    ratio=RATIOS,
-    seed=st.integers(0, 9),
+    counts=st.tuples(st.integers(0, 50), st.integers(0, 50)), ratio=RATIOS, seed=st.integers(0, 9)
 )
 def test_viewpoints_in_their_proportion(counts, ratio, seed):
     views = np.random.default_rng(seed).permutation(np.repeat([1, 4], counts))

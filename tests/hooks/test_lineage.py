@@ -159,9 +159,7 @@ def catalog(**datasets: Any) -> DataCatalog:
     return DataCatalog(given)
 
 
-def test_results_of_earlier_runs_are_checked_before_any_work(
-    matrix: Callable[..., Matrix],
-) -> None:
+def test_results_of_earlier_runs_are_checked_before_any_work(matrix: Callable[..., Matrix]) -> None:
     pipeline = Pipeline([node(["gallery_descriptors"], "index")])
     given = {"gallery_descriptors": matrix("d.npy")}
     Lineage().before_pipeline_run(pipeline, catalog(**given, gallery_photos=PHOTOS))

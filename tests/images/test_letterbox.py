@@ -148,12 +148,7 @@ def test_views_and_read_only_pixels_are_taken(smooth):
 @pytest.mark.parametrize("share", [1.0, 0.875, 0.6])
 def test_the_centre_is_what_torchvision_evaluates(smooth, height, width, share, interpolation):
     pixels = smooth(height, width)
-    prepare = Compose(
-        [
-            Resize(int(48 / share), InterpolationMode(interpolation)),
-            CenterCrop(48),
-        ]
-    )
+    prepare = Compose([Resize(int(48 / share), InterpolationMode(interpolation)), CenterCrop(48)])
     expected = np.asarray(prepare(Image.fromarray(pixels)))
     found = centre(pixels, 48, share, interpolation)
     assert found.shape == (48, 48, 3)

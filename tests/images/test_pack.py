@@ -54,8 +54,7 @@ def test_nothing_to_pack():
 
 
 @pytest.mark.parametrize(
-    ("data", "reason"),
-    [(b"no picture", "it is not a picture"), (None, "file not found")],
+    ("data", "reason"), [(b"no picture", "it is not a picture"), (None, "file not found")]
 )
 def test_a_bad_file_is_named(files, data, reason):
     bad = files | ({"bad/5.jpg": data} if data else {})

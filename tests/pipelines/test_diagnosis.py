@@ -159,11 +159,7 @@ def test_the_map_knows_each_of_its_photos(described: tuple[Matrix, Matrix]) -> N
 
 
 def calibrated(
-    gallery: Matrix,
-    valid: RetrievalResult,
-    queries: pd.Series,
-    rate: float,
-    **params: object,
+    gallery: Matrix, valid: RetrievalResult, queries: pd.Series, rate: float, **params: object
 ) -> dict[str, Any]:
     given = evaluation_params(false_match_rate=rate, **params)
     test_queries = pd.Series([1, 9])  # of class 9 there is no photo

@@ -13,9 +13,7 @@ from car_retrieval.io.matrix import Matrix, MatrixStream, write_matrix
 from car_retrieval.models.descriptor import DescriptorConfig, DescriptorNet
 from car_retrieval.models.encoder import Encoder
 from car_retrieval.models.whitening import Whitening, fit_whitening
-from car_retrieval.params import (
-    WhiteningParams,
-)
+from car_retrieval.params import WhiteningParams
 from car_retrieval.pipelines.encoding import nodes as encoding
 
 

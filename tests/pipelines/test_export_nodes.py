@@ -123,10 +123,7 @@ def write_model_card(**told: Any) -> str:
         node(*(told[name] for name in names.split()))
         for node, names in (
             (card_nodes.tell_network, "gallery_descriptors model checkpoints training_history"),
-            (
-                card_nodes.tell_data,
-                "gallery_photos query_photos split roles data_report by_class",
-            ),
+            (card_nodes.tell_data, "gallery_photos query_photos split roles data_report by_class"),
             (card_nodes.tell_scores, "summary searchers no_match_threshold evaluation"),
         )
     ]

@@ -122,9 +122,7 @@ def test_a_query_with_right_matches_only(
 
 
 def test_heat_is_shown_of_few_queries(
-    given: dict[str, Any],
-    draw: Callable[..., list[GridRow]],
-    monkeypatch: pytest.MonkeyPatch,
+    given: dict[str, Any], draw: Callable[..., list[GridRow]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(heat, "SHOWN", 2)
     monkeypatch.setattr(heat, "pick_queries", lambda *_: {"median": [2, 0, 1]})

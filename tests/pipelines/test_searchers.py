@@ -12,10 +12,7 @@ from car_retrieval.io.matrix import Matrix, MatrixStream, write_matrix
 from car_retrieval.metrics.retrieval import per_query, summarise
 from car_retrieval.params import EvaluationParams, ExpansionParams
 from car_retrieval.pipelines.evaluation import nodes
-from car_retrieval.pipelines.searchers.nodes import (
-    compare_searchers,
-    index_gallery,
-)
+from car_retrieval.pipelines.searchers.nodes import compare_searchers, index_gallery
 from car_retrieval.search.lopq.index import LopqIndex
 
 LOPQ = {"kind": "lopq", "coarse": 2, "subquantisers": 4, "rerank": 0}

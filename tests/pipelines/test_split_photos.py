@@ -8,9 +8,7 @@ from tests.pipelines.made_up import photos
 
 from car_retrieval.data.splits import check_trainable
 from car_retrieval.gallery.store import GalleryStore
-from car_retrieval.params import (
-    DataParams,
-)
+from car_retrieval.params import DataParams
 from car_retrieval.pipelines.data_processing import nodes as data
 from car_retrieval.pipelines.evaluation import nodes as evaluation
 

@@ -31,10 +31,7 @@ HISTORY = pd.DataFrame(
     }
 )
 RANKS = pd.DataFrame(
-    {
-        "Relevant": [3, 3, 3, 3, 0],
-        "First hit": pd.array([1, 2, 2, None, None], dtype="Int64"),
-    }
+    {"Relevant": [3, 3, 3, 3, 0], "First hit": pd.array([1, 2, 2, None, None], dtype="Int64")}
 )
 CLASSES = pd.DataFrame({"Class": [1, 2], "Queries": [3, 1], "Relevant": [9, 80], "mAP@5": [0.2, 1]})
 PAIRS = verification([0.9, 0.8, 0.7, 0.6], [1, 0, 1, 0])

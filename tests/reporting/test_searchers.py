@@ -32,12 +32,7 @@ def letters(text):
     return Text.get_window_extent(text)
 
 
-SPEEDS = [
-    [100.0, 2000.0, 30.0],
-    [1000.0] * 5,
-    [1000, 1010, 1020, 1030, 40000],
-    [5.0],
-]
+SPEEDS = [[100.0, 2000.0, 30.0], [1000.0] * 5, [1000, 1010, 1020, 1030, 40000], [5.0]]
 
 
 @pytest.mark.parametrize("speeds", SPEEDS)

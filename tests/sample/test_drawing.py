@@ -15,14 +15,7 @@ from car_retrieval.sample.grilles import GRILLE_SHAPES
 from car_retrieval.sample.lamps import LAMP_SHAPES
 from car_retrieval.sample.models import make_catalogue
 from car_retrieval.sample.patches import Patch
-from car_retrieval.sample.traits import (
-    BODIES,
-    EMBLEMS,
-    FOGS,
-    GRILLES,
-    INTAKES,
-    LAMPS,
-)
+from car_retrieval.sample.traits import BODIES, EMBLEMS, FOGS, GRILLES, INTAKES, LAMPS
 
 CARS = make_catalogue(30, seed=7)
 NOWHERE = (255, 0, 254)

@@ -6,11 +6,7 @@ from hypothesis import strategies as st
 from car_retrieval.search.eigenvalue_allocation import allocate_eigenvalues
 
 
-@given(
-    parts=st.integers(1, 6),
-    room=st.integers(1, 5),
-    data=st.data(),
-)
+@given(parts=st.integers(1, 6), room=st.integers(1, 5), data=st.data())
 def test_each_goes_to_the_least_product_with_room(parts, room, data):
     values = st.sampled_from([0.0, 0.5, 1.0, 2.0, 4.0, 64.0])
     eigenvalues = np.array([data.draw(values) for _ in range(parts * room)])

@@ -64,9 +64,7 @@ def test_without_a_run_the_error_names_the_command(own_project: Path) -> None:
             function(project=own_project)
 
 
-def test_packing_follows_the_gallery_not_the_current_parameters(
-    own_project: Path,
-) -> None:
+def test_packing_follows_the_gallery_not_the_current_parameters(own_project: Path) -> None:
     packing = data_params(image_size=32, fill="black", crop="none")
     write_run(own_project, LATER, packing=packing)
     retriever = open_retriever(ENV, own_project)
@@ -106,8 +104,7 @@ def test_versions_show_which_artifacts_are_missing(own_project: Path, tmp_path: 
 def test_a_different_photo_list_is_refused(own_project: Path) -> None:
     change_attributes(own_project, photos="other")
     with pytest.raises(
-        ValueError,
-        match=r"^gallery_descriptors .* gallery_photos: .* encoding again$",
+        ValueError, match=r"^gallery_descriptors .* gallery_photos: .* encoding again$"
     ):
         open_retriever(ENV, own_project)
 
@@ -165,8 +162,7 @@ def test_an_index_of_other_descriptors_is_not_used(own_project: Path, part: str)
 
 
 @pytest.mark.parametrize(
-    "change",
-    [{"encoder": {}}, {"photos": "other"}, {"reranking": {"kind": "expansion"}}, None],
+    "change", [{"encoder": {}}, {"photos": "other"}, {"reranking": {"kind": "expansion"}}, None]
 )
 def test_a_threshold_of_other_similarities_is_not_used(
     own_project: Path, change: dict[str, Any] | None

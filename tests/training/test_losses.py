@@ -6,12 +6,7 @@ import pytorch_metric_learning.distances
 import torch
 import torch.nn.functional as F  # noqa: N812
 
-from car_retrieval.training.losses import (
-    TupleSoftmax,
-    build_loss,
-    build_miner,
-    with_memory,
-)
+from car_retrieval.training.losses import TupleSoftmax, build_loss, build_miner, with_memory
 
 LABELS = torch.tensor([0, 0, 1, 1, 2, 2, 3, 3])
 
@@ -170,11 +165,7 @@ def test_a_miner_meets_a_loss(descriptors):
 @pytest.mark.parametrize(
     ("name", "args", "message"),
     [
-        (
-            "CosFace",
-            {},
-            r"training\.loss\.name: unknown 'CosFace'; choose .*ArcFaceLoss.*Tuple",
-        ),
+        ("CosFace", {}, r"training\.loss\.name: unknown 'CosFace'; choose .*ArcFaceLoss.*Tuple"),
         ("angular_loss", {}, "unknown 'angular_loss'"),
         ("CosFaceLoss", {"margn": 0.2}, r"training\.loss: CosFaceLoss: .*margn"),
         ("TupleSoftmax", {"scale": 16}, r"training\.loss: TupleSoftmax: .*scale"),

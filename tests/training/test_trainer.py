@@ -15,6 +15,7 @@ from car_retrieval.training.trainer import Trainer
 from car_retrieval.training.validation import Validation
 
 CLASSES, PHOTOS = 4, 6
+SMALL = "timm/test_resnet"  # half a million weights
 COSFACE = {"name": "CosFaceLoss", "args": {"margin": 0.1, "scale": 8}}
 WAYS = {
     "pk": {"loss": COSFACE, "sampler": {"name": "pk", "args": {"photos_per_class": 4}}},
@@ -79,7 +80,7 @@ def make(split):
         labels = table.set_index("Index")["Class"]
         sides = (labels[(table["split"] == side).to_numpy()] for side in ("valid", "train"))
         wanted = {"epochs": 3, "batch_size": 8, "dimension": 8, "seed": 1, "k": 5, "device": "cpu"}
-        params = training_params(**(wanted | WAYS[way] | changes))
+        params = training_params(**({"arch": SMALL} | wanted | WAYS[way] | changes))
         validation = Validation(images(side), table, sample_pairs(*sides, seed=0), params.k)
         return Trainer(images(side), table, validation, params)
 
@@ -246,7 +247,7 @@ def test_scale_and_normalisation(make):
 @pytest.mark.parametrize("name", LOSSES)
 def test_every_loss_learns(make, name):
     loss = {"name": name.split()[0], "args": LOSSES[name].get("args", {})}
-    wanted = {"loss": loss, "augmentation": None, "epochs": 3}
+    wanted = {"arch": "resnet18", "loss": loss, "augmentation": None, "epochs": 3}
     if loss["name"] == "TupleSoftmax":
         wanted |= {"sampler": {"name": "tuples"}, "batch_size": 24}
     trainer = make(**wanted, miner=LOSSES[name].get("miner"))
@@ -357,7 +358,9 @@ def test_batch_norms_keep_their_statistics(make):
 
 def test_frozen_blocks_stay_and_keep_their_statistics(make, tmp_path):
     torch.save(resnet18().state_dict(), tmp_path / "weights.pth")
-    trainer = make(epochs=1, frozen_blocks=3, weights=str(tmp_path / "weights.pth"))
+    trainer = make(
+        arch="resnet18", epochs=1, frozen_blocks=3, weights=str(tmp_path / "weights.pth")
+    )
     before = {name: value.clone() for name, value in trainer.net.state_dict().items()}
     after = next(trainer.epochs())["model"]
     frozen = ("backbone.0.", "backbone.1.", "backbone.4.", "backbone.5.0.")

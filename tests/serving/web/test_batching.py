@@ -41,11 +41,7 @@ def squares(numbers: Sequence[int]) -> list[int]:
     return [number**2 for number in numbers]
 
 
-@given(
-    st.lists(st.integers(0, 20), max_size=30),
-    st.integers(1, 8),
-    st.sampled_from([0.0, 0.01]),
-)
+@given(st.lists(st.integers(0, 20), max_size=30), st.integers(1, 8), st.sampled_from([0.0, 0.01]))
 def test_each_request_gets_its_own_result(
     numbers: list[int], max_size: int, max_wait: float
 ) -> None:
