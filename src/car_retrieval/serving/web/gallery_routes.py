@@ -74,14 +74,32 @@ async def labels_of(request: Request, id: str) -> GalleryPhoto:
     return gallery_photo(retriever, id, root_path_of(request))
 
 
-@gallery_routes.put("/{id}", summary="Replace the labels of a photo")
+@gallery_routes.put("/{id}", summary="Replace the labels of a photo, and its file")
 async def correct(
-    request: Request, id: str, labels: Annotated[Labels, Depends(parse_labels)]
+    request: Request,
+    id: str,
+    labels: Annotated[Labels, Depends(parse_labels)],
+    photo: Annotated[
+        UploadFile | None, File(description="New file of the photo; without it, the file stays.")
+    ] = None,
 ) -> GalleryPhoto:
-    """Replace all labels of a photo; values that are not given become unknown."""
+    """Replace all labels of a photo; values that are not given become unknown.
+
+    A new file is described again. The photo keeps its id and its path.
+    """
     service = _writable(request)
     check_id(service.reloader.retriever, id)
-    await _in_thread(service, lambda: service.writer().correct(id, labels))
+    data = None if photo is None else await photo.read()
+
+    def write() -> None:
+        if data is not None:
+            check_photo(data, service.limits.pixels)
+        try:
+            service.writer().correct(id, labels, data)
+        except ValueError as error:
+            raise HTTPException(422, f"photo: {error}") from error
+
+    await _in_thread(service, write)
     return gallery_photo(service.reloader.retriever, id, root_path_of(request), "updated")
 
 
