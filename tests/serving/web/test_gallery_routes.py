@@ -283,3 +283,12 @@ def test_adding_the_own_file_again_takes_it_back(client: TestClient, own_project
     assert client.get(f"/images/{photo_id('1.jpg')}").content == picture(1)
     assert best(client, picture(1))["id"] == photo_id("1.jpg")
     assert not list(own_project.glob("data/01_raw/gallery_changes/independent/added/*/*"))
+
+
+def test_the_fields_of_the_gallery_are_listed_with_their_values(client: TestClient) -> None:
+    post(client, picture(500), fields=json.dumps({"colour": "red"}))
+    fields = {field["name"]: field for field in client.get("/gallery/fields").json()}
+    assert list(fields) == ["class", "make", "model", "year", "path", "id", "colour"]
+    assert fields["make"]["values"] == ["Audi", "Skoda"]
+    assert fields["year"]["limits"] == [2000, 2009]
+    assert fields["colour"]["values"] == ["red"]

@@ -3,11 +3,13 @@
 import asyncio
 import json
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Depends, File, Form, HTTPException, Request, UploadFile
 from fastapi.responses import Response
 
+from car_retrieval.gallery.field_values import field_values
 from car_retrieval.gallery.record import Labels, Value
 from car_retrieval.serving.gallery_writer import NewPhoto, Outcome
 from car_retrieval.serving.web.errors import ERRORS
@@ -17,7 +19,7 @@ from car_retrieval.serving.web.request_parsing import (
     root_path_of,
     service_of,
 )
-from car_retrieval.serving.web.schemas import GalleryPhoto, gallery_photo
+from car_retrieval.serving.web.schemas import GalleryField, GalleryPhoto, gallery_photo
 from car_retrieval.serving.web.service import Service
 
 Result = TypeVar("Result")
@@ -64,6 +66,19 @@ async def add(
     return gallery_photo(
         service.reloader.retriever, outcome.record.id, root_path_of(request), outcome.kind
     )
+
+
+@gallery_routes.get("/fields", summary="List the fields of the photos and their values")
+async def fields(request: Request) -> list[GalleryField]:
+    """Return the fields that a condition (`where`) can use, with frequent values."""
+    service = service_of(request)
+
+    def listed() -> list[GalleryField]:
+        snapshot = service.reloader.retriever.gallery.snapshot()
+        found = field_values(snapshot.photos, snapshot.present)
+        return [GalleryField(**asdict(field)) for field in found]
+
+    return await asyncio.get_running_loop().run_in_executor(service.decode_pool, listed)
 
 
 @gallery_routes.get("/{id}", summary="Get the labels of a photo")
