@@ -8,8 +8,10 @@ from typing import Any
 from kedro.io import AbstractDataset, DatasetError
 
 from car_retrieval.datasets.preview import ImagePreview, png_preview
+from car_retrieval.gallery.record import photo_id
 
 ADDED = "added/"
+REPLACED = "replaced"
 
 
 class ImageFiles(Mapping[str, bytes]):
@@ -17,7 +19,8 @@ class ImageFiles(Mapping[str, bytes]):
 
     Args:
         root: the folder.
-        added: folder of photos that `kedro gallery add` copied; their paths begin with `added/`.
+        added: folder of copies: of photos from outside the root, whose paths begin with `added/`,
+            and of files that are read instead of those in the root.
     """
 
     def __init__(self, root: Path, added: Path | None = None) -> None:
@@ -32,11 +35,16 @@ class ImageFiles(Mapping[str, bytes]):
 
     def file(self, path: str) -> Path:
         """Return where the file with a relative path lies."""
-        if self.added is not None and path.startswith(ADDED):
-            copied = self.added / path.removeprefix(ADDED)
-            if copied.is_file():
-                return copied
-        return self.root / path
+        copied = self.copy(path)
+        return copied if copied is not None and copied.is_file() else self.root / path
+
+    def copy(self, path: str) -> Path | None:
+        """Return where the copy of a file lies, if there is one; None: there is no such folder."""
+        if self.added is None:
+            return None
+        if path.startswith(ADDED):
+            return self.added / path.removeprefix(ADDED)
+        return self.added / REPLACED / photo_id(path)
 
     def __iter__(self) -> Iterator[str]:
         files = (file for file in self.root.rglob("*") if file.is_file())
@@ -56,7 +64,7 @@ class ImageFilesDataset(AbstractDataset[Any, ImageFiles]):
         filepath: folder of the photos; `~` is expanded. With `tree`: folder that is, or contains,
             the tree.
         tree: `data` or `sv_data` for a CompCars tree, whose photos are in `image/`.
-        added: folder of photos that `kedro gallery add` copied.
+        added: folder of copies, see `ImageFiles`.
         metadata: ignored by Kedro, read by plugins.
     """
 

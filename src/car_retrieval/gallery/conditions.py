@@ -63,7 +63,7 @@ def parse_condition(text: str) -> Condition:
         ValueError: the text has another form.
     """
     parsed = FORM.fullmatch(text)
-    if not parsed or not parsed[3]:
+    if not parsed or not parsed[3].strip(", "):
         raise ValueError(
             f"'{text}' is no condition: write field=value, field=value,value or field=low..high"
         )

@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,7 +79,11 @@ class GalleryStore:
             return _revision(db)
 
     def put(
-        self, records: Sequence[GalleryRecord], vectors: NDArray[np.float32], encoder: str
+        self,
+        records: Sequence[GalleryRecord],
+        vectors: NDArray[np.float32],
+        encoder: str,
+        files: AbstractContextManager[object] = nullcontext(),  # noqa: B008  # has no state
     ) -> None:
         """Add photos, or replace those with the same path.
 
@@ -87,6 +91,8 @@ class GalleryStore:
             records: the photos, with different paths.
             vectors: float32 [n, D], their descriptors.
             encoder: digest of the encoder, see `encoder_digest`.
+            files: entered while no other process can write, and left after the transaction, with
+                the error if it failed: it writes the files, and takes them back on an error.
 
         Raises:
             ValueError: the numbers of records and vectors differ.
@@ -94,7 +100,8 @@ class GalleryStore:
         if len(records) != len(vectors):
             raise ValueError(f"{len(records)} photos have {len(vectors)} descriptors")
         rows = np.ascontiguousarray(vectors, np.float32)
-        with self._transaction() as (db, revision):
+        with ExitStack() as written, self._transaction() as (db, revision):
+            written.enter_context(files)
             _save(db, ((record, False, encoder, revision) for record in records))
             db.executemany(
                 "INSERT OR REPLACE INTO vectors VALUES (?, ?)",

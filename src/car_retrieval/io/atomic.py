@@ -24,3 +24,28 @@ def atomic(path: Path) -> Iterator[Path]:
     except BaseException:
         part.unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def replaced(path: Path, data: bytes | None) -> Iterator[None]:
+    """Replace a file before a block; an error in the block brings the old file back.
+
+    Args:
+        path: the file, which need not exist.
+        data: its new contents; None deletes it.
+    """
+    old = path.read_bytes() if path.is_file() else None
+    try:
+        _put(path, data)
+        yield
+    except BaseException:
+        _put(path, old)
+        raise
+
+
+def _put(path: Path, data: bytes | None) -> None:
+    if data is not None:
+        with atomic(path) as part:
+            part.write_bytes(data)
+    else:
+        path.unlink(missing_ok=True)

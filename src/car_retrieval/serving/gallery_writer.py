@@ -1,10 +1,11 @@
 """Add, correct and remove gallery photos."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from itertools import count
 from typing import Literal
 
 import numpy as np
@@ -14,7 +15,7 @@ from car_retrieval.datasets.image_files import ADDED, ImageFiles
 from car_retrieval.gallery.record import GalleryRecord, Labels, photo_id
 from car_retrieval.gallery.store import BATCH
 from car_retrieval.images.inspect import digest_of
-from car_retrieval.io.atomic import atomic
+from car_retrieval.io.atomic import replaced
 from car_retrieval.search.threads import available_threads
 from car_retrieval.serving.removal import remove_records
 from car_retrieval.serving.retriever import Retriever
@@ -58,13 +59,23 @@ class Outcome:
 
 @dataclass(frozen=True)
 class _Work:
-    """A photo to describe, or to store with the descriptor that it has."""
+    """A photo to describe, or to store with the descriptor that it has.
+
+    Attributes:
+        place: its place among the photos to add.
+        record: the photo.
+        kind: what is done.
+        image: the packed photo; None keeps the descriptor.
+        data: contents of its copy; None keeps the copy.
+        own: whether the file in the gallery folder is used, so that a copy is deleted.
+    """
 
     place: int
     record: GalleryRecord
     kind: Kind
-    image: NDArray[np.uint8] | None
-    data: bytes | None
+    image: NDArray[np.uint8] | None = None
+    data: bytes | None = None
+    own: bool = False
 
 
 class GalleryWriter:
@@ -89,7 +100,7 @@ class GalleryWriter:
             )
         self._retriever, self._gallery = retriever, retriever.gallery
         self._describe = describe or retriever.describe
-        self._files, self._added = retriever.files, retriever.files.added
+        self._files = retriever.files
         self._pool = ThreadPoolExecutor(available_threads(), "photo")
 
     def add(self, photos: Sequence[NewPhoto | str], dry_run: bool = False) -> list[Outcome]:
@@ -120,15 +131,31 @@ class GalleryWriter:
             self._store(list(latest.values()))
         return [outcomes[place] for place in range(len(photos))]
 
-    def correct(self, photo: str, labels: Labels) -> GalleryRecord:
-        """Replace the labels of a photo, except its box.
+    def correct(self, photo: str, labels: Labels, data: bytes | None = None) -> GalleryRecord:
+        """Replace the labels of a photo, except its box, and its file.
+
+        A file with other content is described and gets a box of its own. It replaces the copy that
+        `add` made; a file of yours in the gallery folder stays, and a copy is used instead.
+
+        Args:
+            photo: id of the photo, which stays the same.
+            labels: the new labels.
+            data: contents of the new file; None keeps the file.
 
         Raises:
             KeyError: no gallery photo has this id.
+            ValueError: the file is no complete picture, or the gallery has it as another photo.
         """
         old = self._retriever.record(photo)
-        record = replace(old, labels=replace(labels, box=old.labels.box))
-        self._store([_Work(0, record, "updated", None, None)])
+        if data is None or (digest := digest_of(data)) == old.hash:
+            record = replace(old, labels=replace(labels, box=old.labels.box))
+            self._store([_Work(0, record, "updated")])
+            return record
+        if (twin := self._gallery.find_file(digest)) is not None:
+            raise ValueError(f"the gallery has this file as the photo {twin.id}")
+        labels = replace(labels, box=self._retriever.propose(data))
+        record = GalleryRecord(old.path, digest, labels)
+        self._store([_Work(0, record, "updated", self._packed(data, labels), data)])
         return record
 
     def remove(self, photos: Sequence[str]) -> list[GalleryRecord]:
@@ -157,7 +184,7 @@ class GalleryWriter:
             for record in records[start : start + BATCH]:
                 with suppress(KeyError, OSError, ValueError):
                     image = self._packed(self._files[record.path], record.labels)
-                    works.append(_Work(0, record, "updated", image, None))
+                    works.append(_Work(0, record, "updated", image))
             self._store(works)
             done += len(works)
         return done
@@ -167,23 +194,31 @@ class GalleryWriter:
             return Outcome("skipped", None, photo)
         digest = digest_of(photo.data)
         there = self._gallery.find_file(digest)
-        path = photo.path or f"{ADDED}{digest[:12]}/{_file_name(photo.name)}"
-        if there is None and (row := self._gallery.row_of(photo_id(path))) is not None:
-            there = self._gallery.snapshot().record(row)
+        if there is None and photo.path is not None:
+            row = self._gallery.row_of(photo_id(photo.path))
+            there = None if row is None else self._gallery.snapshot().record(row)
         labels = photo.labels if there is None else _completed(photo.labels, there.labels)
         if there is not None and there.hash == digest:
             if self._gallery.lists(replace(there, labels=labels)):
                 return Outcome("unchanged", there)
-            return _Work(place, replace(there, labels=labels), "updated", None, None)
+            return _Work(place, replace(there, labels=labels), "updated")
         try:
             if labels.box is None:
                 labels = replace(labels, box=self._retriever.propose(photo.data))
             image = self._packed(photo.data, labels)
         except ValueError as error:
             return Outcome("skipped", None, str(error))
-        record = GalleryRecord(path, digest, labels)
+        record = GalleryRecord(photo.path or self._new_path(digest, photo.name), digest, labels)
         kind: Kind = "added" if there is None else "updated"
-        return _Work(place, record, kind, image, photo.data if photo.path is None else None)
+        if photo.path is not None:
+            return _Work(place, record, kind, image, own=True)
+        return _Work(place, record, kind, image, photo.data)
+
+    def _new_path(self, digest: str, name: str) -> str:
+        """Return a path for a copy; one with the same hash may have got another file since."""
+        file = _file_name(name)
+        paths = (f"{ADDED}{digest[:12]}{f'-{n}' if n else ''}/{file}" for n in count())
+        return next(path for path in paths if self._gallery.row_of(photo_id(path)) is None)
 
     def _packed(self, data: bytes, labels: Labels) -> NDArray[np.uint8]:
         return self._retriever.prepare(data, labels.box)
@@ -197,12 +232,19 @@ class GalleryWriter:
             self._retriever.descriptor(work.record.id) if work.image is None else next(described)
             for work in works
         ]
-        for work in works:
-            if work.data is not None:
-                with atomic(self._added / work.record.path.removeprefix(ADDED)) as part:
-                    part.write_bytes(work.data)
         records = [work.record for work in works]
-        self._gallery.store.put(records, np.stack(vectors), self._gallery.encoder)
+        files = self._copied(works)
+        self._gallery.store.put(records, np.stack(vectors), self._gallery.encoder, files)
+
+    @contextmanager
+    def _copied(self, works: Sequence[_Work]) -> Iterator[None]:
+        """Write and delete copies before a block; an error in it brings the old ones back."""
+        with ExitStack() as copies:
+            for work in works:
+                copy = self._files.copy(work.record.path)
+                if copy is not None and (work.data is not None or work.own):
+                    copies.enter_context(replaced(copy, work.data))
+            yield
 
 
 def _file_name(name: str) -> str:

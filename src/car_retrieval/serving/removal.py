@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from contextlib import suppress
 
-from car_retrieval.datasets.image_files import ADDED, ImageFiles
+from car_retrieval.datasets.image_files import ImageFiles
 from car_retrieval.gallery.record import GalleryRecord
 from car_retrieval.gallery.store import GalleryStore
 
@@ -11,12 +11,11 @@ from car_retrieval.gallery.store import GalleryStore
 def remove_records(
     store: GalleryStore, files: ImageFiles, records: Sequence[GalleryRecord]
 ) -> None:
-    """Remove photos in one transaction, then the copies that `kedro gallery add` made of them."""
+    """Remove photos in one transaction, then their copies; your own files stay."""
     if records:
         store.remove(records)
     for record in records:
-        copied = files.file(record.path)
-        if record.path.startswith(ADDED) and copied.is_relative_to(files.added or files.root):
+        if (copied := files.copy(record.path)) is not None:
             copied.unlink(missing_ok=True)
             with suppress(OSError):  # not empty, or not there
                 copied.parent.rmdir()

@@ -3,11 +3,13 @@
 import asyncio
 import json
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Depends, File, Form, HTTPException, Request, UploadFile
 from fastapi.responses import Response
 
+from car_retrieval.gallery.field_values import field_values
 from car_retrieval.gallery.record import Labels, Value
 from car_retrieval.serving.gallery_writer import NewPhoto, Outcome
 from car_retrieval.serving.web.errors import ERRORS
@@ -17,7 +19,7 @@ from car_retrieval.serving.web.request_parsing import (
     root_path_of,
     service_of,
 )
-from car_retrieval.serving.web.schemas import GalleryPhoto, gallery_photo
+from car_retrieval.serving.web.schemas import GalleryField, GalleryPhoto, gallery_photo
 from car_retrieval.serving.web.service import Service
 
 Result = TypeVar("Result")
@@ -66,6 +68,19 @@ async def add(
     )
 
 
+@gallery_routes.get("/fields", summary="List the fields of the photos and their values")
+async def fields(request: Request) -> list[GalleryField]:
+    """Return the fields that a condition (`where`) can use, with frequent values."""
+    service = service_of(request)
+
+    def listed() -> list[GalleryField]:
+        snapshot = service.reloader.retriever.gallery.snapshot()
+        found = field_values(snapshot.photos, snapshot.present)
+        return [GalleryField(**asdict(field)) for field in found]
+
+    return await asyncio.get_running_loop().run_in_executor(service.decode_pool, listed)
+
+
 @gallery_routes.get("/{id}", summary="Get the labels of a photo")
 async def labels_of(request: Request, id: str) -> GalleryPhoto:
     """Return what is known about a gallery photo."""
@@ -74,14 +89,32 @@ async def labels_of(request: Request, id: str) -> GalleryPhoto:
     return gallery_photo(retriever, id, root_path_of(request))
 
 
-@gallery_routes.put("/{id}", summary="Replace the labels of a photo")
+@gallery_routes.put("/{id}", summary="Replace the labels of a photo, and its file")
 async def correct(
-    request: Request, id: str, labels: Annotated[Labels, Depends(parse_labels)]
+    request: Request,
+    id: str,
+    labels: Annotated[Labels, Depends(parse_labels)],
+    photo: Annotated[
+        UploadFile | None, File(description="New file of the photo; without it, the file stays.")
+    ] = None,
 ) -> GalleryPhoto:
-    """Replace all labels of a photo; values that are not given become unknown."""
+    """Replace all labels of a photo; values that are not given become unknown.
+
+    A new file is described again. The photo keeps its id and its path.
+    """
     service = _writable(request)
     check_id(service.reloader.retriever, id)
-    await _in_thread(service, lambda: service.writer().correct(id, labels))
+    data = None if photo is None else await photo.read()
+
+    def write() -> None:
+        if data is not None:
+            check_photo(data, service.limits.pixels)
+        try:
+            service.writer().correct(id, labels, data)
+        except ValueError as error:
+            raise HTTPException(422, f"photo: {error}") from error
+
+    await _in_thread(service, write)
     return gallery_photo(service.reloader.retriever, id, root_path_of(request), "updated")
 
 

@@ -88,6 +88,16 @@ class GalleryResponse(BaseModel):
     untrained: str | None
 
 
+class GalleryField(BaseModel):
+    """A field that conditions can use."""
+
+    name: str
+    values: list[str] = Field(description="Frequent values, the most frequent first.")
+    limits: tuple[float, float] | None = Field(
+        description="Lowest and highest value if all are numbers."
+    )
+
+
 class ErrorResponse(BaseModel):
     """Reason why a request failed, on one line."""
 
