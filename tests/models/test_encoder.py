@@ -159,6 +159,10 @@ def test_a_network_without_a_head_has_one_kind_of_features(net) -> None:
         assert with_features(pooled, features) is pooled  # type: ignore[arg-type]
 
 
+def test_the_last_stage_of_a_network_that_ends_in_it_is_what_it_pools(net) -> None:
+    assert with_features(net, "stage").signature() == net.without_head(stage=False).signature()
+
+
 def test_the_last_stage_is_found_again() -> None:
     net = DescriptorNet(DescriptorConfig("timm/tf_efficientnet_lite0", 8, 32)).eval()
     found = with_features(net, "stage")

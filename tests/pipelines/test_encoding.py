@@ -22,15 +22,39 @@ def model() -> DescriptorNet:
     return DescriptorNet(DescriptorConfig("resnet18", 8, 32))
 
 
+NONE = photos(0).assign(split="train")
+
+
 def test_features_carry_what_they_were_made_with(packed: Matrix, model: DescriptorNet) -> None:
     params = encoding_params(scales=[0.5, 1.0], flip=True)
-    stream = encoding.encode_images(packed, model, {}, params)
+    stream = encoding.encode_images(packed, model, {}, NONE, params)
     encoder = Encoder(model, [0.5, 1.0], flip=True)
     assert stream.attributes == {
         "encoder": encoder.signature() | {"packing": PACKING},
         "photos": packed.attributes["photos"],
         "checkpoint": "best",
     }
+
+
+@pytest.mark.parametrize(
+    ("photos_", "classes", "changes", "head"),
+    [
+        (512, 32, {}, False),
+        (511, 31, {}, True),
+        (512, 33, {}, True),
+        (512, 32, {"whitening": None}, True),
+        (512, 32, {"features": "head"}, True),
+        (16, 8, {"features": "pooled"}, False),
+    ],
+)
+def test_the_head_describes_photos_unless_whitening_can_replace_it(
+    packed: Matrix, model: DescriptorNet, photos_: int, classes: int, changes: dict, head: bool
+) -> None:
+    split = photos(photos_ + 8).assign(split=["train"] * photos_ + ["valid"] * 8)
+    split["Class"] = split["Index"] % classes
+    params = encoding_params(**({"features": "auto"} | changes))
+    described = encoding.encode_images(packed, model, {}, split, params)
+    assert described.attributes["encoder"]["projection"] == head
 
 
 class TestWhitening:
@@ -79,6 +103,16 @@ class TestWhitening:
             fitted = encoding.learn_whitening(features, split, params)
             assert fitted(features[:3]).shape == (3, kept)
 
+    @pytest.mark.parametrize(("classes", "kept"), [(5, 64), (33, 96), (70, 96)])
+    def test_layers_before_the_head_keep_twice_as_many(
+        self, tmp_path: Path, classes: int, kept: int
+    ) -> None:
+        features, split = self.many(tmp_path, classes, {"projection": False})
+        for whitening in ({"kind": "auto"}, {"kind": "learnt", "dimension": "twice_classes"}):
+            params = encoding_params(whitening=whitening)
+            fitted = encoding.learn_whitening(features, split, params)
+            assert fitted(features[:3]).shape == (3, kept)
+
     def test_classes_that_do_not_train_want_all_dimensions(self, tmp_path: Path) -> None:
         features, split = self.many(tmp_path, 5)
         split.loc[split["split"] == "valid", "Class"] = 99
@@ -109,10 +143,12 @@ class TestWhitening:
         assert "4 dimensions for 7 training photos instead of 8" in caplog.text
 
     @staticmethod
-    def many(folder: Path, classes: int) -> tuple[Matrix, pd.DataFrame]:
+    def many(
+        folder: Path, classes: int, encoder: dict[str, bool] | None = None
+    ) -> tuple[Matrix, pd.DataFrame]:
         """Features of 500 photos, of which 480 train."""
         vectors = np.random.default_rng(0).normal(size=(500, 96)).astype(np.float32)
-        write_matrix(folder / "m.npy", MatrixStream([vectors], {"encoder": {}}))
+        write_matrix(folder / "m.npy", MatrixStream([vectors], {"encoder": encoder or {}}))
         split = photos(500).assign(split=["train"] * 480 + ["valid"] * 20)
         split["Class"] = split["Index"] % classes
         return Matrix(folder / "m.npy"), split

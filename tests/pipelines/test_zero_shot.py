@@ -22,7 +22,7 @@ def described(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, str
     """A project whose gallery is a folder of photos without classes, the folder, the output."""
     project = make_project(tmp_path_factory.mktemp("unlabelled"))
     settings = project / "conf" / "independent" / "parameters.yml"
-    text = settings.read_text().replace("image_size: 192", "image_size: 32")
+    text = settings.read_text().replace("image_size: 224", "image_size: 32")
     settings.write_text(text)
     photos = project / "photos"
     put(photos, "a.jpg", "b.jpg", "in/c.jpg", "in/deeper/d.jpg", "e.jpg", "f.jpg")

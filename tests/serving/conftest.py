@@ -81,7 +81,9 @@ def write_run(
     pixels = project / f"{version}.npy"
     write_matrix(pixels, stream)
     features = project / f"{version}_features.npy"
-    write_matrix(features, encode_images(Matrix(pixels), net, {}, encoding))
+    write_matrix(
+        features, encode_images(Matrix(pixels), net, {}, photos.assign(split="train"), encoding)
+    )
     catalog.save("gallery_descriptors", whiten(Matrix(features), whitening, encoding))
     descriptors = catalog.load("gallery_descriptors")
     searchers = {"lopq": {"kind": "lopq", "coarse": 2, "subquantisers": 4}}

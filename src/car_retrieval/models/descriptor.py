@@ -95,7 +95,7 @@ class DescriptorNet(nn.Module):
             raise ValueError(
                 f"training.pooling: {config.arch} has no class token; choose from {others}"
             )
-        if config.stage and not (config.pooling != CLASS_TOKEN and _widens(self.backbone)):
+        if config.stage and not self.has_stage:
             raise ValueError(
                 f"encoding.features: {config.arch}, pooled by {config.pooling}, has no convolution "
                 "after its last stage, as EfficientNets of timm have; choose pooled"
@@ -136,6 +136,12 @@ class DescriptorNet(nn.Module):
     def head(self, features: Tensor) -> Tensor:
         """Compute descriptors before L2 normalisation from the result of `features`."""
         return self.neck(self.projection(self.pool(features)))
+
+    @property
+    def has_stage(self) -> bool:
+        """Whether a convolution follows the last stage, so that `stage` pools another map too."""
+        widens = isinstance(self.backbone, TimmBackbone) and self.backbone.widens
+        return widens and self.config.pooling != CLASS_TOKEN
 
     def without_head(self, stage: bool) -> "DescriptorNet":
         """Return a network with the same backbone and pooling, but no projection and no neck.
@@ -179,10 +185,6 @@ class DescriptorNet(nn.Module):
         if not self.config.stage:
             del config["stage"]  # descriptors of earlier versions stay comparable
         return config | {"weights": self.fingerprint()}
-
-
-def _widens(backbone: nn.Module) -> bool:
-    return isinstance(backbone, TimmBackbone) and backbone.widens
 
 
 def config_of(params: TrainingParams, image_size: int) -> DescriptorConfig:

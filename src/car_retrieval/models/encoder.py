@@ -73,10 +73,13 @@ def network_of_descriptors(
 
 
 def with_features(net: DescriptorNet, features: FeatureLayers) -> DescriptorNet:
-    """Return a network that describes photos by the head's output, or by what it pools."""
-    wanted = (True, features == "stage")
+    """Return a network that describes photos by the head's output, or by what it pools.
+
+    `stage` is `pooled` if the network's last stage ends in its last map.
+    """
+    stage = features == "stage" and net.has_stage
     own = (not net.config.projection, net.config.stage)
-    return net if features == "head" or own == wanted else net.without_head(features == "stage")
+    return net if features == "head" or own == (True, stage) else net.without_head(stage)
 
 
 def with_features_of(net: DescriptorNet, signature: Mapping[str, Any]) -> DescriptorNet:

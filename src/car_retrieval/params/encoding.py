@@ -16,10 +16,10 @@ class WhiteningParams(Params):
         description="`pca`: total covariance; `learnt`: within-class covariance; `auto`: what "
         "suits the network and the validation photos"
     )
-    dimension: Count | Literal["classes"] | None = Field(
+    dimension: Count | Literal["classes", "twice_classes"] | None = Field(
         default=None,
-        description="components kept; `classes`: number of training classes, rounded up to a "
-        "multiple of 64; null: all",
+        description="components kept; `classes`: number of training classes, `twice_classes`: "
+        "twice that, rounded up to a multiple of 64; null: all",
     )
     power: Fraction = Field(
         default=1.0, description="exponent of the deviations to divide by; 1: full whitening"
@@ -32,10 +32,10 @@ class EncodingParams(Params):
     """Descriptors of a collection (`parameters_encoding.yml`)."""
 
     checkpoint: Literal["best"] | Annotated[int, Field(ge=0)]
-    features: FeatureLayers = Field(
+    features: FeatureLayers | Literal["auto"] = Field(
         description="layers that describe photos: `head`, projection and neck as trained; "
         "`pooled`, the pooling before them; `stage`, that and the pooled last stage of an "
-        "EfficientNet",
+        "EfficientNet; `auto`: `stage` where whitening and photos of each class are enough for it",
     )
     scales: Annotated[list[Factor], Field(min_length=1)]
     flip: bool = Field(description="average the descriptors of photo and mirror image")

@@ -14,6 +14,7 @@ from car_retrieval.models.descriptor import DescriptorNet, pick_device
 from car_retrieval.models.encoder import Encoder, encode, network_at, with_features
 from car_retrieval.models.whitening import Whitening, fit_whitening
 from car_retrieval.params import EncodingParams, WhiteningParams
+from car_retrieval.params.encoding import FeatureLayers
 from car_retrieval.training.untrained import untrained
 
 log = logging.getLogger(__name__)
@@ -22,16 +23,20 @@ BLOCK = 16_384  # rows whitened at a time
 UNTRAINED = WhiteningParams(kind="pca", dimension=256, power=0.5)
 """Kind `auto` of an untrained network: measured in docs/benchmarks/zero_shot.md."""
 KNOWN = WhiteningParams(kind="learnt", dimension="classes", power=0.9)
+KNOWN_LAYERS = KNOWN.model_copy(update={"dimension": "twice_classes"})
 UNKNOWN = WhiteningParams(kind="learnt", power=0.5)
-"""Kind `auto` if training classes validate, and if other classes do."""
-MULTIPLE = 64  # of which `classes` keeps dimensions: the sizes of product quantisers divide it
+"""Kind `auto` if training classes validate, of the layers before the head, and if others do."""
+TIMES = {"classes": 1, "twice_classes": 2}
+MULTIPLE = 64  # of which these keep dimensions: the sizes of product quantisers divide it
 PHOTOS = 4  # training photos a dimension that `auto` needs: fewer cost R@1
+PHOTOS_OF_A_CLASS = 16  # and of each class, on average, to describe by the layers before the head
 
 
 def encode_images(
     images: Matrix,
     model: DescriptorNet,
     checkpoints: Mapping[int, Checkpoint],
+    split: pd.DataFrame,
     params: EncodingParams,
 ) -> MatrixStream:
     """Describe packed images as float32 [n, D] of unit rows, not whitened.
@@ -40,7 +45,8 @@ def encode_images(
     list of photos; `checkpoint`, where the network was taken from; and `untrained`, a line for
     readers if it was not trained on these photos.
     """
-    net = with_features(network_at(params.checkpoint, model, checkpoints), params.features)
+    net = network_at(params.checkpoint, model, checkpoints)
+    net = with_features(net, _features(split, params))
     if images.shape[-1] != net.config.image_size:
         raise ValueError(
             f"the images have {images.shape[-1]} px, the network was trained at "
@@ -99,6 +105,18 @@ def whiten(features: Matrix, whitening: Whitening, params: EncodingParams) -> Ma
     return MatrixStream((whitening(block) for block in features.blocks(BLOCK)), about)
 
 
+def _features(split: pd.DataFrame, params: EncodingParams) -> FeatureLayers:
+    """The layers to describe photos by; `auto`: the head unless whitening can replace it.
+
+    Measured in docs/benchmarks/after_training.md: with fewer photos of a class the head finds more.
+    """
+    if params.features != "auto":
+        return params.features
+    training, valid = (split.loc[split["split"] == side, "Class"] for side in (TRAIN, VALID))
+    enough = len(training) >= max(PHOTOS * 2 * MULTIPLE, PHOTOS_OF_A_CLASS * training.nunique())
+    return "stage" if params.whitening and enough and valid.isin(training).any() else "head"
+
+
 def _automatic(
     features: Matrix, split: pd.DataFrame, training: pd.DataFrame
 ) -> WhiteningParams | None:
@@ -106,6 +124,9 @@ def _automatic(
 
     Of an untrained network it keeps fewer dimensions if there are less than 1.5 photos for each.
     There is none below 96 photos: 12 to 48 photos of cars lost 1 to 4 points of R@1 by it.
+
+    The layers before the head keep twice as many dimensions as classes, if there are photos enough:
+    docs/benchmarks/after_training.md.
     """
     if "untrained" in features.attributes:
         dimension = 256
@@ -114,17 +135,22 @@ def _automatic(
         few = dimension < MULTIPLE
         return None if few else UNTRAINED.model_copy(update={"dimension": dimension})
     valid = split.loc[split["split"] == VALID, "Class"]
-    choice = KNOWN if valid.isin(training["Class"]).any() else UNKNOWN
-    dimension = _dimension(choice, features, training) or features.shape[1]
-    shared = training["Class"].duplicated().any()
-    return choice if shared and len(training) >= PHOTOS * dimension else None
+    choices = [UNKNOWN]
+    if valid.isin(training["Class"]).any():
+        head = features.attributes["encoder"].get("projection", True)
+        choices = [KNOWN] if head else [KNOWN_LAYERS, KNOWN]
+    for choice in choices if training["Class"].duplicated().any() else []:
+        if len(training) >= PHOTOS * (_dimension(choice, features, training) or features.shape[1]):
+            return choice
+    return None
 
 
 def _dimension(asked: WhiteningParams, features: Matrix, training: pd.DataFrame) -> int | None:
     """Components to keep; None: all."""
-    if asked.dimension != "classes":
+    if not isinstance(asked.dimension, str):
         return asked.dimension
-    wanted = MULTIPLE * math.ceil(training["Class"].nunique() / MULTIPLE)
+    classes = TIMES[asked.dimension] * training["Class"].nunique()
+    wanted = MULTIPLE * math.ceil(classes / MULTIPLE)
     return min(features.shape[1], wanted)
 
 

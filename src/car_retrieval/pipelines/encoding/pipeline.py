@@ -32,7 +32,7 @@ def create_pipeline(**kwargs: Any) -> Pipeline:
 def _encode(collection: str) -> Node:
     return Node(
         nodes.encode_images,
-        inputs=[f"{collection}_images", "model", "checkpoints", PARAMS],
+        inputs=[f"{collection}_images", "model", "checkpoints", "split", PARAMS],
         outputs=f"{collection}_features",
         name=f"encode_{collection}",
     )
