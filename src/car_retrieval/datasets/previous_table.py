@@ -2,7 +2,8 @@
 
 import pandas as pd
 from kedro.io.core import VersionNotFoundError
-from kedro_datasets.pandas import CSVDataset
+
+from car_retrieval.datasets.whole_file import CSVDataset
 
 
 class PreviousTableDataset(CSVDataset):
