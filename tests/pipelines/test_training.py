@@ -57,6 +57,9 @@ def test_training_ends_early(packed: Matrix) -> None:
         for state in training.train(packed, split, pairs, {}, params)  # type: ignore
     }
     assert list(found) == [0, 1, 2]
+    killed_since = params.model_copy(update={"start_epoch": "latest", "epochs": 3})
+    resumed = training.train(packed, split, pairs, found, killed_since)  # type: ignore
+    assert list(resumed) == list(found.values())
     del found[2]
     again = params.model_copy(update={"start_epoch": 1})
     resumed = training.train(packed, split, pairs, found, again)  # type: ignore

@@ -81,7 +81,8 @@ def _start_epoch(previous: Mapping[int, Checkpoint], params: TrainingParams) -> 
     if start >= 0 and not set(range(start + 1)) <= set(previous):
         found = ", ".join(map(str, previous)) or "none"
         raise ValueError(f"training.start_epoch = {start}: there are checkpoints of: {found}")
-    if start + 1 >= params.epochs:
+    all_trained = start + 1 == params.epochs and params.start_epoch == "latest"  # killed since
+    if start + 1 >= params.epochs and not all_trained:
         raise ValueError(
             f"training.start_epoch = {params.start_epoch}: nothing is left to train, "
             f"training.epochs = {params.epochs} counts the epochs of the whole run"
