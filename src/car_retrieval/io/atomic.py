@@ -1,9 +1,15 @@
 """Atomic file writes."""
 
+import errno
 import os
+import re
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+PROBE = 1 << 20  # bytes that a disk that is not full still takes
 
 
 @contextmanager
@@ -15,15 +21,41 @@ def atomic(path: Path) -> Iterator[Path]:
 
     Yields:
         Path of a temporary file beside it, deleted on an error; a killed process leaves it behind.
+
+    Raises:
+        OSError: the disk is full, whatever error the library that wrote the file made of it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(path.name + ".part")
     try:
         yield part
         os.replace(part, path)
-    except BaseException:
+    except BaseException as error:
+        full = isinstance(error, Exception) and _is_full(part, error)
         part.unlink(missing_ok=True)
-        raise
+        if not full:
+            raise
+        free = shutil.disk_usage(path.parent).free / 1e6
+        raise OSError(
+            f"the disk is full: {path} was not finished, and {free:,.1f} MB are free; "
+            "delete something, such as old versions with kedro prune"
+        ) from None
+
+
+def _is_full(part: Path, error: Exception) -> bool:
+    """Return whether a file could not be finished because the disk takes nothing more.
+
+    Libraries say so in different words, or not at all: then the disk is asked.
+    """
+    told = re.search(r"os error (\d+)", str(error))
+    if getattr(error, "errno", None) in FULL or (told and int(told[1]) in FULL):
+        return True
+    try:
+        with part.open("ab") as file:
+            file.write(bytes(PROBE))
+    except OSError as refusal:
+        return refusal.errno in FULL
+    return False
 
 
 @contextmanager
