@@ -1,5 +1,6 @@
 // The dialog that shows a match large, with all that is known about it.
 
+import { addressOf } from "./address.js";
 import { show } from "./call.js";
 import { ofId, thumbnail } from "./photos.js";
 
@@ -55,8 +56,7 @@ $("large").addEventListener("click", (event) => event.target === $("large") && $
 $("large-close").addEventListener("click", () => $("large").close());
 $("large").addEventListener("close", () => ($("copy").textContent = "Copy link"));
 $("copy").addEventListener("click", async () => {
-  const query = new URLSearchParams({ id: opened.id });
-  const link = new URL(`?${query}`, location.href).href;
+  const link = new URL(addressOf(opened.id), location.href).href;
   try {
     await navigator.clipboard.writeText(link);
     $("copy").textContent = "Copied";
