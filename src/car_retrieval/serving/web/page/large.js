@@ -6,7 +6,7 @@ import { ofId, thumbnail } from "./photos.js";
 
 const $ = (id) => document.getElementById(id);
 const LABELS = { path: "File", class: "Class", make: "Make", model: "Model", year: "Year", id: "Id" };
-const HIDDEN = ["similarity", "image"];
+const HIDDEN = ["similarity", "image", "status"];
 
 let opened = null; // the car
 
@@ -21,13 +21,18 @@ export function nameOf({ make, model, class: class_, path }) {
   return [make, model].filter(Boolean).join(" ") || unnamed;
 }
 
+export function openedCar() {
+  return opened;
+}
+
 export function openLarge(car) {
   opened = car;
+  $("large-says").textContent = "";
   $("large-name").textContent = nameOf(car);
   $("large-photo").alt = nameOf(car);
   show($("large-photo"), thumbnail(ofId(car.id), 1600));
   $("facts").replaceChildren(...facts(car));
-  $("large").showModal();
+  if (!$("large").open) $("large").showModal();
 }
 
 function facts(car) {

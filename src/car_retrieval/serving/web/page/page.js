@@ -1,7 +1,9 @@
 // Searches of the page: each search is a step, and an entry in the browser history.
 
+import "./adding.js";
 import { addressOf } from "./address.js";
 import { call, show } from "./call.js";
+import "./changing.js";
 import { setConditions } from "./conditions.js";
 import { cropper } from "./crop.js";
 import { forgetFields } from "./fields.js";
@@ -262,6 +264,11 @@ $("how").addEventListener("submit", (event) => event.preventDefault());
 $("how").addEventListener("change", () => {
   if (current >= 0) search(steps[current]);
 });
+document.addEventListener("gallerychange", () => {
+  loadGallery();
+  steps = steps.map((step) => ({ ...step, response: null, heat: null }));
+  if (current >= 0) search(steps[current]);
+});
 
 // ---------------------------------------------------------------- gallery and filters
 async function loadGallery() {
@@ -269,6 +276,7 @@ async function loadGallery() {
   const summary = [`${gallery.photos.toLocaleString("en")} photos, run ${gallery.version}`, gallery.untrained];
   $("gallery").dataset.version = gallery.version;
   $("gallery").textContent = summary.filter(Boolean).join(" · ");
+  for (const part of document.querySelectorAll("[data-writes]")) part.hidden = !gallery.writable;
   forgetFields();
   const chosen = $("make").value;
   $("make").replaceChildren(new Option("any", ""), ...gallery.makes.map((make) => new Option(make)));
