@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from io import BytesIO
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -195,3 +196,50 @@ def served() -> Callable[[Any], Any]:
 @pytest.fixture(scope="session")
 def picture() -> Callable[..., bytes]:
     return photo
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A browser for the tests of the page; they are skipped without one."""
+    pytest.importorskip("websockets", reason="the extra `browser` is not installed")
+    from tests.browser import CHROMIUM, Browser
+
+    if CHROMIUM is None:
+        pytest.skip("there is no Chromium here")
+    browser = Browser(tmp_path_factory.mktemp("browser"))
+    yield browser
+    browser.close()
+
+
+@pytest.fixture
+def page(browser: Any, reloader: ModelReloader) -> Iterator[SimpleNamespace]:
+    """Yield an open page, and the queries sent to its service."""
+    asked: list[Any] = []
+    app = create_app(reloader)
+    submit = app.state.service.batcher.submit
+
+    async def recorded(prepare: Callable[[], Any]) -> Any:
+        query = prepare()
+        asked.append(query)
+        return await submit(lambda: query)
+
+    app.state.service.batcher.submit = recorded
+    browser.look(1280, 900)
+    browser.requests.clear()
+    browser.complaints.clear()
+    with listening(app) as service:
+        browser.open(f"{service.url}/")
+        browser.wait("document.querySelectorAll('#make option').length === 3")
+        yield SimpleNamespace(browser=browser, asked=asked, url=service.url)
+        assert browser.complaints == []
+        assert {url.split("/")[2] for url in browser.requests if url.startswith("http")} == {
+            service.url.split("/")[2]
+        }
+        browser.open("about:blank")
+
+
+@pytest.fixture
+def red(tmp_path: Path) -> Path:
+    file = tmp_path / "red.png"
+    file.write_bytes(photo((210, 40, 40), size=(400, 300)))
+    return file

@@ -1,7 +1,7 @@
 """The page in a real browser."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,84 +10,16 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from tests.serving.web.browsing import BOX, CALM, CARS, ID, SAYS, ids, search, search_from
 
-from car_retrieval.gallery.record import photo_id
 from car_retrieval.serving.web.app import create_app
 from car_retrieval.serving.web.middleware import Limits
 
-pytest.importorskip("websockets", reason="the extra `browser` is not installed")
-from tests.browser import CHROMIUM, Browser
-
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here")
-CARS = "[...document.querySelectorAll('.car')]"
-SAYS = "document.querySelector('#says').textContent"
-BOX = "(b => [b.x, b.y, b.width, b.height])(document.querySelector({!r}).getBoundingClientRect())"
-CALM = "document.querySelector('#found').ariaBusy === 'false'"
-
-ID = [photo_id(f"cars/{name}.png") for name in ("red", "green", "blue", "grey")]
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    browser = Browser(tmp_path_factory.mktemp("browser"))
-    yield browser
-    browser.close()
-
-
-@pytest.fixture
-def page(browser: Browser, reloader: Any, served: Any) -> Iterator[SimpleNamespace]:
-    """Yield an open page, and the queries sent to its service."""
-    asked: list[Any] = []
-    app = create_app(reloader)
-    submit = app.state.service.batcher.submit
-
-    async def recorded(prepare: Callable[[], Any]) -> Any:
-        query = prepare()
-        asked.append(query)
-        return await submit(lambda: query)
-
-    app.state.service.batcher.submit = recorded
-    browser.look(1280, 900)
-    browser.requests.clear()
-    browser.complaints.clear()
-    with served(app) as service:
-        browser.open(f"{service.url}/")
-        browser.wait("document.querySelectorAll('#make option').length === 3")
-        yield SimpleNamespace(browser=browser, asked=asked, url=service.url)
-        assert browser.complaints == []
-        assert {url.split("/")[2] for url in browser.requests if url.startswith("http")} == {
-            service.url.split("/")[2]
-        }
-        browser.open("about:blank")
-
-
-@pytest.fixture
-def red(tmp_path: Path, picture: Callable[..., bytes]) -> Path:
-    file = tmp_path / "red.png"
-    file.write_bytes(picture((210, 40, 40), size=(400, 300)))
-    return file
+Browser = Any  # tests.browser needs the extra `browser`
 
 
 def names(browser: Browser) -> list[str]:
     return browser.run(f"{CARS}.map(car => car.querySelector('.number')?.textContent)")
-
-
-def search(page: SimpleNamespace, file: Path) -> None:
-    page.browser.choose("#file", file)
-    page.browser.wait(f"{CALM} && {CARS}.length > 0 && {SAYS}.includes('most similar')")
-
-
-def ids(page: SimpleNamespace) -> list[str]:
-    """Return the ids of the shown matches."""
-    shown = page.browser.run(f"{CARS}.map(car => car.querySelector('.photo').src)")
-    return [source.split("/images/")[1].split("?")[0] for source in shown]
-
-
-def search_from(page: SimpleNamespace, match: int) -> None:
-    """Search with a match, by its large view."""
-    page.browser.click(f".car:nth-child({match}) .open")
-    page.browser.wait("document.querySelector('#large').open")
-    page.browser.click("#large [value=from]")
 
 
 def test_a_chosen_photo_shows_its_matches(page: SimpleNamespace, red: Path) -> None:

@@ -1,11 +1,12 @@
 // The dialog that shows a match large, with all that is known about it.
 
+import { addressOf } from "./address.js";
 import { show } from "./call.js";
 import { ofId, thumbnail } from "./photos.js";
 
 const $ = (id) => document.getElementById(id);
 const LABELS = { path: "File", class: "Class", make: "Make", model: "Model", year: "Year", id: "Id" };
-const HIDDEN = ["similarity", "image"];
+const HIDDEN = ["similarity", "image", "status"];
 
 let opened = null; // the car
 
@@ -20,13 +21,18 @@ export function nameOf({ make, model, class: class_, path }) {
   return [make, model].filter(Boolean).join(" ") || unnamed;
 }
 
+export function openedCar() {
+  return opened;
+}
+
 export function openLarge(car) {
   opened = car;
+  $("large-says").textContent = "";
   $("large-name").textContent = nameOf(car);
   $("large-photo").alt = nameOf(car);
   show($("large-photo"), thumbnail(ofId(car.id), 1600));
   $("facts").replaceChildren(...facts(car));
-  $("large").showModal();
+  if (!$("large").open) $("large").showModal();
 }
 
 function facts(car) {
@@ -55,8 +61,7 @@ $("large").addEventListener("click", (event) => event.target === $("large") && $
 $("large-close").addEventListener("click", () => $("large").close());
 $("large").addEventListener("close", () => ($("copy").textContent = "Copy link"));
 $("copy").addEventListener("click", async () => {
-  const query = new URLSearchParams({ id: opened.id });
-  const link = new URL(`?${query}`, location.href).href;
+  const link = new URL(addressOf(opened.id), location.href).href;
   try {
     await navigator.clipboard.writeText(link);
     $("copy").textContent = "Copied";

@@ -1,7 +1,12 @@
 // Searches of the page: each search is a step, and an entry in the browser history.
 
+import "./adding.js";
+import { addressOf } from "./address.js";
 import { call, show } from "./call.js";
+import "./changing.js";
+import { setConditions } from "./conditions.js";
 import { cropper } from "./crop.js";
+import { forgetFields } from "./fields.js";
 import { heatOff, heatOn } from "./heat.js";
 import { nameOf, number, onAction, openLarge } from "./large.js";
 import { remember, remembered } from "./memory.js";
@@ -22,15 +27,15 @@ function begin({ photos, unlike = [], crop }) {
   steps.length = current + 1;
   steps.push(step);
   current += 1;
-  history[current ? "pushState" : "replaceState"]({ step: current }, "", addressOf(step));
+  history[current ? "pushState" : "replaceState"]({ step: current }, "");
   display(step);
   search(step);
 }
 
-// Returns the page's address, from which a search with one photo of the gallery can be repeated.
-function addressOf({ photos: [{ file, id }, ...others], unlike }) {
+// Shows the address from which a search with one photo of the gallery can be repeated.
+function showAddress({ photos: [{ file, id }, ...others], unlike }) {
   const alone = !file && !others.length && !unlike.length;
-  return location.pathname + (alone ? `?${new URLSearchParams({ id })}` : "");
+  history.replaceState(history.state, "", location.pathname + (alone ? addressOf(id) : ""));
 }
 
 addEventListener("popstate", (event) => {
@@ -42,10 +47,18 @@ addEventListener("popstate", (event) => {
 });
 
 function apply(step) {
-  for (const [name, value] of step.options ?? []) $(name).value = value;
+  if (step.options) setOptions(step.options);
   display(step);
   if (step.response) list(step);
   else search(step);
+}
+
+function setOptions(options) {
+  for (const [name, value] of options) {
+    const control = $("how").elements.namedItem(name);
+    if (control) control.value = value;
+  }
+  setConditions(options.filter(([name]) => name === "where").map(([, text]) => text));
 }
 
 function display(step) {
@@ -104,7 +117,8 @@ async function search(step) {
   const mine = (latest += 1);
   const form = fields(step);
   step.options = [...new FormData($("how"))];
-  for (const [name, value] of step.options) if (value) form.set(name, value);
+  for (const [name, value] of step.options) if (value) form.append(name, value);
+  showAddress(step);
   $("found").ariaBusy = "true";
   const start = performance.now();
   try {
@@ -250,6 +264,11 @@ $("how").addEventListener("submit", (event) => event.preventDefault());
 $("how").addEventListener("change", () => {
   if (current >= 0) search(steps[current]);
 });
+document.addEventListener("gallerychange", () => {
+  loadGallery();
+  steps = steps.map((step) => ({ ...step, response: null, heat: null }));
+  if (current >= 0) search(steps[current]);
+});
 
 // ---------------------------------------------------------------- gallery and filters
 async function loadGallery() {
@@ -257,6 +276,8 @@ async function loadGallery() {
   const summary = [`${gallery.photos.toLocaleString("en")} photos, run ${gallery.version}`, gallery.untrained];
   $("gallery").dataset.version = gallery.version;
   $("gallery").textContent = summary.filter(Boolean).join(" · ");
+  for (const part of document.querySelectorAll("[data-writes]")) part.hidden = !gallery.writable;
+  forgetFields();
   const chosen = $("make").value;
   $("make").replaceChildren(new Option("any", ""), ...gallery.makes.map((make) => new Option(make)));
   $("make").value = gallery.makes.includes(chosen) ? chosen : "";
@@ -281,7 +302,10 @@ async function start() {
   if (before) {
     ({ steps, current } = before);
     apply(steps[current]);
-  } else if (asked.has("id")) from(ofId(asked.get("id")));
+  } else if (asked.has("id")) {
+    setOptions([...asked]);
+    from(ofId(asked.get("id")));
+  }
   else $("cars").replaceChildren(...gallery.examples.map(example));
 }
 
