@@ -10,7 +10,17 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from tests.serving.web.browsing import BOX, CALM, CARS, ID, SAYS, ids, search, search_from
+from tests.serving.web.browsing import (
+    BOX,
+    CALM,
+    CARS,
+    ID,
+    SAYS,
+    ids,
+    search,
+    search_from,
+    set_value,
+)
 
 from car_retrieval.serving.web.app import create_app
 from car_retrieval.serving.web.middleware import Limits
@@ -490,14 +500,32 @@ def test_axe_finds_nothing(
     assert violations() == []
     search(page, red)
     assert violations() == []
+    page.browser.run("document.querySelector('#filters').open = true")
+    for compared in ("=", "=.."):
+        page.browser.click("#add-condition")
+        set_value(page, "#conditions li:last-child .compared", compared)
+    page.browser.wait("document.querySelector('#conditions .field').options.length > 0")
+    assert violations() == []
     page.browser.click("#part")
     page.browser.wait(CALM)
     assert violations() == []
     page.browser.click(".car:nth-child(1) .open")
     page.browser.wait("document.querySelector('#large').open")
     assert violations() == []
+    page.browser.run(
+        "document.querySelectorAll('[data-writes], #correction').forEach(e => e.hidden = false)"
+    )
+    page.browser.click("#correction .add-field")
+    assert violations() == []
+    page.browser.click("#remove")
+    assert violations() == []
+    page.browser.press("Escape")
     page.browser.click("#large [value=unlike]")
     page.browser.wait(f"{CALM} && {CARS}.length === 3")
     assert violations() == []
+    page.browser.click("#open-adding")
+    page.browser.click("#adding .add-field")
+    assert violations() == []
+    page.browser.press("Escape")
     page.browser.run("document.querySelector('#lock').showModal()")
     assert violations() == []
