@@ -138,6 +138,7 @@ def test_what_is_no_photo_is_skipped(here: Path) -> None:
         ("path\nnew.jpg,x\n", "line 2: has more fields"),
         ("path,year\nnew.jpg,old\n", "line 2: year 'old'"),
         ("path,Hash\nnew.jpg,x\n", "line 1: the column name Hash"),
+        ("path,year\nnew.jpg,99999999999999999999\n", "line 2: year 99999999999999999999 is not"),
         ('path\n""\n', "line 2: path is empty"),
     ],
 )
@@ -229,3 +230,10 @@ def test_photos_that_wait_are_described_in_one_call(here: Path) -> None:
     assert "3 photos described" in gallery("describe").output
     assert found("1.jpg")[0]["similarity"] == pytest.approx(1, abs=1e-5)
     assert store.revision == 3, "one transaction"
+
+
+@pytest.mark.parametrize("option", ["--year=99999999999999999999", "--field=Class=red"])
+def test_labels_that_no_table_can_hold_are_refused(here: Path, option: str) -> None:
+    new_photo(here / "new.jpg")
+    gallery("add", "new.jpg", option, fails=True)
+    assert "20 of 40" in gallery("list").output

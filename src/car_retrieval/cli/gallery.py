@@ -18,6 +18,7 @@ from tqdm import tqdm
 from car_retrieval.cli.errors import PlainErrorCommand
 from car_retrieval.data.photo_table import counted
 from car_retrieval.gallery.approximate import ALWAYS_EXACT, GalleryIndex
+from car_retrieval.gallery.checked_labels import checked
 from car_retrieval.gallery.conditions import parse_condition
 from car_retrieval.gallery.photo_sources import Source, photos_of
 from car_retrieval.gallery.record import Labels, photo_id
@@ -77,7 +78,7 @@ def add(
     column path, relative to the CSV, and may have class, make, model, year and further fields.
     A photo that is in the gallery is corrected if its file or labels differ, else left alone.
     """
-    common = Labels(class_, make, model, year, None, dict(map(_field, fields)))
+    common = checked(Labels(class_, make, model, year, None, dict(map(_field, fields))))
     sources = photos_of(photos, common, sys.stdin)
     if not sources:
         raise ValueError(f"no photo in {', '.join(photos)}")

@@ -1,7 +1,6 @@
 """Photos to add: files, folders, and CSV files with labels."""
 
 import csv
-import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,11 +8,11 @@ from typing import TextIO
 
 from car_retrieval.data.folder import walk_photos
 from car_retrieval.data.folder_lists import class_of_folder
+from car_retrieval.gallery.checked_labels import STANDARD, checked
 from car_retrieval.gallery.photos import OURS
 from car_retrieval.gallery.record import Labels
 
 STDIN = "-"
-STANDARD = ("path", "class", "make", "model", "year", "id")
 
 
 @dataclass(frozen=True)
@@ -101,11 +100,11 @@ def _rows(lines: Iterable[str], folder: Path, common: Labels, name: str) -> Iter
 
 
 def _labels(cells: Mapping[str, str], common: Labels, where: str) -> Labels:
-    known = {key: unicodedata.normalize("NFC", value) for key, value in cells.items() if value}
+    known = {key: value for key, value in cells.items() if value}
     year = known.get("year", "")
     if year and not year.removesuffix(".0").isdecimal():
         raise ValueError(f"{where}: year '{year}' is not a number")
-    return Labels(
+    labels = Labels(
         known.get("class", common.class_),
         known.get("make", common.make),
         known.get("model", common.model),
@@ -113,3 +112,7 @@ def _labels(cells: Mapping[str, str], common: Labels, where: str) -> Labels:
         None,
         {**common.fields, **{key: known[key] for key in known if key not in STANDARD}},
     )
+    try:
+        return checked(labels)
+    except ValueError as error:
+        raise ValueError(f"{where}: {error}") from None
