@@ -138,6 +138,12 @@ def test_what_is_no_photo_is_skipped(here: Path) -> None:
         ("path\nnew.jpg,x\n", "line 2: has more fields"),
         ("path,year\nnew.jpg,old\n", "line 2: year 'old'"),
         ("path,Hash\nnew.jpg,x\n", "line 1: the column name Hash"),
+        (
+            'path,note\nnew.jpg,"5 inch\nb.jpg,x\n',
+            "line 3: unexpected end of data; check the quotes",
+        ),
+        ("path,note,note\nnew.jpg,x,y\n", "line 1: there are several columns note"),
+        ("path,path\nnew.jpg,x\n", "line 1: a CSV needs one column path"),
         ("path,year\nnew.jpg,99999999999999999999\n", "line 2: year 99999999999999999999 is not"),
         ('path\n""\n', "line 2: path is empty"),
     ],
@@ -237,3 +243,13 @@ def test_labels_that_no_table_can_hold_are_refused(here: Path, option: str) -> N
     new_photo(here / "new.jpg")
     gallery("add", "new.jpg", option, fails=True)
     assert "20 of 40" in gallery("list").output
+
+
+def test_a_csv_may_have_line_breaks_in_cells(here: Path) -> None:
+    new_photo(here / "a.jpg")
+    table = '\ufeff\n"PATH", note,\n\na.jpg,"two\nli\u2028nes",\n'
+    (here / "list.csv").write_text(table)
+    assert "1 added" in gallery("add", "list.csv").output
+    assert found("a.jpg")[0]["fields"] == {"note": "two\nli\u2028nes"}
+    assert "1 updated" in gallery("add", "-", input='\ufeffpath,note\na.jpg,"x\ny"\n').output
+    assert "not UTF-8" in gallery("add", "-", input=b"\xff.jpg\n", fails=True).output
