@@ -11,17 +11,26 @@ from car_retrieval.data.folder import walk_photos
 from car_retrieval.data.folder_lists import class_of_folder
 from car_retrieval.gallery.checked_labels import STANDARD, checked
 from car_retrieval.gallery.photos import OURS
-from car_retrieval.gallery.record import Labels
+from car_retrieval.gallery.record import Labels, photo_id
 
 STDIN = "-"
 
 
 @dataclass(frozen=True)
 class Source:
-    """A file to add, and its labels."""
+    """A file to add, and its labels.
+
+    Attributes:
+        file: the file; with `listed`, its path relative to the folder of the gallery photos.
+        labels: what is known about it.
+        listed: whether it is a gallery photo of a CSV that `kedro gallery list` printed.
+        problem: why it cannot be added; "": it can.
+    """
 
     file: Path
     labels: Labels
+    listed: bool = False
+    problem: str = ""
 
 
 def photos_of(names: Sequence[str], common: Labels, stdin: TextIO) -> list[Source]:
@@ -57,9 +66,12 @@ def _sources(name: str, common: Labels, stdin: TextIO) -> Iterator[Source]:
         except UnicodeDecodeError as error:
             raise ValueError(f"standard input is not UTF-8 ({error})") from None
     elif path.is_dir():
-        for photo in walk_photos(path).photos:
+        walk = walk_photos(path)
+        for photo in walk.photos:
             class_ = common.class_ or class_of_folder(photo) or None
             yield Source(path / photo, replace(common, class_=class_))
+        for photo, why in walk.bad_names.items():
+            yield Source(path / photo, common, problem=why)
     elif not path.exists():
         raise FileNotFoundError(f"{path} does not exist")
     elif path.suffix.lower() == ".csv":
@@ -104,7 +116,11 @@ def _rows(text: str, folder: Path, common: Labels, name: str) -> Iterator[Source
         path = values.pop("path", "")
         if not path:
             raise ValueError(f"{where}: path is empty")
-        yield Source(folder / path, _labels(values, common, where))
+        labels = _labels(values, common, where)
+        if values.get("id") == photo_id(path) and ".." not in path.split("/"):
+            yield Source(Path(path), labels, listed=True)
+        else:
+            yield Source(folder / path, labels)
 
 
 def _records(text: str, name: str) -> Iterator[tuple[int, list[str]]]:
