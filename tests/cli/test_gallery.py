@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -138,6 +139,13 @@ def test_what_is_no_photo_is_skipped(here: Path) -> None:
         ("path\nnew.jpg,x\n", "line 2: has more fields"),
         ("path,year\nnew.jpg,old\n", "line 2: year 'old'"),
         ("path,Hash\nnew.jpg,x\n", "line 1: the column name Hash"),
+        (
+            'path,note\nnew.jpg,"5 inch\nb.jpg,x\n',
+            "line 3: unexpected end of data; check the quotes",
+        ),
+        ("path,note,note\nnew.jpg,x,y\n", "line 1: there are several columns note"),
+        ("path,path\nnew.jpg,x\n", "line 1: a CSV needs one column path"),
+        ("path,year\nnew.jpg,99999999999999999999\n", "line 2: year 99999999999999999999 is not"),
         ('path\n""\n', "line 2: path is empty"),
     ],
 )
@@ -229,3 +237,72 @@ def test_photos_that_wait_are_described_in_one_call(here: Path) -> None:
     assert "3 photos described" in gallery("describe").output
     assert found("1.jpg")[0]["similarity"] == pytest.approx(1, abs=1e-5)
     assert store.revision == 3, "one transaction"
+
+
+@pytest.mark.parametrize("option", ["--year=99999999999999999999", "--field=Class=red"])
+def test_labels_that_no_table_can_hold_are_refused(here: Path, option: str) -> None:
+    new_photo(here / "new.jpg")
+    gallery("add", "new.jpg", option, fails=True)
+    assert "20 of 40" in gallery("list").output
+
+
+def test_a_csv_may_have_line_breaks_in_cells(here: Path) -> None:
+    new_photo(here / "a.jpg")
+    table = '\ufeff\n"PATH", note,\n\na.jpg,"two\nli\u2028nes",\n'
+    (here / "list.csv").write_text(table)
+    assert "1 added" in gallery("add", "list.csv").output
+    assert found("a.jpg")[0]["fields"] == {"note": "two\nli\u2028nes"}
+    assert "1 updated" in gallery("add", "-", input='\ufeffpath,note\na.jpg,"x\ny"\n').output
+    assert "not UTF-8" in gallery("add", "-", input=b"\xff.jpg\n", fails=True).output
+
+
+def test_a_printed_list_is_taken_back(here: Path) -> None:
+    data = new_photo(here / "new.jpg")
+    gallery("add", "new.jpg", "--class=BMW/X5", "--field=colour=red")
+    (here / "list.csv").write_text(gallery("list", "--csv").stdout)
+    again = f"0 added, 0 updated, {PHOTOS + 1} unchanged, 0 skipped"
+    assert again in gallery("add", "list.csv").output
+    assert again in gallery("add", "-", input=(here / "list.csv").read_text()).output
+    changed = (here / "list.csv").read_text().replace(",red", ",blue")
+    assert "1 updated" in gallery("add", "-", input=changed).output
+    first = found("new.jpg")[0]
+    assert first["fields"] == {"colour": "blue"}
+    assert Path(first["path"]).read_bytes() == data
+    gallery("remove", "3.jpg")
+    assert "1 added" in gallery("add", "list.csv").output
+
+
+def test_paths_with_dots_name_the_same_photo(here: Path) -> None:
+    (here / TRAINI / "sub").mkdir()
+    new_photo(here / TRAINI / "3.jpg", seed=9)
+    assert "1 updated" in gallery("add", str(TRAINI / "sub" / ".." / "3.jpg")).output
+    new_photo(here / "new.jpg")
+    gallery("add", str(TRAINI / ".." / ".." / ".." / ".." / "new.jpg"))
+    assert "/added/" in found("new.jpg")[0]["path"], "it is outside the folder, so it is copied"
+
+
+def test_a_file_that_was_copied_is_removed_by_its_content(here: Path) -> None:
+    new_photo(here / "new.jpg")
+    gallery("add", "new.jpg")
+    assert "1 photo removed" in gallery("remove", "new.jpg").output
+    assert "not in the gallery: new.jpg" in gallery("remove", "new.jpg", fails=True).output
+
+
+def test_a_photo_that_waits_can_be_removed(here: Path) -> None:
+    new_photo(here / "new.jpg")
+    gallery("add", "new.jpg")
+    store = open_retriever().gallery.store
+    [change] = store.changes()
+    store.put([change.record], np.zeros((1, 16), np.float32), "other")
+    assert "1 photo removed" in gallery("remove", change.record.id).output
+    assert "wait" not in gallery("info").output
+
+
+def test_a_name_that_is_not_utf8_is_skipped(here: Path) -> None:
+    name = os.fsdecode(b"caf\xe9.jpg")
+    new_photo(here / TRAINI / name)
+    for argument in (TRAINI / name, TRAINI):
+        assert "its name is not UTF-8" in gallery("add", str(argument)).output
+    new_photo(here / name)
+    assert "1 added" in gallery("add", name).output, "the copy gets another name"
+    assert "1 photo removed" in gallery("remove", name).output

@@ -64,3 +64,19 @@ def test_without_classes_all_added_photos_are_listed(store: GalleryStore) -> Non
 def test_all_photos_may_be_removed(store: GalleryStore) -> None:
     store.remove([GalleryRecord(path, "") for path in listing()["Path"]])
     assert with_changes(listing(), store.changes()).empty
+
+
+def test_columns_that_no_photo_has_are_not_listed(store: GalleryStore) -> None:
+    put(store, "new.jpg", Labels("A4", fields={"colour": "red"}))
+    undated = listing().drop(columns="Year")
+    listed = with_changes(undated, store.changes())
+    assert list(listed) == [*undated, "colour"], "no year, and no box"
+
+
+def test_values_of_another_type_than_the_column_are_kept(store: GalleryStore) -> None:
+    put(store, "new.jpg", Labels("A4", fields={"doors": "five", "sold": "no", "price": 2.5}))
+    typed = listing().assign(doors=[3, 4, 5], sold=[True, False, True], price=[1, 2, 3])
+    listed = with_changes(typed, store.changes())
+    assert listed["doors"].tolist() == [3, 4, 5, "five"]
+    assert listed["sold"].tolist() == [True, False, True, "no"]
+    assert listed["price"].tolist() == [1, 2, 3, 2.5]

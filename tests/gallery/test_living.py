@@ -222,3 +222,21 @@ def test_a_removed_photo_that_another_encoder_adds_again_waits(store: GallerySto
     snapshot = gallery.snapshot()
     assert snapshot.waiting == (kept,)
     assert len(snapshot) == LISTED - 1
+
+
+def test_a_value_of_another_type_than_its_column_is_kept(store: GalleryStore) -> None:
+    typed = listed().assign(doors=range(LISTED), sold=True)
+    gallery = LivingGallery(typed, unit(1, LISTED), store, "e")
+    labels = Labels("A4", fields={"doors": "five", "sold": "no"})
+    store.put([GalleryRecord("new.jpg", "f" * 32, labels)], unit(2, 1), "e")
+    photos = gallery.snapshot().photos
+    assert photos["doors"].tolist() == [*range(LISTED), "five"]
+    assert photos["sold"].tolist() == [True] * LISTED + ["no"]
+
+
+def test_a_field_does_not_replace_a_column_of_the_table(store: GalleryStore) -> None:
+    gallery = living(store)
+    labels = Labels("A4", fields={"Class": "red", "Path": "x"})
+    store.put([GalleryRecord("new.jpg", "f" * 32, labels)], unit(2, 1), "e")
+    assert gallery.snapshot().photos["Path"].iloc[-1] == "new.jpg"
+    assert gallery.snapshot().photos["Class"].iloc[-1] == 0

@@ -1,6 +1,7 @@
 """`kedro gallery`: add, correct, remove and list gallery photos, without a new run."""
 
 import csv
+import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -18,17 +19,21 @@ from tqdm import tqdm
 from car_retrieval.cli.errors import PlainErrorCommand
 from car_retrieval.data.photo_table import counted
 from car_retrieval.gallery.approximate import ALWAYS_EXACT, GalleryIndex
+from car_retrieval.gallery.checked_labels import checked
 from car_retrieval.gallery.conditions import parse_condition
 from car_retrieval.gallery.photo_sources import Source, photos_of
 from car_retrieval.gallery.record import Labels, photo_id
 from car_retrieval.gallery.store import BATCH
+from car_retrieval.images.inspect import digest_of
 from car_retrieval.serving.filters import Filters
 from car_retrieval.serving.removal import remove_records
 from car_retrieval.serving.run_artifacts import RunArtifacts
 from car_retrieval.serving.search_result import match_of
 
 if TYPE_CHECKING:
+    from car_retrieval.datasets.image_files import ImageFiles
     from car_retrieval.gallery.living import GallerySnapshot, LivingGallery
+    from car_retrieval.gallery.record import GalleryRecord
     from car_retrieval.search.lopq.index import LopqIndex
     from car_retrieval.serving.gallery_writer import NewPhoto, Outcome
 
@@ -77,7 +82,7 @@ def add(
     column path, relative to the CSV, and may have class, make, model, year and further fields.
     A photo that is in the gallery is corrected if its file or labels differ, else left alone.
     """
-    common = Labels(class_, make, model, year, None, dict(map(_field, fields)))
+    common = checked(Labels(class_, make, model, year, None, dict(map(_field, fields))))
     sources = photos_of(photos, common, sys.stdin)
     if not sources:
         raise ValueError(f"no photo in {', '.join(photos)}")
@@ -98,8 +103,10 @@ def remove(photos: tuple[str, ...], where: tuple[str, ...], dry_run: bool, env: 
         raise ValueError("name photos, or give conditions with --where")
     artifacts = _opened(env)
     snapshot = artifacts.gallery.snapshot()
-    rows = _matching(snapshot, where) if where else _named(snapshot, photos, artifacts.files.root)
-    records = [snapshot.record(row) for row in rows]
+    if where:
+        records = [snapshot.record(row) for row in _matching(snapshot, where)]
+    else:
+        records = _named(snapshot, photos, artifacts.files.root)
     _show_some("would remove" if dry_run else "remove", [record.path for record in records])
     if not dry_run:
         remove_records(artifacts.gallery.store, artifacts.files, records)
@@ -184,12 +191,11 @@ def add_photos(
 
         artifacts = _opened(env)
         writer = GalleryWriter(artifacts.load_retriever())
-    root = artifacts.files.root
     outcomes: list[tuple[Source, Outcome]] = []
     with tqdm(total=len(sources), desc="adding", unit="photo", disable=None) as bar:
         for start in range(0, len(sources), BATCH):
             batch = sources[start : start + BATCH]
-            made = writer.add([_read(source, root) for source in batch], dry_run)
+            made = writer.add([_read(source, artifacts.files) for source in batch], dry_run)
             outcomes += zip(batch, made, strict=True)
             bar.update(len(batch))
     _tell(outcomes, dry_run, say)
@@ -213,7 +219,7 @@ def _tell(
 ) -> None:
     skipped = [(source, made.reason) for source, made in outcomes if made.kind == "skipped"]
     for source, reason in skipped[:SHOWN]:
-        say(f"skipped {source.file}: {reason}")
+        say(f"skipped {_shown(source.file)}: {reason}")
     if len(skipped) > SHOWN:
         say(f"… and {len(skipped) - SHOWN} more")
     count = Counter(made.kind for _, made in outcomes)
@@ -223,17 +229,23 @@ def _tell(
     say(f"would be: {done}" if dry_run else done)
 
 
-def _read(source: Source, root: Path) -> "NewPhoto | str":
+def _read(source: Source, files: "ImageFiles") -> "NewPhoto | str":
     """Read a photo; returns the reason if it cannot be read."""
     from car_retrieval.serving.gallery_writer import NewPhoto
 
-    if not source.file.is_file():
-        return "not a regular file" if source.file.exists() else "no such file"
+    path = source.file.as_posix() if source.listed else _relative(source.file, files.root)
+    file = files.file(source.file.as_posix()) if source.listed else source.file
+    if source.problem:
+        return source.problem
+    if not file.is_file():
+        return "not a regular file" if file.exists() else "no such file"
+    if path is not None and _id(path) is None:
+        return "its name is not UTF-8"
     try:
-        data = source.file.read_bytes()
+        data = file.read_bytes()
     except OSError as error:
         return error.strerror or str(error)
-    return NewPhoto(data, source.file.name, source.labels, _relative(source.file, root))
+    return NewPhoto(data, file.name, source.labels, path)
 
 
 def _opened(env: str | None) -> RunArtifacts:
@@ -243,10 +255,27 @@ def _opened(env: str | None) -> RunArtifacts:
 
 def _relative(file: Path, root: Path) -> str | None:
     """Return the path of a file relative to the gallery folder, links followed or not."""
-    for path, folder in ((file.absolute(), root.absolute()), (file.resolve(), root.resolve())):
+    inside = root.resolve()
+    places = [(file.parent.resolve() / file.name, inside), (file.resolve(), inside)]
+    if ".." not in file.parts:
+        places.insert(0, (file.absolute(), root.absolute()))
+    for path, folder in places:
         if path.is_relative_to(folder):
             return path.relative_to(folder).as_posix()
     return None
+
+
+def _id(path: str) -> str | None:
+    """Return the id of a photo by its path; None if no list can hold the path."""
+    try:
+        return photo_id(path)
+    except UnicodeEncodeError:
+        return None
+
+
+def _shown(path: Path | str) -> str:
+    """Return a path as text that a terminal can print."""
+    return os.fsencode(path).decode(errors="replace")
 
 
 def _matching(snapshot: "GallerySnapshot", where: Sequence[str]) -> list[int]:
@@ -255,17 +284,31 @@ def _matching(snapshot: "GallerySnapshot", where: Sequence[str]) -> list[int]:
     return rows
 
 
-def _named(snapshot: "GallerySnapshot", names: Sequence[str], root: Path) -> list[int]:
-    """Return the rows of photos named by id, by path or by file."""
+def _named(snapshot: "GallerySnapshot", names: Sequence[str], root: Path) -> list["GalleryRecord"]:
+    """Return photos named by id, by path or by file, those that wait for a network included."""
     rows = {snapshot.ids[row]: row for row in np.flatnonzero(snapshot.present).tolist()}
-    found: dict[str, int | None] = {}
+    waiting = {record.id: record for record in snapshot.waiting}
+    found: dict[str, GalleryRecord] = {}
+    unknown = []
     for name in names:
-        path = _relative(Path(name), root) or name
-        keys = (name, photo_id(name), photo_id(path))
-        found[name] = next((rows[key] for key in keys if key in rows), None)
-    if unknown := [name for name, row in found.items() if row is None]:
+        keys = [name, _id(name), _id(_relative(Path(name), root) or name)]
+        known = [key for key in keys if key in rows or key in waiting][:1]
+        known = known or _copies(snapshot, Path(name))
+        found |= {key: snapshot.record(rows[key]) if key in rows else waiting[key] for key in known}
+        unknown += [] if known else [_shown(name)]
+    if unknown:
         raise ValueError(f"not in the gallery: {', '.join(unknown)}")
-    return list(dict.fromkeys(row for row in found.values() if row is not None))
+    return list(found.values())
+
+
+def _copies(snapshot: "GallerySnapshot", file: Path) -> list[str]:
+    """Return the ids of the photos that have the content of a file."""
+    if not file.is_file():
+        return []
+    digest = digest_of(file.read_bytes())
+    same = snapshot.present & (snapshot.photos["Hash"] == digest).to_numpy(bool)
+    waiting = [record.id for record in snapshot.waiting if record.hash == digest]
+    return [snapshot.ids[row] for row in np.flatnonzero(same)] + waiting
 
 
 def _show_some(verb: str, paths: Sequence[str]) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from car_retrieval.gallery.photos import Classes, photo_row
+from car_retrieval.gallery.photos import Classes, as_type, photo_row
 from car_retrieval.gallery.record import photo_id
 from car_retrieval.gallery.store import Change
 
@@ -41,12 +41,13 @@ def with_changes(listing: pd.DataFrame, changes: Sequence[Change]) -> pd.DataFra
         added["Problem"] = ""
     if not labelled:
         added["Class"] = pd.NA
-    added = added.dropna(axis="columns", how="all").reindex(
-        columns=[*listing.columns, *(name for name in added if name not in listing)]
-    )
+    added = added.dropna(axis="columns", how="all")
+    new = [name for name in added if name not in listing]
+    added = added.reindex(columns=[*listing.columns, *new])
     for name, kind in listing.dtypes.items():
-        whole = kind.kind in "iu" and added[name].isna().any()
-        added[name] = added[name].astype("Int64" if whole else kind)
+        added[name] = as_type(added[name], kind)
+        if kind.kind in "iu" and added[name].dtype == "Int64" and added[name].notna().all():
+            added[name] = added[name].astype(kind)
     listed = pd.concat([kept, added], ignore_index=True)
     if "Index" in listed:
         listed["Index"] = np.arange(len(listed), dtype=np.int64)

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from car_retrieval.gallery.photos import Classes, is_listed_as, photo_row, record_of
+from car_retrieval.gallery.photos import Classes, as_type, is_listed_as, photo_row, record_of
 from car_retrieval.gallery.record import GalleryRecord, photo_id
 from car_retrieval.gallery.store import Change, GalleryStore
 from car_retrieval.search.exact import Block, search_exact
@@ -66,7 +66,7 @@ class GallerySnapshot:
         added = pd.DataFrame(self.added)
         for name, kind in self.listed.dtypes.items():
             if name in added:
-                added[name] = added[name].astype("Int64" if kind.kind in "iu" else kind)
+                added[name] = as_type(added[name], kind)
         photos = pd.concat([self.listed, added], ignore_index=True)
         return photos.assign(Index=np.arange(len(photos), dtype=np.int64))
 

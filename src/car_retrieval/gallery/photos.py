@@ -10,7 +10,7 @@ from car_retrieval.gallery.record import GalleryRecord, Labels
 
 OURS = {
     *("Path", "Index", "Class", "MakeName", "ModelName", "Year", "Hash", "DHash", *BOX),
-    *("Width", "Height", "FileName", "View Point", "CarMake", "List"),
+    *("Width", "Height", "FileName", "View Point", "CarMake", "List", "Problem"),
 }
 """Columns of a table of photos that are no further fields."""
 
@@ -71,7 +71,8 @@ def photo_row(record: GalleryRecord, classes: Classes) -> dict[str, Any]:
         "Year": labels.year,
         "Hash": record.hash,
     }
-    return row | dict(zip(BOX, labels.box or (None,) * 4, strict=True)) | dict(labels.fields)
+    row |= dict(zip(BOX, labels.box or (None,) * 4, strict=True))
+    return row | {name: value for name, value in labels.fields.items() if name not in OURS}
 
 
 def record_of(photo: pd.Series) -> GalleryRecord:
@@ -98,6 +99,19 @@ def is_listed_as(record: GalleryRecord, photo: pd.Series, classes: Classes) -> b
     """Return whether a row of a table of photos has the file and the labels of a record."""
     wanted = photo_row(record, classes)
     return all(text_of(photo.get(name)) == text_of(value) for name, value in wanted.items())
+
+
+def as_type(values: pd.Series, kind: Any) -> pd.Series:
+    """Convert values to the type of a column, integers to Int64; unchanged if one does not fit."""
+    try:
+        if kind.kind in "iuf":
+            numbers = pd.to_numeric(values)
+            return numbers.astype("Int64" if kind.kind in "iu" else kind)
+        if kind.kind == "b" and not values.map(lambda value: isinstance(value, bool)).all():
+            return values
+        return values.astype(kind)
+    except (ValueError, TypeError, OverflowError):
+        return values
 
 
 def text_of(value: object) -> str | None:

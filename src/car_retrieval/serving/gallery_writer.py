@@ -211,7 +211,7 @@ class GalleryWriter:
         record = GalleryRecord(photo.path or self._new_path(digest, photo.name), digest, labels)
         kind: Kind = "added" if there is None else "updated"
         if photo.path is not None:
-            return _Work(place, record, kind, image, own=True)
+            return _Work(place, record, kind, image, own=not photo.path.startswith(ADDED))
         return _Work(place, record, kind, image, photo.data)
 
     def _new_path(self, digest: str, name: str) -> str:

@@ -292,3 +292,12 @@ def test_the_fields_of_the_gallery_are_listed_with_their_values(client: TestClie
     assert fields["make"]["values"] == ["Audi", "Skoda"]
     assert fields["year"]["limits"] == [2000, 2009]
     assert fields["colour"]["values"] == ["red"]
+
+
+@pytest.mark.parametrize(
+    "fields", ['{"Class": "red"}', '{"a": NaN}', '{"a": "\\ud800"}', '{"": 1}']
+)
+def test_fields_that_no_table_can_hold_are_refused(client: TestClient, fields: str) -> None:
+    response = post(client, picture(500), fields=fields)
+    assert response.status_code == 422, response.text
+    assert client.get("/gallery").json()["photos"] == PHOTOS

@@ -9,6 +9,7 @@ from typing import Annotated, Any, TypeVar
 from fastapi import APIRouter, Depends, File, Form, HTTPException, Request, UploadFile
 from fastapi.responses import Response
 
+from car_retrieval.gallery.checked_labels import checked
 from car_retrieval.gallery.field_values import field_values
 from car_retrieval.gallery.record import Labels, Value
 from car_retrieval.serving.gallery_writer import NewPhoto, Outcome
@@ -39,7 +40,10 @@ def parse_labels(
     ] = None,
 ) -> Labels:
     """Read labels from a form; used as a FastAPI dependency."""
-    return Labels(class_ or None, make or None, model or None, year, None, _fields(fields))
+    try:
+        return checked(Labels(class_, make, model, year, None, _fields(fields)))
+    except ValueError as error:
+        raise HTTPException(422, str(error)) from error
 
 
 @gallery_routes.post("", summary="Add a photo", status_code=201)
