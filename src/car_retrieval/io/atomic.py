@@ -60,7 +60,7 @@ def _is_full(part: Path, error: Exception) -> bool:
 
 @contextmanager
 def replaced(path: Path, data: bytes | None) -> Iterator[None]:
-    """Replace a file before a block; an error in the block brings the old file back.
+    """Replace a file on disk before a block; an error in the block brings the old file back.
 
     Args:
         path: the file, which need not exist.
@@ -77,7 +77,9 @@ def replaced(path: Path, data: bytes | None) -> Iterator[None]:
 
 def _put(path: Path, data: bytes | None) -> None:
     if data is not None:
-        with atomic(path) as part:
-            part.write_bytes(data)
+        with atomic(path) as part, part.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
     else:
         path.unlink(missing_ok=True)
