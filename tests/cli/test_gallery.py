@@ -306,3 +306,34 @@ def test_a_name_that_is_not_utf8_is_skipped(here: Path) -> None:
     new_photo(here / name)
     assert "1 added" in gallery("add", name).output, "the copy gets another name"
     assert "1 photo removed" in gallery("remove", name).output
+
+
+def test_copies_in_one_call_are_one_photo(here: Path) -> None:
+    data = new_photo(here / "a.jpg")
+    (here / "b.jpg").write_bytes(data)
+    (here / "c.jpg").write_bytes(data)
+    (here / "list.csv").write_text("path,colour,size\na.jpg,red,\nb.jpg,,large\nc.jpg,,\n")
+    assert "1 added, 1 updated, 1 unchanged" in gallery("add", "list.csv").output
+    assert len(open_retriever().gallery.snapshot()) == PHOTOS + 1
+    assert found("a.jpg")[0]["fields"] == {"colour": "red", "size": "large"}
+
+
+def test_a_photo_is_corrected_not_its_copy(here: Path) -> None:
+    data = (here / TRAINI / "3.jpg").read_bytes()
+    for name in ("3.jpg", "4.jpg"):
+        (here / TRAINI / name).write_bytes(data)
+        gallery("add", str(TRAINI / name))
+    for name, colour in (("3.jpg", "red"), ("4.jpg", "blue"), ("3.jpg", "green")):
+        gallery("add", str(TRAINI / name), f"--field=colour={colour}")
+    snapshot = open_retriever().gallery.snapshot()
+    colours = snapshot.photos[snapshot.present].set_index("Path")["colour"].dropna()
+    assert colours.to_dict() == {"3.jpg": "green", "4.jpg": "blue"}
+
+
+def test_the_box_of_a_file_is_not_that_of_the_file_before(here: Path) -> None:
+    data = new_photo(here / TRAINI / "4.jpg", seed=9)
+    before = open_retriever()
+    box = before.propose(data)
+    assert before.record(photo_id("4.jpg")).labels.box not in (None, box)
+    assert "1 updated" in gallery("add", str(TRAINI / "4.jpg")).output
+    assert open_retriever().record(photo_id("4.jpg")).labels.box == box

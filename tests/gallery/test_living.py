@@ -240,3 +240,12 @@ def test_a_field_does_not_replace_a_column_of_the_table(store: GalleryStore) -> 
     store.put([GalleryRecord("new.jpg", "f" * 32, labels)], unit(2, 1), "e")
     assert gallery.snapshot().photos["Path"].iloc[-1] == "new.jpg"
     assert gallery.snapshot().photos["Class"].iloc[-1] == 0
+
+
+def test_a_copy_of_a_removed_photo_is_found_by_its_file(store: GalleryStore) -> None:
+    twins = listed().assign(Hash=["a" * 32] * 2 + [f"{row:032x}" for row in range(2, LISTED)])
+    gallery = LivingGallery(twins, unit(1, LISTED), store, "e")
+    for gone, kept in (("1.jpg", "0.jpg"), ("0.jpg", None)):
+        store.remove([GalleryRecord(gone, "a" * 32)])
+        record = gallery.find_file("a" * 32)
+        assert (record and record.path) == kept

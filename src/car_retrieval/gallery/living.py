@@ -141,7 +141,9 @@ class LivingGallery:
         ids = [photo_id(path) for path in photos["Path"]]
         self._rows = {photo: row for row, photo in enumerate(ids)}
         self._classes = Classes(photos)
-        self._files = dict(zip(photos["Hash"], range(len(photos)), strict=True))
+        self._files: dict[str, list[int]] = {}
+        for row, digest in enumerate(photos["Hash"]):
+            self._files.setdefault(digest, []).append(row)
         self._waiting: dict[str, GalleryRecord] = {}
         self._room = np.empty((0, vectors.shape[1]), np.float32)
         self.run = self._snapshot = GallerySnapshot(
@@ -164,8 +166,9 @@ class LivingGallery:
     def find_file(self, digest: str) -> GalleryRecord | None:
         """Return a photo of the gallery by the hash of its file; None if there is none."""
         snapshot = self.snapshot()
-        row = self._files.get(digest)
-        return snapshot.record(row) if row is not None and snapshot.present[row] else None
+        rows = (row for row in self._files.get(digest, ()) if snapshot.present[row])
+        row = next(rows, None)
+        return None if row is None else snapshot.record(row)
 
     def lists(self, record: GalleryRecord) -> bool:
         """Return whether the gallery has this file at this path with these labels."""
@@ -189,7 +192,8 @@ class LivingGallery:
             if change.removed:
                 self._rows.pop(photo, None)
             elif change.encoder == self.encoder:
-                self._rows[photo] = self._files[change.record.hash] = len(ids)
+                self._rows[photo] = len(ids)
+                self._files.setdefault(change.record.hash, []).append(len(ids))
                 ids.append(photo)
                 present.append(True)
                 new.append(change)
