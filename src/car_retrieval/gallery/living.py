@@ -170,6 +170,10 @@ class LivingGallery:
         row = next(rows, None)
         return None if row is None else snapshot.record(row)
 
+    def check_class(self, name: str) -> None:
+        """Raise ValueError if several classes have a name."""
+        self._classes.check(name)
+
     def lists(self, record: GalleryRecord) -> bool:
         """Return whether the gallery has this file at this path with these labels."""
         row = self.row_of(record.id)

@@ -200,6 +200,11 @@ class GalleryWriter:
         if isinstance(photo, str):
             return Outcome("skipped", None, photo)
         digest = digest_of(photo.data)
+        if photo.labels.class_ is not None:
+            try:
+                self._gallery.check_class(photo.labels.class_)
+            except ValueError as error:
+                return Outcome("skipped", None, str(error))
         row = None if photo.path is None else self._gallery.row_of(photo_id(photo.path))
         if row is None:
             there = self._gallery.find_file(digest)
