@@ -249,3 +249,14 @@ def test_a_copy_of_a_removed_photo_is_found_by_its_file(store: GalleryStore) -> 
         store.remove([GalleryRecord(gone, "a" * 32)])
         record = gallery.find_file("a" * 32)
         assert (record and record.path) == kept
+
+
+def test_photos_whose_values_a_run_read_as_numbers_do_not_wait(store: GalleryStore) -> None:
+    labels = Labels("A4", fields={"code": "007", "price": "1.50", "sold": "true"})
+    store.put([GalleryRecord("0.jpg", "0" * 32, labels)], unit(2, 1), "old")
+    columns = {"code": 7, "price": 1.5, "sold": True, "Year": pd.NA, "Colour": None}
+    read = listed().assign(**columns)
+    gallery = LivingGallery(read, unit(1, LISTED), store, "new")
+    assert not gallery.snapshot().waiting
+    other = listed().assign(**columns | {"code": 8})
+    assert LivingGallery(other, unit(1, LISTED), store, "new").snapshot().waiting

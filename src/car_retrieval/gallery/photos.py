@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from car_retrieval.data.attributes import class_names
@@ -112,7 +113,20 @@ def fields_of(columns: pd.Index) -> list[str]:
 def is_listed_as(record: GalleryRecord, photo: pd.Series, classes: Classes) -> bool:
     """Return whether a row of a table of photos has the file and the labels of a record."""
     wanted = photo_row(record, classes)
-    return all(text_of(photo.get(name)) == text_of(value) for name, value in wanted.items())
+    return all(_is_same(photo.get(name), value) for name, value in wanted.items())
+
+
+def _is_same(listed: object, value: object) -> bool:
+    """Compare values; the list of a run reads 007 as a number, and true as True."""
+    one, other = text_of(listed), text_of(value)
+    if one is None or other is None or isinstance(listed, str):
+        return one == other
+    if isinstance(listed, bool | np.bool_):
+        return one.casefold() == other.casefold()
+    try:
+        return float(one) == float(other)
+    except ValueError:
+        return one == other
 
 
 def as_type(values: pd.Series, kind: Any) -> pd.Series:
