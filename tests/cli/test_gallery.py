@@ -3,6 +3,7 @@
 import io
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,9 @@ from tests.serving.conftest import ENV, PHOTOS, own_project, searchable
 from car_retrieval.cli import gallery as cli
 from car_retrieval.cli.gallery import command
 from car_retrieval.cli.search import command as search_command
-from car_retrieval.gallery.record import photo_id
+from car_retrieval.gallery.record import GalleryRecord, photo_id
+from car_retrieval.gallery.store import GalleryStore
+from car_retrieval.serving.gallery_writer import GalleryWriter, NewPhoto
 from car_retrieval.serving.run_artifacts import open_retriever
 
 __all__ = ["own_project", "searchable"]  # fixtures
@@ -337,3 +340,19 @@ def test_the_box_of_a_file_is_not_that_of_the_file_before(here: Path) -> None:
     assert before.record(photo_id("4.jpg")).labels.box not in (None, box)
     assert "1 updated" in gallery("add", str(TRAINI / "4.jpg")).output
     assert open_retriever().record(photo_id("4.jpg")).labels.box == box
+
+
+def test_a_photo_that_is_added_again_while_it_is_removed_keeps_its_file(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = new_photo(here / "new.jpg")
+    gallery("add", "new.jpg")
+    remove = GalleryStore.remove
+
+    def remove_and_add(store: GalleryStore, records: Sequence[GalleryRecord]) -> None:
+        remove(store, records)
+        GalleryWriter(open_retriever()).add([NewPhoto(data, "new.jpg")])  # as another process
+
+    monkeypatch.setattr(GalleryStore, "remove", remove_and_add)
+    gallery("remove", "new.jpg")
+    assert Path(found("new.jpg")[0]["path"]).read_bytes() == data
