@@ -356,3 +356,22 @@ def test_a_photo_that_is_added_again_while_it_is_removed_keeps_its_file(
     monkeypatch.setattr(GalleryStore, "remove", remove_and_add)
     gallery("remove", "new.jpg")
     assert Path(found("new.jpg")[0]["path"]).read_bytes() == data
+
+
+def test_makes_and_years_are_those_of_photos_that_are_there(here: Path) -> None:
+    gallery("remove", "--where=make=skoda")
+    gallery("remove", "--where=year=2009")
+    retriever = open_retriever()
+    assert retriever.makes == ["Audi"]
+    assert retriever.years == (2000, 2008)
+
+
+def test_a_file_that_changed_while_it_waited_is_known_as_it_is(here: Path) -> None:
+    new_photo(here / TRAINI / "x.jpg")
+    gallery("add", str(TRAINI / "x.jpg"))
+    store = open_retriever().gallery.store
+    [change] = store.changes()
+    store.put([change.record], np.zeros((1, 16), np.float32), "other")
+    new_photo(here / TRAINI / "x.jpg", seed=9)
+    gallery("describe")
+    assert "1 unchanged" in gallery("add", str(TRAINI / "x.jpg")).output

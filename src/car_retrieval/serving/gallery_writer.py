@@ -190,8 +190,10 @@ class GalleryWriter:
             works = []
             for record in records[start : start + BATCH]:
                 with suppress(KeyError, OSError, ValueError):
-                    image = self._packed(self._files[record.path], record.labels)
-                    works.append(_Work(0, record, "updated", image))
+                    data = self._files[record.path]  # the file may have changed since
+                    image = self._packed(data, record.labels)
+                    now = replace(record, hash=digest_of(data))
+                    works.append(_Work(0, now, "updated", image))
             self._store(works)
             done += len(works)
         return done
