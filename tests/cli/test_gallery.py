@@ -3,6 +3,7 @@
 import io
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,9 @@ from tests.serving.conftest import ENV, PHOTOS, own_project, searchable
 from car_retrieval.cli import gallery as cli
 from car_retrieval.cli.gallery import command
 from car_retrieval.cli.search import command as search_command
-from car_retrieval.gallery.record import photo_id
+from car_retrieval.gallery.record import GalleryRecord, photo_id
+from car_retrieval.gallery.store import GalleryStore
+from car_retrieval.serving.gallery_writer import GalleryWriter, NewPhoto
 from car_retrieval.serving.run_artifacts import open_retriever
 
 __all__ = ["own_project", "searchable"]  # fixtures
@@ -306,3 +309,69 @@ def test_a_name_that_is_not_utf8_is_skipped(here: Path) -> None:
     new_photo(here / name)
     assert "1 added" in gallery("add", name).output, "the copy gets another name"
     assert "1 photo removed" in gallery("remove", name).output
+
+
+def test_copies_in_one_call_are_one_photo(here: Path) -> None:
+    data = new_photo(here / "a.jpg")
+    (here / "b.jpg").write_bytes(data)
+    (here / "c.jpg").write_bytes(data)
+    (here / "list.csv").write_text("path,colour,size\na.jpg,red,\nb.jpg,,large\nc.jpg,,\n")
+    assert "1 added, 1 updated, 1 unchanged" in gallery("add", "list.csv").output
+    assert len(open_retriever().gallery.snapshot()) == PHOTOS + 1
+    assert found("a.jpg")[0]["fields"] == {"colour": "red", "size": "large"}
+
+
+def test_a_photo_is_corrected_not_its_copy(here: Path) -> None:
+    data = (here / TRAINI / "3.jpg").read_bytes()
+    for name in ("3.jpg", "4.jpg"):
+        (here / TRAINI / name).write_bytes(data)
+        gallery("add", str(TRAINI / name))
+    for name, colour in (("3.jpg", "red"), ("4.jpg", "blue"), ("3.jpg", "green")):
+        gallery("add", str(TRAINI / name), f"--field=colour={colour}")
+    snapshot = open_retriever().gallery.snapshot()
+    colours = snapshot.photos[snapshot.present].set_index("Path")["colour"].dropna()
+    assert colours.to_dict() == {"3.jpg": "green", "4.jpg": "blue"}
+
+
+def test_the_box_of_a_file_is_not_that_of_the_file_before(here: Path) -> None:
+    data = new_photo(here / TRAINI / "4.jpg", seed=9)
+    before = open_retriever()
+    box = before.propose(data)
+    assert before.record(photo_id("4.jpg")).labels.box not in (None, box)
+    assert "1 updated" in gallery("add", str(TRAINI / "4.jpg")).output
+    assert open_retriever().record(photo_id("4.jpg")).labels.box == box
+
+
+def test_a_photo_that_is_added_again_while_it_is_removed_keeps_its_file(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = new_photo(here / "new.jpg")
+    gallery("add", "new.jpg")
+    remove = GalleryStore.remove
+
+    def remove_and_add(store: GalleryStore, records: Sequence[GalleryRecord]) -> None:
+        remove(store, records)
+        GalleryWriter(open_retriever()).add([NewPhoto(data, "new.jpg")])  # as another process
+
+    monkeypatch.setattr(GalleryStore, "remove", remove_and_add)
+    gallery("remove", "new.jpg")
+    assert Path(found("new.jpg")[0]["path"]).read_bytes() == data
+
+
+def test_makes_and_years_are_those_of_photos_that_are_there(here: Path) -> None:
+    gallery("remove", "--where=make=skoda")
+    gallery("remove", "--where=year=2009")
+    retriever = open_retriever()
+    assert retriever.makes == ["Audi"]
+    assert retriever.years == (2000, 2008)
+
+
+def test_a_file_that_changed_while_it_waited_is_known_as_it_is(here: Path) -> None:
+    new_photo(here / TRAINI / "x.jpg")
+    gallery("add", str(TRAINI / "x.jpg"))
+    store = open_retriever().gallery.store
+    [change] = store.changes()
+    store.put([change.record], np.zeros((1, 16), np.float32), "other")
+    new_photo(here / TRAINI / "x.jpg", seed=9)
+    gallery("describe")
+    assert "1 unchanged" in gallery("add", str(TRAINI / "x.jpg")).output

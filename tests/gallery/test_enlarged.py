@@ -17,6 +17,7 @@ from car_retrieval.gallery.store import GalleryStore
 from car_retrieval.images.pack import Packing
 from car_retrieval.io.matrix import Matrix, MatrixStream, write_matrix
 from car_retrieval.pipelines.searchers.nodes import compare_searchers
+from car_retrieval.pipelines.splits import choose_sides
 
 RNG = np.random.default_rng(5)
 VECTORS = RNG.standard_normal((5, 4)).astype(np.float32)
@@ -123,3 +124,15 @@ def test_the_kept_index_has_the_rows_of_the_run(tmp_path: Path, store: GallerySt
     assert len(signed.index) == 40
     hits, _ = signed.index.search(vectors, 1)
     assert hits[:, 0].tolist() == list(range(40))
+
+
+def test_queries_that_joined_the_gallery_are_warned_of(
+    store: GalleryStore, descriptors: Matrix, caplog: pytest.LogCaptureFixture
+) -> None:
+    queries = photos().iloc[:2].assign(Hash=["n0", "q"])
+    sides = descriptors, photos(), descriptors, queries, store, evaluation_params()
+    choose_sides(*sides)
+    assert not caplog.records
+    change(store)
+    choose_sides(*sides)
+    assert "1 of 2 query photos were added to the gallery since the run" in caplog.text

@@ -1,5 +1,6 @@
 """LivingGallery against a gallery made anew of the same photos."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from car_retrieval.gallery import approximate
 from car_retrieval.gallery.approximate import GalleryIndex
+from car_retrieval.gallery.listing import with_changes
 from car_retrieval.gallery.living import LivingGallery
 from car_retrieval.gallery.photos import record_of
 from car_retrieval.gallery.record import GalleryRecord, Labels, photo_id
@@ -240,3 +242,40 @@ def test_a_field_does_not_replace_a_column_of_the_table(store: GalleryStore) -> 
     store.put([GalleryRecord("new.jpg", "f" * 32, labels)], unit(2, 1), "e")
     assert gallery.snapshot().photos["Path"].iloc[-1] == "new.jpg"
     assert gallery.snapshot().photos["Class"].iloc[-1] == 0
+
+
+def test_a_copy_of_a_removed_photo_is_found_by_its_file(store: GalleryStore) -> None:
+    twins = listed().assign(Hash=["a" * 32] * 2 + [f"{row:032x}" for row in range(2, LISTED)])
+    gallery = LivingGallery(twins, unit(1, LISTED), store, "e")
+    for gone, kept in (("1.jpg", "0.jpg"), ("0.jpg", None)):
+        store.remove([GalleryRecord(gone, "a" * 32)])
+        record = gallery.find_file("a" * 32)
+        assert (record and record.path) == kept
+
+
+def test_photos_whose_values_a_run_read_as_numbers_do_not_wait(store: GalleryStore) -> None:
+    labels = Labels("A4", fields={"code": "007", "price": "1.50", "sold": "true"})
+    store.put([GalleryRecord("0.jpg", "0" * 32, labels)], unit(2, 1), "old")
+    columns = {"code": 7, "price": 1.5, "sold": True, "Year": pd.NA, "Colour": None}
+    read = listed().assign(**columns)
+    gallery = LivingGallery(read, unit(1, LISTED), store, "new")
+    assert not gallery.snapshot().waiting
+    other = listed().assign(**columns | {"code": 8})
+    assert LivingGallery(other, unit(1, LISTED), store, "new").snapshot().waiting
+
+
+def test_a_class_keeps_the_name_that_it_was_added_with(store: GalleryStore) -> None:
+    labels = Labels("BMW/X5", year=2001)
+    store.put([GalleryRecord("new.jpg", "f" * 32, labels)], unit(2, 1), "old")
+    run = with_changes(listed(), store.changes())
+    assert run["Class"].iloc[-1] == 3
+    run = run.assign(Hash=[*listed()["Hash"], "f" * 32])
+    gallery = LivingGallery(run, unit(1, LISTED + 1), store, "new")
+    record = gallery.snapshot().record(LISTED)
+    assert record.labels == labels, "not number 3, which another class may get in the next list"
+    store.put([replace(record, labels=replace(labels, year=2002))], unit(2, 1), "new")
+    volvo = pd.DataFrame(
+        {"Path": ["v.jpg"], "Class": [3], "MakeName": ["Volvo"], "ModelName": ["V70"]}
+    )
+    run = with_changes(pd.concat([listed(), volvo], ignore_index=True), store.changes())
+    assert run.set_index("Path")["Class"].loc[["v.jpg", "new.jpg"]].tolist() == [3, 4]

@@ -97,10 +97,11 @@ def columns_of(photos: pd.DataFrame, field: str) -> list[pd.Series]:
         return [photos["Path"]]
     if key == "id":
         return [photos["Path"].map(photo_id)]
-    own = {name.casefold(): name for name in fields_of(photos.columns)}
-    if key not in own:
-        known = [*STANDARD, *own.values()]
+    fields = fields_of(photos.columns)
+    own = [name for name in fields if name.casefold() == key]
+    if not own:
+        known = [*STANDARD, *fields]
         similar = get_close_matches(key, [name.casefold() for name in known], n=1)
         hint = f"; did you mean {similar[0]}?" if similar else f": choose {', '.join(known)}"
         raise ValueError(f"no gallery photo has the field '{field}'{hint}")
-    return [photos[own[key]].map(text_of)]
+    return [photos[name].map(text_of) for name in own]

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import blake2b
 from threading import Lock
@@ -43,6 +43,8 @@ class GallerySnapshot:
         revision: revision of the store.
         waiting: photos that were added but described by another encoder, so that no search finds
             them.
+        kept: records of the photos of the run that the store has, too, by row: there a class has
+            the name that it was added with, as the next run may number it otherwise.
     """
 
     listed: pd.DataFrame
@@ -54,6 +56,7 @@ class GallerySnapshot:
     added_vectors: NDArray[np.float32]
     revision: int
     waiting: tuple[GalleryRecord, ...]
+    kept: Mapping[int, GalleryRecord] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return int(self.present.sum())
@@ -78,7 +81,9 @@ class GallerySnapshot:
     def record(self, row: int) -> GalleryRecord:
         """Return the record of a row."""
         count = len(self.listed)
-        return record_of(self.listed.iloc[row]) if row < count else self.records[row - count]
+        if row >= count:
+            return self.records[row - count]
+        return self.kept.get(row) or record_of(self.listed.iloc[row])
 
     def vector(self, row: int) -> NDArray[np.float32]:
         """Return the descriptor of a row, float32 [D]."""
@@ -141,7 +146,9 @@ class LivingGallery:
         ids = [photo_id(path) for path in photos["Path"]]
         self._rows = {photo: row for row, photo in enumerate(ids)}
         self._classes = Classes(photos)
-        self._files = dict(zip(photos["Hash"], range(len(photos)), strict=True))
+        self._files: dict[str, list[int]] = {}
+        for row, digest in enumerate(photos["Hash"]):
+            self._files.setdefault(digest, []).append(row)
         self._waiting: dict[str, GalleryRecord] = {}
         self._room = np.empty((0, vectors.shape[1]), np.float32)
         self.run = self._snapshot = GallerySnapshot(
@@ -164,8 +171,13 @@ class LivingGallery:
     def find_file(self, digest: str) -> GalleryRecord | None:
         """Return a photo of the gallery by the hash of its file; None if there is none."""
         snapshot = self.snapshot()
-        row = self._files.get(digest)
-        return snapshot.record(row) if row is not None and snapshot.present[row] else None
+        rows = (row for row in self._files.get(digest, ()) if snapshot.present[row])
+        row = next(rows, None)
+        return None if row is None else snapshot.record(row)
+
+    def check_class(self, name: str) -> None:
+        """Raise ValueError if several classes have a name."""
+        self._classes.check(name)
 
     def lists(self, record: GalleryRecord) -> bool:
         """Return whether the gallery has this file at this path with these labels."""
@@ -176,7 +188,7 @@ class LivingGallery:
         """Apply changes: mask replaced rows and append the new ones."""
         old = self._snapshot
         ids, present, new = list(old.ids), list[bool](), list[Change]()
-        gone = []
+        gone, kept = [], dict(old.kept)
         for change in changes:
             photo = change.record.id
             row = self._rows.get(photo)
@@ -186,10 +198,13 @@ class LivingGallery:
                     gone.append(row)
             elif row is None or not is_listed_as(change.record, old.photo(row), self._classes):
                 self._waiting[photo] = change.record
+            elif row < len(old.listed):
+                kept[row] = change.record
             if change.removed:
                 self._rows.pop(photo, None)
             elif change.encoder == self.encoder:
-                self._rows[photo] = self._files[change.record.hash] = len(ids)
+                self._rows[photo] = len(ids)
+                self._files.setdefault(change.record.hash, []).append(len(ids))
                 ids.append(photo)
                 present.append(True)
                 new.append(change)
@@ -205,6 +220,7 @@ class LivingGallery:
             self._with_vectors(len(old.added), new),
             max((change.revision for change in changes), default=old.revision),
             tuple(self._waiting.values()),
+            kept,
         )
 
     def _with_vectors(self, count: int, new: list[Change]) -> NDArray[np.float32]:

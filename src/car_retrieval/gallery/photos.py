@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from car_retrieval.data.attributes import class_names
@@ -15,10 +16,13 @@ OURS = {
 """Columns of a table of photos that are no further fields."""
 
 
+DIGITS = 18  # of the number of a class, which takes 64 bits
+
+
 class Classes:
     """Classes of a table of photos by name; an unknown name becomes a new class.
 
-    A name is the number of the class, its model, or make and model separated by a slash or a
+    A name is the number of the class, else its model, or make and model separated by a slash or a
     space; case, spaces and slashes do not matter.
 
     Args:
@@ -27,31 +31,42 @@ class Classes:
 
     def __init__(self, photos: pd.DataFrame) -> None:
         first = photos[photos["Class"].notna()].drop_duplicates("Class")
-        shown = class_names(first) if len(first) else pd.Series(dtype=str)
+        self._shown = class_names(first) if len(first) else pd.Series(dtype=str)
         self._names: dict[int, tuple[str | None, str | None]] = {}
-        found: dict[str, set[int]] = {}
+        self._same: dict[str, set[int]] = {}  # classes by a name that several may have
         for _, photo in first.iterrows():
             number = int(photo["Class"])
             make, model = (text_of(photo.get(name)) for name in ("MakeName", "ModelName"))
             self._names[number] = make, model
-            names = {str(number), shown[number], model, f"{make}/{model}" if make else None}
+            names = {self._shown[number], model, f"{make}/{model}" if make else None}
             for name in names - {None}:
-                found.setdefault(_key(str(name)), set()).add(number)
-        self._numbers = {name: min(same) for name, same in found.items() if len(same) == 1}
+                self._same.setdefault(_key(str(name)), set()).add(number)
+        self._numbers = {str(number): number for number in self._names}
         self._named = any(model is not None for _, model in self._names.values())
 
     def number(self, name: str) -> int:
         """Return the number of a class; a new class gets the next one, or its own number."""
         key = _key(name)
+        same = self._same.get(key, set())
+        if key not in self._numbers and len(same) == 1:
+            self._numbers[key] = min(same)
         if key not in self._numbers:
             following = max(self._names, default=-1) + 1
-            number = int(key) if key.isdecimal() and not self._named else following
+            is_number = key.isascii() and key.isdecimal()
+            own = is_number and len(key) <= DIGITS and not self._named
+            number = int(key) if own else following
             make, slash, model = name.strip().partition("/")
-            self._names[number] = (
-                (make, model) if slash else (None, None if key.isdecimal() else make)
-            )
+            self._names[number] = (make, model) if slash else (None, None if is_number else make)
             self._numbers[key] = number
+            self._numbers.setdefault(str(number), number)
         return self._numbers[key]
+
+    def check(self, name: str) -> None:
+        """Raise ValueError if several classes of the run have a name, and none has it as number."""
+        same = sorted(self._same.get(_key(name), ()))
+        if len(same) > 1 and _key(name) not in self._numbers:
+            classes = " and ".join(f"{self._shown[number]} (number {number})" for number in same)
+            raise ValueError(f"the class '{name}' may be {classes}: give make and model, or number")
 
     def names(self, number: int) -> tuple[str | None, str | None]:
         """Return make and model of a class; None: unknown."""
@@ -98,7 +113,20 @@ def fields_of(columns: pd.Index) -> list[str]:
 def is_listed_as(record: GalleryRecord, photo: pd.Series, classes: Classes) -> bool:
     """Return whether a row of a table of photos has the file and the labels of a record."""
     wanted = photo_row(record, classes)
-    return all(text_of(photo.get(name)) == text_of(value) for name, value in wanted.items())
+    return all(_is_same(photo.get(name), value) for name, value in wanted.items())
+
+
+def _is_same(listed: object, value: object) -> bool:
+    """Compare values; the list of a run reads 007 as a number, and true as True."""
+    one, other = text_of(listed), text_of(value)
+    if one is None or other is None or isinstance(listed, str):
+        return one == other
+    if isinstance(listed, bool | np.bool_):
+        return one.casefold() == other.casefold()
+    try:
+        return float(one) == float(other)
+    except ValueError:
+        return one == other
 
 
 def as_type(values: pd.Series, kind: Any) -> pd.Series:

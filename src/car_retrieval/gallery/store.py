@@ -114,6 +114,13 @@ class GalleryStore:
             _save(db, ((record, True, "", revision) for record in records))
             db.executemany("DELETE FROM vectors WHERE id = ?", ((record.id,) for record in records))
 
+    @contextmanager
+    def still_removed(self, records: Sequence[GalleryRecord]) -> Iterator[list[GalleryRecord]]:
+        """Yield those of removed photos that were not added again, while no process can write."""
+        with self._transaction() as (db, _):
+            removed = "SELECT removed FROM photos WHERE id = ?"
+            yield [record for record in records if db.execute(removed, (record.id,)).fetchone()[0]]
+
     def changes(self, after: int = 0) -> list[Change]:
         """List the photos changed after a revision, each once, in the order of their changes."""
         if not self.path.exists():

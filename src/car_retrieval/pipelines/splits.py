@@ -4,6 +4,7 @@ Test queries search the gallery photos, or each other (`evaluation.search_in`). 
 query photos, gallery photos search each other.
 """
 
+import logging
 from collections.abc import Mapping
 
 import pandas as pd
@@ -13,6 +14,8 @@ from car_retrieval.gallery.enlarged import enlarged, enlarged_images
 from car_retrieval.gallery.store import GalleryStore
 from car_retrieval.io.matrix import Matrix
 from car_retrieval.params import EvaluationParams
+
+log = logging.getLogger(__name__)
 
 PARAMS = "params:evaluation"
 SPLITS, PROTOCOLS = ("test", "valid"), ("all", "filtered")
@@ -60,7 +63,21 @@ def choose_sides(
     if params.search_in == "queries" and len(query_photos):
         return *queries, *queries
     gallery = enlarged(gallery_descriptors, gallery_photos, gallery_store)
+    _warn_of_queries(query_photos, gallery_photos, gallery[1])
     return *(queries if len(query_photos) else gallery), *gallery
+
+
+def _warn_of_queries(queries: pd.DataFrame, listed: pd.DataFrame, gallery: pd.DataFrame) -> None:
+    """Warn of query photos that joined the gallery since the run; those of the run are reported."""
+    if gallery is listed or queries.empty:
+        return
+    new = gallery.loc[~gallery["Hash"].isin(listed["Hash"]), "Hash"]
+    if count := int(queries["Hash"].isin(new).sum()):
+        log.warning(
+            "%d of %d query photos were added to the gallery since the run and find themselves, "
+            "which inflates the scores: kedro gallery remove takes them out",
+            *(count, len(queries)),
+        )
 
 
 def choose_files(

@@ -120,13 +120,20 @@ class GalleryWriter:
         planned = list(each(self._plan, range(len(photos)), photos))
         outcomes = {place: made for place, made in enumerate(planned) if isinstance(made, Outcome)}
         latest: dict[str, _Work] = {}
-        for work in planned:
-            if isinstance(work, _Work):
-                twin = latest.get(work.record.id)
-                known = twin is not None and twin.record.hash == work.record.hash
-                kind: Kind = "unchanged" if known else work.kind
-                outcomes[work.place] = Outcome(kind, work.record)
-                latest[work.record.id] = work
+        first: dict[str, str] = {}  # id of the first photo with a content
+        for work, photo in zip(planned, photos, strict=True):
+            if isinstance(work, Outcome) or isinstance(photo, str):
+                continue
+            same = first.setdefault(work.record.hash, work.record.id)
+            target = same if work.kind == "added" else work.record.id
+            kind, earlier = work.kind, latest.get(target)
+            if earlier is not None and earlier.record.hash == work.record.hash:
+                labels = _completed(photo.labels, earlier.record.labels)
+                kind = "unchanged" if labels == earlier.record.labels else "updated"
+                record, place = replace(earlier.record, labels=labels), work.place
+                work = replace(earlier, place=place, record=record)
+            outcomes[work.place] = Outcome(kind, work.record)
+            latest[target] = work
         if not dry_run:
             self._store(list(latest.values()))
         return [outcomes[place] for place in range(len(photos))]
@@ -183,8 +190,10 @@ class GalleryWriter:
             works = []
             for record in records[start : start + BATCH]:
                 with suppress(KeyError, OSError, ValueError):
-                    image = self._packed(self._files[record.path], record.labels)
-                    works.append(_Work(0, record, "updated", image))
+                    data = self._files[record.path]  # the file may have changed since
+                    image = self._packed(data, record.labels)
+                    now = replace(record, hash=digest_of(data))
+                    works.append(_Work(0, now, "updated", image))
             self._store(works)
             done += len(works)
         return done
@@ -193,11 +202,20 @@ class GalleryWriter:
         if isinstance(photo, str):
             return Outcome("skipped", None, photo)
         digest = digest_of(photo.data)
-        there = self._gallery.find_file(digest)
-        if there is None and photo.path is not None:
-            row = self._gallery.row_of(photo_id(photo.path))
-            there = None if row is None else self._gallery.snapshot().record(row)
-        labels = photo.labels if there is None else _completed(photo.labels, there.labels)
+        if photo.labels.class_ is not None:
+            try:
+                self._gallery.check_class(photo.labels.class_)
+            except ValueError as error:
+                return Outcome("skipped", None, str(error))
+        row = None if photo.path is None else self._gallery.row_of(photo_id(photo.path))
+        if row is None:
+            there = self._gallery.find_file(digest)
+        else:
+            there = self._gallery.snapshot().record(row)
+        labels = photo.labels
+        if there is not None:
+            known = there.labels if there.hash == digest else replace(there.labels, box=None)
+            labels = _completed(labels, known)
         if there is not None and there.hash == digest:
             if self._gallery.lists(replace(there, labels=labels)):
                 return Outcome("unchanged", there)

@@ -12,10 +12,12 @@ def remove_records(
     store: GalleryStore, files: ImageFiles, records: Sequence[GalleryRecord]
 ) -> None:
     """Remove photos in one transaction, then their copies; your own files stay."""
-    if records:
-        store.remove(records)
-    for record in records:
-        if (copied := files.copy(record.path)) is not None:
-            copied.unlink(missing_ok=True)
-            with suppress(OSError):  # not empty, or not there
-                copied.parent.rmdir()
+    if not records:
+        return
+    store.remove(records)
+    with store.still_removed(records) as gone:
+        for record in gone:
+            if (copied := files.copy(record.path)) is not None:
+                copied.unlink(missing_ok=True)
+                with suppress(OSError):  # not empty, or not there
+                    copied.parent.rmdir()

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import torch
 from numpy.typing import NDArray
 from PIL import Image
@@ -77,12 +78,12 @@ class Retriever:
     @property
     def makes(self) -> list[str]:
         """Makes of the gallery photos, sorted."""
-        return sorted(makes_of(self.gallery.snapshot().photos).dropna().unique())
+        return sorted(makes_of(self._present()).dropna().unique())
 
     @property
     def years(self) -> tuple[int, int] | None:
         """First and last year of the gallery photos; None if none has a year."""
-        dated = years_of(self.gallery.snapshot().photos).dropna()
+        dated = years_of(self._present()).dropna()
         return (int(dated.min()), int(dated.max())) if len(dated) else None
 
     def prepare(
@@ -217,6 +218,10 @@ class Retriever:
         if matches and self.threshold is not None:
             above = matches[0].similarity >= self.threshold
         return SearchResult(matches, self.threshold, above)
+
+    def _present(self) -> pd.DataFrame:
+        snapshot = self.gallery.snapshot()
+        return snapshot.photos[snapshot.present]
 
     def _row(self, photo: str) -> int:
         row = self.gallery.row_of(photo)
