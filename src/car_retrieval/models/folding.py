@@ -51,19 +51,19 @@ def folded(net: Network, images: Tensor) -> Network:
 
 
 def _pairs(net: nn.Module, images: Tensor) -> list[tuple[str, str]]:
-    """List the names of convolutions and of the normalisations of their output."""
+    """List the names of convolutions and of the normalisations that take all of their outputs."""
     names = {module: name for name, module in net.named_modules()}
-    outputs: list[tuple[nn.Module, Tensor]] = []
-    pairs: list[tuple[str, str]] = []
+    outputs: list[tuple[str, Tensor]] = []
+    pairs: Counter[tuple[str, str]] = Counter()
     calls: Counter[str] = Counter()
 
     def keep(module: nn.Module, _: tuple[Tensor], output: Tensor) -> None:
         calls[names[module]] += 1
-        outputs.append((module, output))
+        outputs.append((names[module], output))
 
     def pair(module: nn.Module, inputs: tuple[Tensor]) -> None:
         calls[names[module]] += 1
-        pairs.extend((names[conv], names[module]) for conv, out in outputs if out is inputs[0])
+        pairs.update((conv, names[module]) for conv, output in outputs if output is inputs[0])
 
     hooks = [
         module.register_forward_hook(keep)
@@ -76,4 +76,4 @@ def _pairs(net: nn.Module, images: Tensor) -> list[tuple[str, str]]:
         net(images)
     for hook in hooks:
         hook.remove()
-    return [pair for pair in pairs if all(calls[name] == 1 for name in pair)]
+    return [pair for pair, count in pairs.items() if all(calls[name] == count for name in pair)]

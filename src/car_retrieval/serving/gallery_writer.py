@@ -151,9 +151,12 @@ class GalleryWriter:
 
         Raises:
             KeyError: no gallery photo has this id.
-            ValueError: the file is no complete picture, or the gallery has it as another photo.
+            ValueError: the file is no complete picture, or the gallery has it as another photo; or
+                several classes have the name given.
         """
         old = self._retriever.record(photo)
+        if labels.class_ is not None:
+            self._gallery.check_class(labels.class_)
         if data is None or (digest := digest_of(data)) == old.hash:
             record = replace(old, labels=replace(labels, box=old.labels.box))
             self._store([_Work(0, record, "updated")])

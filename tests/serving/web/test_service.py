@@ -511,6 +511,7 @@ def test_the_page_loads_nothing_from_other_hosts(client: TestClient) -> None:
         "/preview",
         "/images/{id}",
         "/gallery",
+        "/gallery/fields",
         "/gallery/{id}",
         "/metrics",
         "/health",
