@@ -10,6 +10,7 @@ than is needed: `pip install --no-deps open-metric-learning gdown validators`.
 """
 
 import argparse
+import importlib
 import time
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, repeat
@@ -111,13 +112,12 @@ def oml(net: DescriptorNet, labels: np.ndarray, lr: float, size: int, classes: i
 
     It has 20 classes a batch, 10,000 epochs of 10 batches and a rate of 1e-5.
     """
-    from oml.losses.triplet import TripletLossWithMiner
-    from oml.miners.inbatch_all_tri import AllTripletsMiner
-    from oml.samplers.balance import BalanceSampler
+    names = ("losses.triplet", "miners.inbatch_all_tri", "samplers.balance")
+    losses, miners, samplers = (importlib.import_module(f"oml.{name}") for name in names)
 
-    sampler = BalanceSampler(labels, n_labels=classes, n_instances=10)
+    sampler = samplers.BalanceSampler(labels, n_labels=classes, n_instances=10)
     return Recipe(
-        TripletLossWithMiner(margin=None, miner=AllTripletsMiner()),
+        losses.TripletLossWithMiner(margin=None, miner=miners.AllTripletsMiner()),
         unending(lambda rng: map(np.array, sampler)),
         torch.optim.Adam(net.parameters(), lr=lr),
         v2.RandomResizedCrop(size, scale=(0.2, 1), interpolation=InterpolationMode.BICUBIC),

@@ -82,7 +82,7 @@ class TestReadablePhotos:
         message = "the first 5: " + "; ".join(f"{path}: file not found" for path in "abcde")
         with pytest.raises(ValueError, match=f"allows; {message}$"):
             photo_table.refuse_too_many(rejected, 9, 0)
-        hint = r"\. Path is relative to the folder my/traini, with forward slashes$"
+        hint = r"\. Path is relative to the folder my/traini, with forward slashes; kedro gallery"
         with pytest.raises(ValueError, match=message + hint):
             photo_table.refuse_too_many(rejected, 9, 0, "my/traini")
         rejected.loc[5, "Problem"] = "cut off"

@@ -64,7 +64,10 @@ def refuse_too_many(
     beginning = "" if len(first) == len(rejected) else f"; the first {len(first)}"
     hint = ""
     if folder is not None and (rejected["Problem"] == NOT_FOUND).all():
-        hint = f". Path is relative to the folder {folder}, with forward slashes"
+        hint = (
+            f". Path is relative to the folder {folder}, with forward slashes; "
+            "kedro gallery remove takes out gallery photos that are gone"
+        )
     raise ValueError(
         f"{len(rejected)} of {photos} photos cannot be used, {fault}{beginning}: {named}{hint}"
     )

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from car_retrieval.gallery.field_values import FieldValues, field_values
 from car_retrieval.gallery.photos import Classes, as_type, is_listed_as, photo_row, record_of
 from car_retrieval.gallery.record import GalleryRecord, photo_id
 from car_retrieval.gallery.store import Change, GalleryStore
@@ -72,6 +73,11 @@ class GallerySnapshot:
                 added[name] = as_type(added[name], kind)
         photos = pd.concat([self.listed, added], ignore_index=True)
         return photos.assign(Index=np.arange(len(photos), dtype=np.int64))
+
+    @cached_property
+    def fields(self) -> list[FieldValues]:
+        """Fields of the photos, with frequent values."""
+        return field_values(self.photos, self.present)
 
     def photo(self, row: int) -> pd.Series:
         """Return a row of `photos`."""

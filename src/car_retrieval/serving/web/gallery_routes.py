@@ -10,7 +10,6 @@ from fastapi import APIRouter, Depends, File, Form, HTTPException, Request, Uplo
 from fastapi.responses import Response
 
 from car_retrieval.gallery.checked_labels import checked
-from car_retrieval.gallery.field_values import field_values
 from car_retrieval.gallery.record import Labels, Value
 from car_retrieval.serving.gallery_writer import NewPhoto, Outcome
 from car_retrieval.serving.web.errors import ERRORS
@@ -78,8 +77,7 @@ async def fields(request: Request) -> list[GalleryField]:
     service = service_of(request)
 
     def listed() -> list[GalleryField]:
-        snapshot = service.reloader.retriever.gallery.snapshot()
-        found = field_values(snapshot.photos, snapshot.present)
+        found = service.reloader.retriever.gallery.snapshot().fields
         return [GalleryField(**asdict(field)) for field in found]
 
     return await asyncio.get_running_loop().run_in_executor(service.decode_pool, listed)
