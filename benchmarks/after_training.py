@@ -9,15 +9,12 @@ fitted to the training photos; test and validation queries are ranked and scored
 import argparse
 from collections.abc import Callable
 from functools import cache, partial
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from kedro.framework.session import KedroSession
-from kedro.framework.startup import bootstrap_project
+from run_results import catalog_of, load_results
 
 from car_retrieval.data import protocols
-from car_retrieval.hooks.input_check import require_results
 from car_retrieval.metrics.retrieval import per_query, required_depth, summarise
 from car_retrieval.models.encoder import Encoder, encode
 from car_retrieval.models.whitening import Whitening, fit_whitening
@@ -69,15 +66,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--env", default=None)
     env = parser.parse_args().env
-    root = Path(__file__).parents[1]
-    bootstrap_project(root)
-    catalog = KedroSession.create(project_path=root, env=env).load_context().catalog
     names = ("gallery_images", "query_images", "gallery_photos", "query_photos", "split", "model")
-    try:
-        require_results(catalog, names)
-    except FileNotFoundError as error:
-        raise SystemExit(f"Error: {error}") from None
-    gallery_images, query_images, photos, query_photos, split, model = map(catalog.load, names)
+    gallery_images, query_images, photos, query_photos, split, model = load_results(
+        catalog_of(env), names
+    )
     valid, train = protocols.valid_protocol(split)
     test, every = protocols.labels_of(query_photos), protocols.labels_of(photos)
 

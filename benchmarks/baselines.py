@@ -7,15 +7,12 @@ All three describe the same packed images of the newest run; queries search the 
 
 import argparse
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import torch
-from kedro.framework.session import KedroSession
-from kedro.framework.startup import bootstrap_project
+from run_results import catalog_of, load_results
 
 from car_retrieval.data.protocols import labels_of
-from car_retrieval.hooks.input_check import require_results
 from car_retrieval.io.matrix import Matrix
 from car_retrieval.metrics.retrieval import per_query, required_depth, summarise
 from car_retrieval.models.descriptor import DescriptorNet
@@ -60,25 +57,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--env", default=None)
     env = parser.parse_args().env
-    root = Path(__file__).parents[1]
-    bootstrap_project(root)
-    catalog = KedroSession.create(project_path=root, env=env).load_context().catalog
-    try:
-        require_results(
-            catalog, ["gallery_images", "query_images", "gallery_photos", "query_photos", "model"]
-        )
-    except FileNotFoundError as error:
-        raise SystemExit(f"Error: {error}") from None
-    images = {"gallery": catalog.load("gallery_images"), "queries": catalog.load("query_images")}
-    gallery, queries = (
-        labels_of(catalog.load(name)) for name in ("gallery_photos", "query_photos")
-    )
+    catalog = catalog_of(env)
+    names = ("gallery_images", "query_images", "gallery_photos", "query_photos", "model")
+    gallery_images, query_images, photos, query_photos, model = load_results(catalog, names)
+    images = {"gallery": gallery_images, "queries": query_images}
+    gallery, queries = labels_of(photos), labels_of(query_photos)
     depth = required_depth(queries, gallery, K)
     print(
         f"{len(queries)} queries, {len(gallery)} gallery photos, {images['gallery'].shape[-1]} px"
     )
     encoding = catalog.load("params:encoding")
-    for title, vectors in descriptors(images, catalog.load("model"), encoding.model_dump()):
+    for title, vectors in descriptors(images, model, encoding.model_dump()):
         block = (gallery.index.to_numpy(), vectors["gallery"].astype(np.float32))
         result = search_exact(queries.index.to_numpy(), vectors["queries"], [block], depth)
         scores = summarise(per_query(result, queries, gallery, k=K), gallery, K)

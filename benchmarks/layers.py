@@ -8,15 +8,12 @@ class, which validation photos then search.
 """
 
 import argparse
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from kedro.framework.session import KedroSession
-from kedro.framework.startup import bootstrap_project
+from run_results import catalog_of, load_results
 
 from car_retrieval.data import protocols
-from car_retrieval.hooks.input_check import require_results
 from car_retrieval.io.matrix import Matrix
 from car_retrieval.metrics.evaluator import RetrievalEvaluator
 from car_retrieval.models.encoder import Encoder, encode, with_features
@@ -59,18 +56,11 @@ def main() -> None:
     parser.add_argument("--env", default=None)
     parser.add_argument("--photos", action="store_true", help="fit to some photos of each class")
     wanted = parser.parse_args()
-    root = Path(__file__).parents[1]
-    bootstrap_project(root)
-    context = KedroSession.create(project_path=root, env=wanted.env).load_context()
-    catalog = context.catalog
-    try:
-        require_results(catalog, NAMES)
-    except FileNotFoundError as error:
-        raise SystemExit(f"Error: {error}") from None
-    images, query_images, photos, query_photos, split, model = map(catalog.load, NAMES)
+    catalog = catalog_of(wanted.env)
+    images, query_images, photos, query_photos, split, model = load_results(catalog, NAMES)
     valid, train = protocols.valid_protocol(split)
     test, every = protocols.labels_of(query_photos), protocols.labels_of(photos)
-    own = context.params["evaluation"]["search_in"] == "queries"
+    own = catalog.load("params:evaluation").search_in == "queries"
     order = train.sample(frac=1, random_state=0)
     rank = order.groupby(order).cumcount()
 

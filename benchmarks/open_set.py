@@ -10,16 +10,13 @@ all of them should be answered "no match". Mean and standard deviation over rand
 """
 
 import argparse
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from kedro.framework.session import KedroSession
-from kedro.framework.startup import bootstrap_project
+from run_results import catalog_of, load_results
 
 from car_retrieval.data import protocols
 from car_retrieval.data.splits import TRAIN
-from car_retrieval.hooks.input_check import require_results
 from car_retrieval.metrics.open_set import OpenSet, no_match_threshold, open_set, open_set_rates
 from car_retrieval.search.exact import search_exact
 
@@ -30,15 +27,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--env", default=None)
     env = parser.parse_args().env
-    root = Path(__file__).parents[1]
-    bootstrap_project(root)
-    catalog = KedroSession.create(project_path=root, env=env).load_context().catalog
-    names = ("gallery_descriptors", "split")
-    try:
-        require_results(catalog, names)
-    except FileNotFoundError as error:
-        raise SystemExit(f"Error: {error}") from None
-    database, split = map(catalog.load, names)
+    database, split = load_results(catalog_of(env), ("gallery_descriptors", "split"))
     unseen, searched = protocols.valid_protocol(split)
     if unseen is not searched:
         raise SystemExit("Error: whole classes must validate: data_processing.validate_by=class")

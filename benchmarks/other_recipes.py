@@ -14,23 +14,20 @@ import importlib
 import time
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, repeat
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 import torch
 import torch.nn.functional as F  # noqa: N812
-from kedro.framework.session import KedroSession
-from kedro.framework.startup import bootstrap_project
 from pytorch_metric_learning.losses import MultiSimilarityLoss, ProxyAnchorLoss, TripletMarginLoss
 from pytorch_metric_learning.miners import MultiSimilarityMiner
+from run_results import catalog_of, load_results
 from torch import Tensor, nn
 from torchvision.transforms import InterpolationMode, v2
 
 from car_retrieval.data.protocols import labels_of
 from car_retrieval.data.splits import TRAIN
-from car_retrieval.hooks.input_check import require_results
 from car_retrieval.io.matrix import Matrix
 from car_retrieval.metrics.retrieval import per_query, required_depth, summarise
 from car_retrieval.models.descriptor import DescriptorNet, config_of
@@ -209,14 +206,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, help="px, for a quick comparison of rates")
     parser.add_argument("--own", action="store_true", help="only the library's own descriptors")
     wanted = parser.parse_args()
-    root = Path(__file__).parents[1]
-    bootstrap_project(root)
-    catalog = KedroSession.create(project_path=root, env=wanted.env).load_context().catalog
-    try:
-        require_results(catalog, NAMES)
-    except FileNotFoundError as error:
-        raise SystemExit(f"Error: {error}") from None
-    images, queries, split, query_photos = map(catalog.load, NAMES)
+    images, queries, split, query_photos = load_results(catalog_of(wanted.env), NAMES)
     labels = labels_of(split[split["split"] == TRAIN])
     test = labels_of(query_photos)
 

@@ -57,6 +57,16 @@ def test_the_head_describes_photos_unless_whitening_can_replace_it(
     assert described.attributes["encoder"]["projection"] == head
 
 
+def test_auto_describes_an_untrained_network_as_it_is(packed: Matrix) -> None:
+    net = DescriptorNet(
+        DescriptorConfig("timm/tf_efficientnet_lite0", None, packed.shape[-1], projection=False)
+    ).eval()
+    split = photos(520).assign(split=["train"] * 512 + ["valid"] * 8)
+    split["Class"] = split["Index"] % 32
+    auto = encoding.encode_images(packed, net, {}, split, encoding_params(features="auto"))
+    assert not auto.attributes["encoder"].get("stage", False)
+
+
 class TestWhitening:
     PCA = encoding_params(whitening=WhiteningParams(kind="pca", dimension=3))
     SPLIT = photos(10).assign(split=["train"] * 7 + ["valid"] * 2 + ["excluded"])

@@ -11,7 +11,7 @@ from car_retrieval.search.lopq.index import LopqIndex
 from car_retrieval.search.products import merged
 from car_retrieval.search.recall import recall_against_exact
 
-PENDING = 1_024  # added and removed rows that the index has not taken over
+PENDING = 1_024  # changed rows above which the index is updated
 CANDIDATES = 200  # minimum number of LOPQ candidates that are re-ranked exactly
 PER_HIT = 10  # minimum number of LOPQ candidates for each requested row
 SAMPLE = 500  # queries with which recall is measured
@@ -21,9 +21,9 @@ ALWAYS_EXACT = 10_000  # largest number of rows for which exact search is not sl
 class GalleryIndex:
     """Index of a gallery to which photos are added, and from which they are removed.
 
-    New rows are searched exactly, and removed rows are left out of the hits. When there are more
-    than `PENDING` of both, the index takes them over, still with the quantisers that it was fitted
-    with. Thread-safe.
+    New rows are searched exactly, and removed rows are left out of the hits. After more than
+    `PENDING` changes the index is updated, with the quantisers that it was fitted with.
+    Thread-safe.
 
     Args:
         index: index whose ids are the rows of the run.
@@ -54,7 +54,7 @@ class GalleryIndex:
         """
         with self._lock:
             if snapshot.revision > self._revision:
-                self._take_over(snapshot)
+                self._update(snapshot)
             indexed, size = len(self._held), len(self._index)
             count = math.ceil(max(CANDIDATES, PER_HIT * k) * size / max(1, len(rows)))
             hits, _ = self._index.search(queries, max(1, min(count, size)))
@@ -78,8 +78,8 @@ class GalleryIndex:
         _, found = self.search(snapshot, queries, rows, k)
         return recall_against_exact(found, exact, k)
 
-    def _take_over(self, snapshot: GallerySnapshot) -> None:
-        """Bring the index up to date once enough rows changed."""
+    def _update(self, snapshot: GallerySnapshot) -> None:
+        """Update the index if enough rows have changed."""
         self._revision, indexed = snapshot.revision, len(self._held)
         removed = np.flatnonzero(self._held & ~snapshot.present[:indexed])
         if len(removed) + len(snapshot.ids) - indexed > PENDING:

@@ -46,7 +46,7 @@ def encode_images(
     readers if it was not trained on these photos.
     """
     net = network_at(params.checkpoint, model, checkpoints)
-    net = with_features(net, _features(split, params))
+    net = with_features(net, _features(net, split, params))
     if images.shape[-1] != net.config.image_size:
         raise ValueError(
             f"the images have {images.shape[-1]} px, the network was trained at "
@@ -105,13 +105,16 @@ def whiten(features: Matrix, whitening: Whitening, params: EncodingParams) -> Ma
     return MatrixStream((whitening(block) for block in features.blocks(BLOCK)), about)
 
 
-def _features(split: pd.DataFrame, params: EncodingParams) -> FeatureLayers:
-    """The layers to describe photos by; `auto`: the head unless whitening can replace it.
+def _features(net: DescriptorNet, split: pd.DataFrame, params: EncodingParams) -> FeatureLayers:
+    """Choose the layers to describe photos by; `auto`: the head unless whitening can replace it.
 
-    Measured in docs/benchmarks/after_training.md: with fewer photos of a class the head finds more.
+    An untrained network has no head, and is described as it is. With fewer photos of a class the
+    head finds more: docs/benchmarks/after_training.md.
     """
     if params.features != "auto":
         return params.features
+    if not net.config.projection:
+        return "head"
     training, valid = (split.loc[split["split"] == side, "Class"] for side in (TRAIN, VALID))
     enough = len(training) >= max(PHOTOS * 2 * MULTIPLE, PHOTOS_OF_A_CLASS * training.nunique())
     return "stage" if params.whitening and enough and valid.isin(training).any() else "head"

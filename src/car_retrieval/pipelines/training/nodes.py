@@ -81,8 +81,8 @@ def _start_epoch(previous: Mapping[int, Checkpoint], params: TrainingParams) -> 
     if start >= 0 and not set(range(start + 1)) <= set(previous):
         found = ", ".join(map(str, previous)) or "none"
         raise ValueError(f"training.start_epoch = {start}: there are checkpoints of: {found}")
-    all_trained = start + 1 == params.epochs and params.start_epoch == "latest"  # killed since
-    if start + 1 >= params.epochs and not all_trained:
+    stopped_after_last = start + 1 == params.epochs and params.start_epoch == "latest"
+    if start + 1 >= params.epochs and not stopped_after_last:
         raise ValueError(
             f"training.start_epoch = {params.start_epoch}: nothing is left to train, "
             f"training.epochs = {params.epochs} counts the epochs of the whole run"
