@@ -24,8 +24,8 @@ ADD = ("add", "new", "--field=source=new")
 REMOVE = ("remove", "--where=source=new")
 COMMAND = f"""
 import sys
-from car_retrieval.cli import gallery
-gallery.BATCH = {BATCH}
+from car_retrieval.cli import gallery, gallery_add
+gallery_add.BATCH = {BATCH}
 print("ready", flush=True)
 gallery.command(sys.argv[1:])
 """

@@ -1,12 +1,9 @@
 """`kedro gallery`: add, correct, remove and list gallery photos, without a new run."""
 
 import csv
-import os
 import sys
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import redirect_stdout
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -14,28 +11,24 @@ import numpy as np
 from kedro.framework.cli.utils import env_option
 from rich.console import Console
 from rich.table import Table
-from tqdm import tqdm
 
 from car_retrieval.cli.errors import PlainErrorCommand
+from car_retrieval.cli.gallery_add import add_photos
+from car_retrieval.cli.gallery_names import named_photos
 from car_retrieval.data.photo_table import counted
 from car_retrieval.gallery.approximate import ALWAYS_EXACT, GalleryIndex
 from car_retrieval.gallery.checked_labels import checked
 from car_retrieval.gallery.conditions import parse_condition
-from car_retrieval.gallery.photo_sources import Source, photos_of
-from car_retrieval.gallery.record import Labels, photo_id
-from car_retrieval.gallery.store import BATCH
-from car_retrieval.images.inspect import digest_of
+from car_retrieval.gallery.photo_sources import photos_of
+from car_retrieval.gallery.record import Labels
 from car_retrieval.serving.filters import Filters
 from car_retrieval.serving.removal import remove_records
 from car_retrieval.serving.run_artifacts import RunArtifacts
 from car_retrieval.serving.search_result import match_of
 
 if TYPE_CHECKING:
-    from car_retrieval.datasets.image_files import ImageFiles
     from car_retrieval.gallery.living import GallerySnapshot, LivingGallery
-    from car_retrieval.gallery.record import GalleryRecord
     from car_retrieval.search.lopq.index import LopqIndex
-    from car_retrieval.serving.gallery_writer import NewPhoto, Outcome
 
 SHOWN = 5  # photos that are named of each kind
 REFIT = 0.2  # share of photos added since the index was fitted, from which to fit it again
@@ -86,7 +79,7 @@ def add(
     sources = photos_of(photos, common, sys.stdin)
     if not sources:
         raise ValueError(f"no photo in {', '.join(photos)}")
-    add_photos(sources, dry_run, env, say=click.echo)
+    add_photos(sources, dry_run, env)
 
 
 @command.command("remove", cls=PlainErrorCommand)
@@ -106,7 +99,7 @@ def remove(photos: tuple[str, ...], where: tuple[str, ...], dry_run: bool, env: 
     if where:
         records = [snapshot.record(row) for row in _matching(snapshot, where)]
     else:
-        records = _named(snapshot, photos, artifacts.files.root)
+        records = named_photos(snapshot, photos, artifacts.files.root)
     _show_some("would remove" if dry_run else "remove", [record.path for record in records])
     if not dry_run:
         remove_records(artifacts.gallery.store, artifacts.files, records)
@@ -175,32 +168,6 @@ def describe(env: str | None) -> None:
         click.echo(f"{counted(left, 'file is', 'files are')} missing or damaged", err=True)
 
 
-def add_photos(
-    sources: Sequence[Source], dry_run: bool, env: str | None, say: Callable[[str], None]
-) -> None:
-    """Add photos in batches; the photos of a finished batch stay added if the rest fails.
-
-    Args:
-        sources: the photos.
-        dry_run: only say what would be done.
-        env: Kedro environment.
-        say: function that prints a line.
-    """
-    with redirect_stdout(sys.stderr):
-        from car_retrieval.serving.gallery_writer import GalleryWriter
-
-        artifacts = _opened(env)
-        writer = GalleryWriter(artifacts.load_retriever())
-    outcomes: list[tuple[Source, Outcome]] = []
-    with tqdm(total=len(sources), desc="adding", unit="photo", disable=None) as bar:
-        for start in range(0, len(sources), BATCH):
-            batch = sources[start : start + BATCH]
-            made = writer.add([_read(source, artifacts.files) for source in batch], dry_run)
-            outcomes += zip(batch, made, strict=True)
-            bar.update(len(batch))
-    _tell(outcomes, dry_run, say)
-
-
 def _tell_recall(
     gallery: "LivingGallery", snapshot: "GallerySnapshot", index: "LopqIndex", new: float
 ) -> None:
@@ -214,101 +181,15 @@ def _tell_recall(
         click.echo(f"{new:.0%} of the photos are new since then: fit it again with kedro run")
 
 
-def _tell(
-    outcomes: Sequence[tuple[Source, "Outcome"]], dry_run: bool, say: Callable[[str], None]
-) -> None:
-    skipped = [(source, made.reason) for source, made in outcomes if made.kind == "skipped"]
-    for source, reason in skipped[:SHOWN]:
-        say(f"skipped {_shown(source.file)}: {reason}")
-    if len(skipped) > SHOWN:
-        say(f"… and {len(skipped) - SHOWN} more")
-    count = Counter(made.kind for _, made in outcomes)
-    done = ", ".join(
-        f"{count[kind]:,} {kind}" for kind in ("added", "updated", "unchanged", "skipped")
-    )
-    say(f"would be: {done}" if dry_run else done)
-
-
-def _read(source: Source, files: "ImageFiles") -> "NewPhoto | str":
-    """Read a photo; returns the reason if it cannot be read."""
-    from car_retrieval.serving.gallery_writer import NewPhoto
-
-    path = source.file.as_posix() if source.listed else _relative(source.file, files.root)
-    file = files.file(source.file.as_posix()) if source.listed else source.file
-    if source.problem:
-        return source.problem
-    if not file.is_file():
-        return "not a regular file" if file.exists() else "no such file"
-    if path is not None and _id(path) is None:
-        return "its name is not UTF-8"
-    try:
-        data = file.read_bytes()
-    except OSError as error:
-        return error.strerror or str(error)
-    return NewPhoto(data, file.name, source.labels, path)
-
-
 def _opened(env: str | None) -> RunArtifacts:
     with redirect_stdout(sys.stderr):
         return RunArtifacts(env)
-
-
-def _relative(file: Path, root: Path) -> str | None:
-    """Return the path of a file relative to the gallery folder, links followed or not."""
-    inside = root.resolve()
-    places = [(file.parent.resolve() / file.name, inside), (file.resolve(), inside)]
-    if ".." not in file.parts:
-        places.insert(0, (file.absolute(), root.absolute()))
-    for path, folder in places:
-        if path.is_relative_to(folder):
-            return path.relative_to(folder).as_posix()
-    return None
-
-
-def _id(path: str) -> str | None:
-    """Return the id of a photo by its path; None if no list can hold the path."""
-    try:
-        return photo_id(path)
-    except UnicodeEncodeError:
-        return None
-
-
-def _shown(path: Path | str) -> str:
-    """Return a path as text that a terminal can print."""
-    return os.fsencode(path).decode(errors="replace")
 
 
 def _matching(snapshot: "GallerySnapshot", where: Sequence[str]) -> list[int]:
     filters = Filters(where=tuple(map(parse_condition, where)))
     rows: list[int] = np.flatnonzero(snapshot.present & filters.mask(snapshot.photos)).tolist()
     return rows
-
-
-def _named(snapshot: "GallerySnapshot", names: Sequence[str], root: Path) -> list["GalleryRecord"]:
-    """Return photos named by id, by path or by file, those that wait for a network included."""
-    rows = {snapshot.ids[row]: row for row in np.flatnonzero(snapshot.present).tolist()}
-    waiting = {record.id: record for record in snapshot.waiting}
-    found: dict[str, GalleryRecord] = {}
-    unknown = []
-    for name in names:
-        keys = [name, _id(name), _id(_relative(Path(name), root) or name)]
-        known = [key for key in keys if key in rows or key in waiting][:1]
-        known = known or _copies(snapshot, Path(name))
-        found |= {key: snapshot.record(rows[key]) if key in rows else waiting[key] for key in known}
-        unknown += [] if known else [_shown(name)]
-    if unknown:
-        raise ValueError(f"not in the gallery: {', '.join(unknown)}")
-    return list(found.values())
-
-
-def _copies(snapshot: "GallerySnapshot", file: Path) -> list[str]:
-    """Return the ids of the photos that have the content of a file."""
-    if not file.is_file():
-        return []
-    digest = digest_of(file.read_bytes())
-    same = snapshot.present & (snapshot.photos["Hash"] == digest).to_numpy(bool)
-    waiting = [record.id for record in snapshot.waiting if record.hash == digest]
-    return [snapshot.ids[row] for row in np.flatnonzero(same)] + waiting
 
 
 def _show_some(verb: str, paths: Sequence[str]) -> None:
