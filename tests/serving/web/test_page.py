@@ -2,16 +2,12 @@
 
 import os
 from collections.abc import Callable
-from io import BytesIO
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
 import pytest
-from PIL import Image
 from tests.serving.web.browsing import (
-    BOX,
     CALM,
     CARS,
     ID,
@@ -51,14 +47,6 @@ def test_no_match_is_shown(
     page.browser.choose("#file", file)
     page.browser.wait(f"{SAYS}.startsWith('No match')")
     assert ".980" in page.browser.run("document.querySelector('#more').textContent")
-
-
-def test_a_file_that_is_not_a_photo_is_reported(page: SimpleNamespace, tmp_path: Path) -> None:
-    file = tmp_path / "text.txt"
-    file.write_text("not a photo")
-    page.browser.choose("#file", file)
-    page.browser.wait(f"{SAYS}.includes('not a picture')")
-    page.browser.complaints.clear()  # the browser logs the 415
 
 
 def test_from_match_to_match_and_back(page: SimpleNamespace, red: Path) -> None:
@@ -101,84 +89,6 @@ def test_the_keyboard_is_enough(page: SimpleNamespace, red: Path) -> None:
     assert page.browser.run("document.activeElement.id") == "says"
 
 
-def test_a_part_is_chosen_by_dragging(page: SimpleNamespace, tmp_path: Path) -> None:
-    halves = Image.new("RGB", (400, 200), (220, 30, 30))
-    halves.paste((30, 60, 210), (200, 0, 400, 200))
-    file = tmp_path / "halves.png"
-    halves.save(file)
-    page.browser.choose("#file", file)
-    page.browser.wait("document.querySelector('#photo').naturalWidth === 400")
-    page.browser.wait(f"{CALM}")
-    x, y, width, height = page.browser.run(BOX.format("#photo"))
-    page.browser.drag((x + 0.55 * width, y + 0.1 * height), (x + 0.95 * width, y + 0.9 * height))
-    page.browser.wait(f"{CALM} && {SAYS}.includes('most similar')")
-    assert ids(page)[0] == ID[2]
-    crop = page.asked[-1]
-    assert crop.image.mean((1, 2)) == pytest.approx([30, 60, 210])
-    frame = page.browser.run(BOX.format("#crop"))
-    expected = [x + 0.55 * width, y + 0.1 * height, 0.4 * width, 0.8 * height]
-    assert frame == pytest.approx(expected, abs=4)
-    page.browser.click("#part")  # the whole again
-    page.browser.wait(f"{CALM} && document.querySelector('#crop').hidden")
-    page.browser.until(lambda: page.asked[-1].image.mean((1, 2))[0] == pytest.approx(125))
-
-
-def test_the_car_is_proposed_and_its_corners_are_dragged(
-    page: SimpleNamespace, retriever: Any, tmp_path: Path
-) -> None:
-    retriever.proposal = (201, 21, 360, 180)
-    halves = Image.new("RGB", (400, 200), (220, 30, 30))
-    halves.paste((30, 60, 210), (200, 0, 400, 200))
-    file = tmp_path / "halves.png"
-    halves.save(file)
-    search(page, file)
-    assert ids(page)[0] == ID[2]
-    x, y, width, height = page.browser.run(BOX.format("#photo"))
-
-    def framed() -> Any:
-        left, top, right, bottom = page.browser.run(
-            "(b => [b.left, b.top, b.right, b.bottom])"
-            "(document.querySelector('#crop').getBoundingClientRect())"
-        )
-        shares = (
-            (left - x) / width,
-            (top - y) / height,
-            (right - x) / width,
-            (bottom - y) / height,
-        )
-        return pytest.approx(shares, abs=0.02)
-
-    assert framed() == (0.5, 0.1, 0.9, 0.9)
-    assert "marked" in page.browser.run("document.querySelector('#hint').textContent")
-    page.browser.drag((x + 0.5 * width, y + 0.9 * height), (x + 0.1 * width, y + 0.7 * height))
-    page.browser.wait(CALM)
-    assert framed() == (0.1, 0.1, 0.9, 0.7)
-    assert page.asked[-1].crop == pytest.approx((41, 21, 360, 140), abs=3)
-    page.browser.click("#back")
-    page.browser.until(lambda: framed() == (0.5, 0.1, 0.9, 0.9))
-    page.browser.click("#part")
-    page.browser.wait(f"{CALM} && document.querySelector('#crop').hidden")
-    assert page.asked[-1].crop is None
-    page.browser.run("history.back()")
-    page.browser.until(lambda: framed() == (0.5, 0.1, 0.9, 0.9))
-
-
-def test_a_part_is_chosen_by_keys(page: SimpleNamespace, tmp_path: Path) -> None:
-    halves = Image.new("RGB", (400, 200), (220, 30, 30))
-    halves.paste((30, 60, 210), (200, 0, 400, 200))
-    file = tmp_path / "halves.png"
-    halves.save(file)
-    page.browser.choose("#file", file)
-    page.browser.wait(f"document.querySelector('#photo').naturalWidth === 400 && {CALM}")
-    page.browser.click("#part")
-    assert page.browser.run("document.activeElement.id") == "crop"
-    for _ in range(25):
-        page.browser.press("ArrowLeft", shift=True)
-    page.browser.until(lambda: page.asked[-1].image.mean((1, 2)) == pytest.approx([220, 30, 30]))
-    page.browser.press("Escape")
-    page.browser.wait(f"document.querySelector('#crop').hidden && {CALM}")
-
-
 def test_filters_and_number_of_matches(page: SimpleNamespace, red: Path) -> None:
     search(page, red)
     page.browser.run(
@@ -199,73 +109,12 @@ def test_filters_and_number_of_matches(page: SimpleNamespace, red: Path) -> None
     assert page.asked[-1].options.method == "lopq"
 
 
-def test_heat_maps_appear_and_go(page: SimpleNamespace, red: Path) -> None:
-    search(page, red)
-    hidden = "document.querySelector('.car .heat').hidden"
-    assert page.browser.run(hidden) is True
-    page.browser.hover(".car .frame")
-    page.browser.wait(f"!{hidden} && document.querySelector('.car .heat').naturalWidth === 16")
-    page.browser.wait("!document.querySelector('#photo-heat').hidden")
-    page.browser.mouse("mouseMoved", 1, 1)
-    page.browser.wait(f"{hidden} && document.querySelector('#photo-heat').hidden")
-    page.browser.run("document.querySelector('.car .why').focus()")
-    page.browser.press("Enter")
-    page.browser.wait(f"!{hidden}")
-    page.browser.press("Enter")
-    page.browser.wait(hidden)
-
-
-def test_the_selected_part_is_not_framed_on_its_heat_map(page: SimpleNamespace, red: Path) -> None:
-    visibility = "getComputedStyle(document.querySelector('#crop')).visibility"
-    search(page, red)
-    page.browser.click("#part")
-    page.browser.wait(f"!document.querySelector('#crop').hidden && {CALM}")
-    assert page.browser.run(visibility) == "visible"
-    page.browser.hover(".car .frame")
-    page.browser.wait(f"{visibility} === 'hidden'")
-    page.browser.mouse("mouseMoved", 1, 1)
-    page.browser.wait(f"{visibility} === 'visible'")
-
-
-@pytest.mark.parametrize("kind", ["paste", "drop"])
-def test_photos_are_pasted_and_dropped(page: SimpleNamespace, red: Path, kind: str) -> None:
-    field = "clipboardData" if kind == "paste" else "dataTransfer"
-    page.browser.run(
-        "(() => { const data = new DataTransfer();"
-        f"const bytes = new Uint8Array({list(red.read_bytes())});"
-        "data.items.add(new File([bytes], 'red.png', {type: 'image/png'}));"
-        f"const event = new Event('{kind}', {{cancelable: true}});"
-        f"Object.defineProperty(event, '{field}', {{value: data}}); dispatchEvent(event); }})()"
-    )
-    page.browser.wait(f"{CARS}.length === 4 && {SAYS}.includes('most similar')")
-    assert ids(page)[0] == ID[0]
-
-
 def test_a_newer_run_is_reported(page: SimpleNamespace, red: Path, retriever: Any) -> None:
     search(page, red)
     retriever.version = "two"
     search_from(page, 1)
     page.browser.wait("document.querySelector('#gallery').textContent.includes('run two')")
     assert page.asked[-1].id == ID[0]
-
-
-def test_heat_maps_of_the_old_run_are_not_shown_on_cars_of_the_new(
-    page: SimpleNamespace, red: Path, reloader: Any, retriever: Any
-) -> None:
-    shown = "document.querySelector('.car .heat:not([hidden])')?.src"
-    search(page, red)
-    page.browser.click(".car .why")
-    page.browser.wait("!document.querySelector('#photo-heat').hidden")
-    old = page.browser.run(shown)
-    reloader.retriever = type(retriever)("two")
-    page.browser.run(
-        "document.querySelector('#k').value = '3';"
-        "document.querySelector('#how').dispatchEvent(new Event('change'))"
-    )
-    page.browser.wait(f"{CARS}.length === 3")
-    page.browser.click(".car .why")
-    page.browser.wait("!document.querySelector('#photo-heat').hidden")
-    assert page.browser.run(shown) not in (old, None)
 
 
 def test_going_back_during_a_search_ends_the_wait(
@@ -279,82 +128,6 @@ def test_going_back_during_a_search_ends_the_wait(
     page.browser.wait(f"document.querySelector('#crop').hidden && {CALM}")
     page.browser.until(lambda: len(page.asked) == 2)
     assert page.browser.run(CALM)
-
-
-def test_escape_discards_the_preceding_arrow_key(page: SimpleNamespace, red: Path) -> None:
-    search(page, red)
-    page.browser.click("#part")
-    page.browser.wait(CALM)
-    before = page.browser.run("history.length")
-    page.browser.press("ArrowLeft")
-    page.browser.press("Escape")
-    page.browser.run("new Promise(resolve => setTimeout(resolve, 600))")  # longer than the pause
-    page.browser.wait(CALM)
-    assert page.browser.run("history.length") == before + 1
-    assert len(page.asked) == 3
-    assert page.browser.run("document.querySelector('#crop').hidden")
-
-
-@pytest.mark.parametrize("form", ["TIFF", "HEIF"])
-def test_a_photo_that_the_browser_cannot_draw_is_converted(
-    page: SimpleNamespace, tmp_path: Path, picture: Callable[..., bytes], form: str
-) -> None:
-    file = tmp_path / "red.heic"
-    file.write_bytes(picture((210, 40, 40), size=(400, 300), form=form))
-    search(page, file)
-    assert ids(page)[0] == ID[0]
-    page.browser.wait("document.querySelector('#photo').naturalWidth === 400")
-    page.browser.click("#part")
-    page.browser.wait(f"{CALM} && !document.querySelector('#crop').hidden")
-    assert page.asked[-1].crop is not None
-
-
-def test_a_large_photo_is_shrunk_upright_before_it_is_sent(
-    page: SimpleNamespace, tmp_path: Path, retriever: Any
-) -> None:
-    halves = Image.new("RGB", (4_000, 3_000), (220, 30, 30))
-    halves.paste((30, 60, 210), (2_000, 0, 4_000, 3_000))
-    exif = Image.Exif()
-    exif[0x0112] = 6  # shown turned by 90 degrees clockwise: red above blue
-    file = tmp_path / "phone.jpg"
-    halves.save(file, exif=exif)
-    sent: list[Image.Image] = []
-    prepare = retriever.prepare
-    retriever.prepare = lambda data, crop=None: (
-        sent.append(Image.open(BytesIO(data))),
-        prepare(data, crop),
-    )[1]
-    page.browser.choose("#file", file)
-    page.browser.wait(f"{CALM} && {CARS}.length === 4 && {SAYS}.startsWith('No match')")
-    assert sent[0].size == (1_536, 2_048)
-    assert sent[0].getexif().get(0x0112, 1) == 1
-    red, blue = (np.asarray(sent[0])[row, 700] for row in (300, 1_700))
-    assert red[0] > 200 > 60 > red[2]
-    assert blue[2] > 190 > 60 > blue[0]
-    page.browser.wait("document.querySelector('#photo').naturalHeight === 2048")
-
-
-def test_several_photos_and_photos_to_avoid(
-    page: SimpleNamespace, red: Path, tmp_path: Path, picture: Callable[..., bytes]
-) -> None:
-    search(page, red)
-    green = tmp_path / "green.png"
-    green.write_bytes(picture("green"))
-    page.browser.choose("#add", green)
-    page.browser.wait(f"{CALM} && !document.querySelector('#photos').hidden")
-    assert (len(page.asked[-1].also), page.asked[-1].unlike) == (1, [])
-    assert page.browser.run("document.querySelector('#part').hidden")
-    page.browser.click(".car:nth-child(1) .open")
-    page.browser.click("#large [value=unlike]")
-    page.browser.wait(f"{CALM} && {CARS}.length === 3")
-    assert [one.id for one in page.asked[-1].unlike] not in ([], ids(page))
-    page.browser.hover(".car .frame")
-    page.browser.wait("!document.querySelector('#photo-heat').hidden")
-    page.browser.click("#unlike button")
-    page.browser.wait(f"{CALM} && document.querySelector('#unlike').hidden")
-    page.browser.click("#photos button")
-    page.browser.wait(f"{CALM} && !document.querySelector('#part').hidden")
-    page.browser.until(lambda: not page.asked[-1].also)
 
 
 def test_a_match_is_shown_large_with_all_that_is_known(page: SimpleNamespace, red: Path) -> None:
@@ -406,33 +179,6 @@ def test_the_service_may_allow_fewer_matches_than_the_page_requests(
         browser.wait("document.querySelectorAll('#make option').length === 3")
         browser.choose("#file", red)
         browser.wait(f"{CARS}.length === 2 && {SAYS}.includes('most similar')")
-        browser.open("about:blank")
-
-
-def test_a_slow_picture_does_not_replace_the_current_photo(
-    browser: Browser, reloader: Any, served: Any, red: Path
-) -> None:
-    """With a key, the page fetches the gallery pictures, which may arrive in any order."""
-    width = "document.querySelector('#photo').naturalWidth"
-    with served(create_app(reloader, key="sesame")) as service:
-        browser.open(f"{service.url}/page/icon.svg")
-        browser.run("sessionStorage.setItem('key', 'sesame')")
-        browser.open(f"{service.url}/")
-        browser.choose("#file", red)
-        browser.wait(f"{CALM} && {CARS}.length === 4 && {width} === 400")
-        browser.run(
-            "window.late = []; const real = window.fetch; window.fetch = async (url, how) => {"
-            "const answer = await real(url, how);"
-            "if (/images[^?]*$/.test(url)) await new Promise(go => window.late.push(go));"
-            "return answer; }"
-        )
-        search_from(SimpleNamespace(browser=browser), 2)
-        browser.wait(f"{CALM} && {CARS}.length === 3 && window.late.length === 1")
-        browser.run("history.back()")
-        browser.wait(f"{CARS}.length === 4 && {width} === 400")
-        browser.run("window.late[0](), new Promise(resolve => setTimeout(resolve, 300))")
-        assert browser.run(width) == 400
-        browser.run("sessionStorage.clear()")
         browser.open("about:blank")
 
 
