@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from car_retrieval.gallery.photos import OURS
-from car_retrieval.gallery.record import Labels, Value
+from car_retrieval.gallery.record import STANDARD, Labels, Value
 
-STANDARD = ("path", "class", "make", "model", "year", "id")
 YEARS = range(10_000)
 
 

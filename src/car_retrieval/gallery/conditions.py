@@ -10,11 +10,10 @@ from numpy.typing import NDArray
 
 from car_retrieval.data.attributes import class_names, makes_of, models_of, years_of
 from car_retrieval.gallery.photos import fields_of, text_of
-from car_retrieval.gallery.record import photo_id
+from car_retrieval.gallery.record import STANDARD, photo_id
 
 FORM = re.compile(r"\s*([^=!]+?)\s*(!?=)\s*(.*?)\s*", re.S)
 RANGE = re.compile(r"(.*?)\.\.(.*)", re.S)
-STANDARD = ("class", "make", "model", "year", "path", "id")
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from car_retrieval.gallery.conditions import STANDARD, columns_of
+from car_retrieval.gallery.conditions import columns_of
 from car_retrieval.gallery.photos import fields_of
+from car_retrieval.gallery.record import STANDARD
 
 UNIQUE = ("path", "id")  # fields of which each photo has another value
 SEPARATORS = r",|\.\.|^\s|\s$"  # a condition cannot name values with these

@@ -9,9 +9,9 @@ from typing import TextIO
 
 from car_retrieval.data.folder import walk_photos
 from car_retrieval.data.folder_lists import class_of_folder
-from car_retrieval.gallery.checked_labels import STANDARD, checked
+from car_retrieval.gallery.checked_labels import checked
 from car_retrieval.gallery.photos import OURS
-from car_retrieval.gallery.record import Labels, photo_id
+from car_retrieval.gallery.record import STANDARD, Labels, photo_id
 
 STDIN = "-"
 

@@ -8,6 +8,8 @@ from typing import Any
 
 Value = str | int | float | bool
 """Value of a further field."""
+STANDARD = ("class", "make", "model", "year", "path", "id")
+"""Names of what every photo may have; all others are further fields."""
 
 
 def photo_id(path: str) -> str:

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from car_retrieval.images.crop import Box, crop, scaled, widened
 from car_retrieval.images.letterbox import Rectangle, letterbox
-from car_retrieval.models.folding import folded
+from car_retrieval.models.folding import folded, gradient
 from car_retrieval.models.weights import PACKAGED, TIMM, load_weights, packaged_file, pixels_of
 from car_retrieval.models.weights import renamed_by_order as by_order
 
@@ -76,7 +76,7 @@ class CarFinder(nn.Module):
         for name, values in (("mean", pixels.mean), ("std", pixels.std)):
             self.register_buffer(name, 255 * torch.tensor(values).view(3, 1, 1))
         self.to(memory_format=torch.channels_last).eval()
-        self.net = folded(self.net, torch.rand(1, 3, SIDE, SIDE))
+        self.net = folded(self.net, gradient(SIDE))
 
     def forward(self, images: Tensor) -> Evidence:
         """Detect cars in images [b, 3, h, w], RGB in 0…255 of any dtype."""

@@ -50,6 +50,11 @@ def folded(net: Network, images: Tensor) -> Network:
     return result if same else net
 
 
+def gradient(size: int) -> Tensor:
+    """Return an example image, float32 [1, 3, size, size] from 0 to 1, without random numbers."""
+    return torch.linspace(0, 1, 3 * size * size).reshape(1, 3, size, size)
+
+
 def _pairs(net: nn.Module, images: Tensor) -> list[tuple[str, str]]:
     """List the names of convolutions and of the normalisations that take all of their outputs."""
     names = {module: name for name, module in net.named_modules()}

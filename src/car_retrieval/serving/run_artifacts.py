@@ -124,10 +124,8 @@ class RunArtifacts:
             ValueError: the descriptors were computed with a different network or whitening.
         """
         keep_freed_memory()
-        import torch
-
         from car_retrieval.images.pack import Packing
-        from car_retrieval.models.folding import folded
+        from car_retrieval.models.folding import folded, gradient
         from car_retrieval.params import EncodingParams
         from car_retrieval.serving.retriever import Retriever
 
@@ -140,13 +138,12 @@ class RunArtifacts:
                 "gallery_descriptors were computed with a different network or whitening than the "
                 "latest: run the pipelines encoding, evaluation, searchers and diagnosis again"
             )
-        size = packing["size"]
-        example = torch.rand(1, 3, size, size, device=encoder.net.mean.device)
+        example = 255 * gradient(packing["size"]).to(encoder.net.mean.device)
         return Retriever(
             self.versions,
             self.gallery,
             self.files,
-            folded(encoder, 255 * example),
+            folded(encoder, example),
             whitening,
             Packing(**packing),
             self.load_index(),
